@@ -1,0 +1,1 @@
+"""Clary: Amazon SageMaker on your own machines. Start reading at `app.py`."""

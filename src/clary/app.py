@@ -1,0 +1,1 @@
+"""The assembly: every part of the server, in order. Start reading here."""

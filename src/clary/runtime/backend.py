@@ -1,0 +1,44 @@
+"""Where workloads run. `local` here; other backends are one more file and one row in `BACKENDS`."""
+
+from pathlib import Path
+from typing import Protocol
+
+from clary.runtime.workload import Observation, Workload
+
+
+class NoRoom(Exception):
+    """All slots are taken; try again later. The message says what is awaited."""
+
+
+class Backend(Protocol):
+    """All calls may be repeated and may follow a crash at any line: each looks first, then acts.
+
+    A workload is known by its `id` alone, so a restarted controller finds its work again.
+    """
+
+    def prepare(self, workload: Workload) -> str | None:
+        """Get the image's runtime environment ready, in the background: `None` when it is, else progress text.
+
+        Raises `UnknownImage` or `BuildFailed`.
+        """
+
+    def start(self, workload: Workload) -> None:
+        """Start every instance not yet started. Raises `NoRoom`."""
+
+    def observe(self, workload_id: str) -> Observation:
+        """What is true now, from locks and status files, never from memory."""
+
+    def stop(self, workload_id: str) -> None:
+        """Ask the user processes to end: SIGTERM, the grace period, then SIGKILL. Returns at once."""
+
+    def kill(self, workload_id: str) -> None:
+        """End everything of the workload now."""
+
+    def outputs(self, workload_id: str, folder: str) -> list[Path]:
+        """The folder (a path of `Workload.folders`) of each instance, in host order."""
+
+    def socket(self, workload_id: str, host: str) -> Path:
+        """Unix socket of a `serve` instance."""
+
+    def destroy(self, workload_id: str) -> None:
+        """Forget the workload and delete its folders; kills what still runs."""

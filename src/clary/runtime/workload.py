@@ -1,0 +1,106 @@
+"""A workload: everything that runs, as one plain value (law 3 of the design).
+
+Training, serving and all later capabilities plan one of these; a `Backend` runs it. Plain data: it survives
+as JSON beside the running work and a restarted controller reads it back.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Purpose = Literal["train", "serve", "process"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one instance may use. `None` means the machine's own."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    gpus: int = 0
+    processes: int = 4096
+    run_seconds: int | None = None
+    """Longest run of the user process; past it the shim stops it and says so in its exit."""
+    grace_seconds: float = 120.0
+    """Between SIGTERM and SIGKILL."""
+
+
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder or file of the machine, seen at `target` inside the sandbox."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A number to read from log lines: the first group of `regex`."""
+
+    name: str
+    regex: str
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between the instances of one workload. `host` is `algo-1`, `algo-2`, …"""
+
+    host: str
+    log: str
+    """Path of the log file that the shim appends to (`clary.logfile`)."""
+    environment: Mapping[str, str] = {}
+    files: Mapping[str, bytes] = {}
+    """Small files by their path inside the sandbox, e.g. `/opt/ml/input/config/resourceconfig.json`."""
+    mounts: tuple[Mount, ...] = ()
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """Shared by all instances. `id` names its folder under `jobs/` and never repeats."""
+
+    id: str
+    key: str
+    """What the shim sends to `wake` when something changes: the record's id."""
+    wake: str
+    """Path of the controller's datagram socket."""
+    image: str
+    """Image URI as the client wrote it."""
+    purpose: Purpose
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = {}
+    folders: tuple[str, ...] = ()
+    """Empty writable folders, e.g. `/opt/ml/model`; they lie under the instance's folder and outlive it."""
+    instances: tuple[Instance, ...]
+    limits: Limits = Limits()
+    isolated: bool = False
+    """No network but the job's own hosts, and no credentials."""
+    endpoint: str = ""
+    """URL of this Clary that code inside may call."""
+    metrics: tuple[Metric, ...] = ()
+
+
+Phase = Literal["preparing", "running", "exited", "lost"]
+
+
+class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
+    """What was observed of one instance. `lost` = its shim is gone and left no exit."""
+
+    host: str
+    phase: Phase
+    message: str = ""
+    started: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    """128 + signal when a signal ended it."""
+    cause: Literal["", "stopped", "timeout", "memory"] = ""
+    max_rss_bytes: int | None = None
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """All instances of a workload, as found now. No instances = never started, or destroyed."""
+
+    instances: tuple[InstanceState, ...] = ()
+
+
+def folder(jobs: Path, workload: str, host: str) -> Path:
+    """Where an instance lives on the machine that runs it."""
+    return jobs / workload / host

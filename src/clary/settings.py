@@ -1,0 +1,49 @@
+"""Every setting of Clary: one table, read from defaults, a TOML file and `CLARY_*` variables, in that order.
+
+`docs/settings.md` lists them; a test keeps the two equal.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One value for the whole process tree; field names are the TOML keys and, upper-cased, the variables."""
+
+    home: Path = Path.home() / ".clary"
+    host: str = "127.0.0.1"
+    port: int = 8470
+    workers: int = 1
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    database: str = ""
+    """SQLAlchemy URL; empty means SQLite in `home/clary.db`."""
+    clock_skew_seconds: int = 900
+    max_request_bytes: int = 32 * 1024 * 1024
+    """Largest body of any API but S3, which streams."""
+
+    @property
+    def url(self) -> str:
+        """Where clients of this machine reach the server."""
+        return f"http://{self.host}:{self.port}"
+
+
+def load(environ: dict[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings from the TOML file (`CLARY_CONFIG`, else `<home>/clary.toml`), then variables, then `overrides`.
+
+    Raises `msgspec.ValidationError` naming the bad key.
+    """
+    env = dict(os.environ) if environ is None else environ
+    names = set(Settings.__struct_fields__)
+    given = {name: env[f"CLARY_{name.upper()}"] for name in names if f"CLARY_{name.upper()}" in env}
+    chosen = given | {name: value for name, value in overrides.items() if value is not None}
+    home = Path(str(chosen.get("home", Settings().home))).expanduser()
+    file = Path(env.get("CLARY_CONFIG", home / "clary.toml"))
+    stored = tomllib.loads(file.read_text()) if file.is_file() else {}
+    return msgspec.convert(
+        stored | chosen | {"home": home.absolute()}, Settings, strict=False, dec_hook=lambda t, v: t(v)
+    )
