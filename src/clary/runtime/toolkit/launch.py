@@ -1,0 +1,89 @@
+"""The command that starts the user's program on this host, alone or as one of several."""
+
+import os
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Iterable, Mapping
+
+from clary.runtime.toolkit import failures
+from clary.runtime.toolkit.arguments import arguments
+from clary.runtime.toolkit.job import Job
+from clary.runtime.toolkit.variables import MASTER_PORT, gpus
+
+DNS_SECONDS = 900.0
+
+
+def algorithm(place: str) -> list[str]:
+    """A built-in algorithm, `package.module:function`, in a fresh interpreter that can import this package."""
+    module, _, function = place.partition(":")
+    # The last three folders of this file's path are clary/runtime/toolkit: above them lies the package's parent.
+    package = __file__.rsplit(os.sep, 4)[0]
+    code = f"import sys; sys.path.insert(0, {package!r}); from {module} import {function} as f; sys.exit(f())"
+    return [sys.executable, "-c", code]
+
+
+def command(here: Job) -> list[str]:
+    """The program with its arguments, under the launcher that the distribution asks for."""
+    words = arguments(here.hyperparameters)
+    if _is_wanted(here, "sagemaker_torch_distributed_enabled") or _is_wanted(here, "sagemaker_pytorch_ddp_enabled"):
+        return [*_torchrun(here, os.environ), *_program(here, [])[1:], *words]
+    return _program(here, words)
+
+
+def _program(here: Job, words: list[str]) -> list[str]:
+    if (here.code / "setup.py").exists() and not here.program.endswith(".sh"):
+        return [sys.executable, "-m", here.module, *words]
+    if here.program.endswith(".py"):
+        return [sys.executable, here.program, *words]
+    (here.code / here.program).chmod(0o777)
+    return ["/bin/sh", "-c", f"./{here.program} {' '.join(map(shlex.quote, words))}".rstrip()]
+
+
+def _torchrun(here: Job, environ: Mapping[str, str]) -> list[str]:
+    """`torchrun` of this interpreter; one process for each GPU, or one."""
+    if not here.program.endswith(".py"):
+        raise failures.ImportModuleError(f"torch_distributed needs a Python program, not {here.program}")
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        f"--nnodes={len(here.hosts)}",
+        f"--nproc_per_node={max(1, gpus(environ))}",
+    ]
+    if len(here.hosts) > 1:
+        rank = here.hosts.index(here.host)
+        launcher += [f"--master_addr={here.hosts[0]}", f"--master_port={MASTER_PORT}", f"--node_rank={rank}"]
+    return launcher
+
+
+def _is_wanted(here: Job, switch: str) -> bool:
+    return here.reserved.get(switch) in (True, "true", "True", 1)
+
+
+def shown(words: Iterable[str]) -> str:
+    """A command as a person would type it."""
+    return shlex.join(words)
+
+
+def wait_for_hosts(hosts: list[str], seconds: float = DNS_SECONDS) -> None:
+    """Until every host of the job has an address: names may appear after the process starts."""
+    if len(hosts) < 2:
+        return
+    end = time.monotonic() + seconds
+    pause = 0.05
+    for host in hosts:
+        while not _resolves(host):
+            if time.monotonic() > end:
+                raise failures.ImportModuleError(f"host {host} has no address")
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.gethostbyname(host)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,41 @@
+"""One instance's training run: read the job, get the code, start it, report how it ended.
+
+Returns the exit code of the container: 0, or 1 for anything the user can mend (as AWS's toolkit does).
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from clary.runtime.toolkit import failures, job, launch, process, source, variables
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Run the job that lies under `SAGEMAKER_BASE_DIR` (default `/opt/ml`)."""
+    here = job.read(environ)
+    here.make_folders()
+    try:
+        run(here, environ)
+    except failures.ToolkitError as failure:
+        here.write_failure(str(failure))
+        print(failure, file=sys.stderr, flush=True)
+        return failure.exit_code
+    here.write_success()
+    return 0
+
+
+def run(here: job.Job, environ: Mapping[str, str]) -> None:
+    """Script mode when a program is named, else the image's own algorithm."""
+    if not here.program:
+        algorithm = environ.get("SAGEMAKER_TRAINING_MODULE", "")
+        if not algorithm:
+            raise failures.ImportModuleError(
+                "No training program: set the hyperparameter sagemaker_program, or ContainerEntrypoint."
+            )
+        process.replace(launch.algorithm(algorithm), dict(environ))
+    source.fetch(here, environ)
+    source.install(here, environ)
+    launch.wait_for_hosts(here.hosts)
+    command = launch.command(here)
+    print(f"Invoking script with the following command:\n\n{launch.shown(command)}\n", flush=True)
+    process.run(command, cwd=here.code, environ=dict(environ) | variables.script(here, environ))
