@@ -1,5 +1,7 @@
 """A record: one resource of one account and region, as the store keeps it."""
 
+import os
+import time
 from typing import Any
 
 import msgspec
@@ -19,6 +21,8 @@ class Record(msgspec.Struct, kw_only=True):
     name: str
     parent: str = ""
     """Name of the record this one belongs to (a model package's group); empty for most kinds."""
+    arn: str = ""
+    """As shown to clients. Unique, and lower-case as AWS's are, so names that differ in case alone are one."""
     status: str = ""
     spec: dict[str, Any] = {}
     state: dict[str, Any] = {}
@@ -38,3 +42,8 @@ class Event(msgspec.Struct, kw_only=True, frozen=True):
     detail: str = ""
     """Finer status where a kind has one, e.g. a training job's SecondaryStatus."""
     message: str = ""
+
+
+def new_id() -> str:
+    """24 hexadecimal digits: milliseconds, then chance. Never repeats and rises with time."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(6).hex()}"
