@@ -1,0 +1,144 @@
+"""The index in SQL: buckets and object versions. Every function takes the open connection of its caller (`store.py`).
+
+A key has at most one `live` row, the version that a plain read finds. Older versions and delete markers are rows
+beside it; the newest has the smallest `age`.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, LargeBinary, Row, delete, insert, literal, select, tuple_, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from clary.objects.info import Bucket
+from clary.objects.tables import buckets, documents, garbage, objects
+
+NULL = "null"
+NEWEST = -(2**63)
+"""Smaller than every age."""
+
+
+def bucket(conn: Connection, name: str, *, hold: bool = False) -> Bucket | None:
+    """`hold` keeps the bucket from being deleted until the transaction ends."""
+    query = select(buckets).where(buckets.c.name == name)
+    row = conn.execute(query.with_for_update(read=True) if hold else query).first()
+    return Bucket(*row) if row else None
+
+
+def buckets_of(conn: Connection, account: str, prefix: str, after: str, limit: int) -> list[Bucket]:
+    query = select(buckets).where(buckets.c.account == account, buckets.c.name > after)
+    query = query.where(buckets.c.name.startswith(prefix, autoescape=True)) if prefix else query
+    return [Bucket(*row) for row in conn.execute(query.order_by(buckets.c.name).limit(limit))]
+
+
+def is_empty(conn: Connection, name: str) -> bool:
+    return conn.execute(select(objects.c.age).where(objects.c.bucket == name).limit(1)).first() is None
+
+
+def drop_bucket(conn: Connection, name: str) -> None:
+    conn.execute(delete(documents).where(documents.c.bucket == name))
+    conn.execute(delete(buckets).where(buckets.c.name == name))
+
+
+def live(conn: Connection, name: str, key: bytes) -> Row[Any] | None:
+    return conn.execute(select(objects).where(*_is(name, key), objects.c.live)).first()
+
+
+def versioned(conn: Connection, name: str, key: bytes, version: str) -> Row[Any] | None:
+    return conn.execute(select(objects).where(*_is(name, key), objects.c.version == version)).first()
+
+
+def newest(conn: Connection, name: str, key: bytes) -> Row[Any] | None:
+    """The latest version, be it a delete marker."""
+    return conn.execute(select(objects).where(*_is(name, key)).order_by(objects.c.age).limit(1)).first()
+
+
+def key_of_file(conn: Connection, file: str) -> tuple[str, str] | None:
+    row = conn.execute(select(objects.c.bucket, objects.c.key).where(objects.c.file == file)).first()
+    return (row.bucket, bytes(row.key).decode()) if row else None
+
+
+def add(conn: Connection, name: str, key: bytes, version: str, values: dict[str, Any]) -> int:
+    """Make a version the newest one of its key; returns its age. Replaces the "null" version if it is one."""
+    if version == NULL:
+        remove(conn, name, key, NULL)
+    before = newest(conn, name, key)
+    conn.execute(update(objects).where(*_is(name, key), objects.c.live).values(live=False))
+    # Also when the clock went back.
+    age = min(-time.time_ns(), before.age - 1 if before else 0)
+    conn.execute(insert(objects).values(bucket=name, key=key, age=age, version=version, **values))
+    return age
+
+
+def remove(conn: Connection, name: str, key: bytes, version: str) -> Row[Any] | None:
+    """Delete one version for good, and return it. The newest that is left becomes live unless it is a marker."""
+    row = versioned(conn, name, key, version)
+    if row is None:
+        return None
+    conn.execute(delete(objects).where(*_is(name, key), objects.c.age == row.age))
+    if row.file:
+        discard(conn, row.file)
+    left = newest(conn, name, key)
+    if left is not None and not left.marker and not left.live:
+        conn.execute(update(objects).where(*_is(name, key), objects.c.age == left.age).values(live=True))
+    return row
+
+
+def set_extra(conn: Connection, name: str, key: bytes, age: int, extra: bytes) -> None:
+    conn.execute(update(objects).where(*_is(name, key), objects.c.age == age).values(extra=extra))
+
+
+def discard(conn: Connection, file: str) -> None:
+    """Have a file removed, later: a reader that found it in the index may be about to open it."""
+    conn.execute(insert(garbage).values(file=file, since=time.time()))
+
+
+def discarded(conn: Connection, before: float, limit: int) -> list[str]:
+    query = select(garbage.c.file).where(garbage.c.since < before).order_by(garbage.c.since).limit(limit)
+    return list(conn.scalars(query))
+
+
+def forget(conn: Connection, files: Sequence[str]) -> None:
+    conn.execute(delete(garbage).where(garbage.c.file.in_(files)))
+
+
+def live_from(conn: Connection, name: str, start: bytes, end: bytes | None, limit: int) -> Sequence[Row[Any]]:
+    """Live rows with `start <= key < end`, in byte order; a walk of the index `s3_objects_live`."""
+    query = select(objects).where(objects.c.bucket == name, objects.c.live, objects.c.key >= start)
+    return conn.execute(_until(query, end).order_by(objects.c.key).limit(limit)).all()
+
+
+def versions_from(
+    conn: Connection, name: str, start: bytes, age: int, end: bytes | None, limit: int
+) -> Sequence[Row[Any]]:
+    """All rows after `(start, age)` by key, then newest first; a walk of the primary key."""
+    after = tuple_(objects.c.key, objects.c.age) > tuple_(literal(start, LargeBinary), literal(age, BigInteger))
+    query = select(objects).where(objects.c.bucket == name, objects.c.key >= start, after)
+    return conn.execute(_until(query, end).order_by(objects.c.key, objects.c.age).limit(limit)).all()
+
+
+def documents_of(conn: Connection, name: str, prefix: str) -> list[tuple[str, bytes]]:
+    query = select(documents.c.name, documents.c.body).where(documents.c.bucket == name)
+    query = query.where(documents.c.name.startswith(prefix, autoescape=True)).order_by(documents.c.name)
+    return [(row.name, bytes(row.body)) for row in conn.execute(query)]
+
+
+def document(conn: Connection, name: str, which: str) -> bytes | None:
+    query = select(documents.c.body).where(documents.c.bucket == name, documents.c.name == which)
+    row = conn.execute(query).first()
+    return bytes(row.body) if row else None
+
+
+def set_document(conn: Connection, name: str, which: str, body: bytes | None) -> None:
+    conn.execute(delete(documents).where(documents.c.bucket == name, documents.c.name == which))
+    if body is not None:
+        conn.execute(insert(documents).values(bucket=name, name=which, body=body))
+
+
+def _is(name: str, key: bytes) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return objects.c.bucket == name, objects.c.key == key
+
+
+def _until(query: Any, end: bytes | None) -> Any:
+    return query if end is None else query.where(objects.c.key < end)
