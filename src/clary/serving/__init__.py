@@ -1,0 +1,1 @@
+"""Serving: `server/` runs inside an instance and holds the model, `gateway` takes a call to an instance."""

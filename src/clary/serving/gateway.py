@@ -1,0 +1,99 @@
+"""Takes one call to one instance: picks the variant by weight and the least busy instance, forwards, measures.
+
+`capabilities/endpoints` calls it with routes from the store; it knows sockets and HTTP and nothing of AWS.
+One per server process, on the event loop.
+"""
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clary.serving.http import Pool, Reply, Unreachable, request_bytes
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+TIMEOUT_SECONDS = 60.0
+"""AWS gives a model this long for one answer."""
+IDLE_POOL_SECONDS = 120.0
+
+
+class NoInstance(Exception):
+    """No instance of the variant takes a connection now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """`sockets` are those of the instances that are ready."""
+
+    name: str
+    weight: float
+    sockets: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    reply: Reply
+    model_seconds: float
+    """From sending the request to the whole answer."""
+
+
+def choose(variants: Sequence[Variant]) -> Variant:
+    """One variant, with probability weight / sum of weights. Raises `NoInstance` when no weight is above zero."""
+    if len(variants) == 1:
+        return variants[0]
+    weights = [variant.weight for variant in variants]
+    if not sum(weights):
+        raise NoInstance("no variant has a weight above zero")
+    return random.choices(variants, weights)[0]
+
+
+class Gateway:
+    """Keep-alive pools to every instance in use."""
+
+    def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._timeout = timeout
+        self._pools: dict[Path, Pool] = {}
+        self._used: dict[Path, float] = {}
+
+    async def invoke(self, variant: Variant, headers: Mapping[str, str], body: bytes) -> Forwarded:
+        """The model's answer, whatever its status. Raises `NoInstance`, another `HttpError`, or `ValueError`.
+
+        Only a call that reached no instance is tried on another one: a model may have acted on the others.
+        """
+        request = request_bytes("POST", "/invocations", headers.items(), body)
+        for pool in self._least_busy_first(variant):
+            start = time.perf_counter()
+            try:
+                reply = await pool.send(request, self._timeout)
+            except Unreachable:
+                continue
+            return Forwarded(reply, time.perf_counter() - start)
+        raise NoInstance(f"no instance of variant {variant.name} is reachable")
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+
+    def _least_busy_first(self, variant: Variant) -> list[Pool]:
+        pools = [self._pool(socket) for socket in variant.sockets]
+        if len(pools) > 1:
+            random.shuffle(pools)
+            pools.sort(key=lambda pool: pool.outstanding)
+        return pools
+
+    def _pool(self, socket: Path) -> Pool:
+        pool = self._pools.get(socket)
+        if pool is None:
+            self._forget_unused()
+            pool = self._pools[socket] = Pool(socket, MAX_ANSWER_BYTES)
+        self._used[socket] = time.monotonic()
+        return pool
+
+    def _forget_unused(self) -> None:
+        """Instances come and go; a new one is the moment to drop the pools of those that went."""
+        oldest = time.monotonic() - IDLE_POOL_SECONDS
+        gone = [socket for socket, used in self._used.items() if used < oldest and not self._pools[socket].outstanding]
+        for socket in gone:
+            self._pools.pop(socket).close()
+            del self._used[socket]

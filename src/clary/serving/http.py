@@ -1,0 +1,318 @@
+"""A small HTTP/1.1 client for one unix socket: keep-alive, one request at a time on a connection, whole answers.
+
+The gateway uses it instead of a general client because it is all an invocation needs and costs a third of the time
+(docs/performance.md). The far side runs a user's model, so everything it sends is checked and bounded.
+
+HttpError
+├── Unreachable   no connection: nothing was sent, another instance may be tried
+├── Broken        the connection ended, or what came was no answer; the model may have seen the request
+├── TooLarge      the answer is longer than allowed
+└── TimedOut      no whole answer in time
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+MAX_HEAD = 64 * 1024
+SOCKET_PATH_BYTES = 100
+"""Linux holds 108 bytes of a socket's path; past this the folder is opened and named through `/proc`."""
+IDLE_SECONDS = 10.0
+"""A connection unused for longer is closed rather than raced against the server's own keep-alive timeout."""
+
+
+class HttpError(Exception):
+    pass
+
+
+class Unreachable(HttpError):
+    pass
+
+
+class Broken(HttpError):
+    pass
+
+
+class TooLarge(HttpError):
+    pass
+
+
+class TimedOut(HttpError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Header names are in lower case; of a repeated header the last one counts."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+Headers = Iterable[tuple[str, str]]
+
+
+def request_bytes(method: str, path: str, headers: Headers, body: bytes) -> bytes:
+    """Raises `ValueError` for a header that would end its line."""
+    lines = [f"{method} {path} HTTP/1.1", "host: model", f"content-length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
+        raise ValueError("a header value may not contain line ends")
+    return head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+class Connection(asyncio.Protocol):
+    """One connection. `exchange` sends a request and awaits the whole answer; afterwards `reusable` says."""
+
+    def __init__(self, max_body: int) -> None:
+        self._max_body = max_body
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Reply] | None = None
+        self._reader = ReplyReader(max_body)
+        self._lost = False
+        self.idle_since = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        return not self._lost and self._reader.keep_alive
+
+    async def exchange(self, request: bytes) -> Reply:
+        assert self._transport
+        if self._lost:
+            raise Unreachable("the connection was closed while idle")
+        self._reader = ReplyReader(self._max_body)
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
+
+    def close(self) -> None:
+        self._lost = True
+        if self._transport:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None or self._answer.done():
+            self.close()  # it talks without being asked
+            return
+        try:
+            reply = self._reader.feed(data)
+        except HttpError as error:
+            self._fail(error)
+            return
+        if reply:
+            self._answer.set_result(reply)
+
+    def eof_received(self) -> None:
+        if self._answer is None or self._answer.done():
+            return
+        if reply := self._reader.end():
+            self._answer.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._fail(Broken(f"the connection ended before an answer{f': {exc}' if exc else ''}"))
+
+    def _fail(self, error: HttpError) -> None:
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(error)
+        if not self._lost:
+            self.close()
+
+
+class ReplyReader:
+    """Puts one answer together from the pieces that arrive."""
+
+    def __init__(self, max_body: int) -> None:
+        self.keep_alive = True
+        self._max_body = max_body
+        self._buffer = bytearray()
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._length: int | None = None
+        self._chunks: bytearray | None = None
+
+    def feed(self, data: bytes) -> Reply | None:
+        """The answer once it is whole. Raises `Broken` or `TooLarge`."""
+        self._buffer += data
+        if not self._status and not self._read_head():
+            return None
+        if self._chunks is not None:
+            return self._read_chunks(self._chunks)
+        if self._length is not None:
+            return self._read_sized(self._length)
+        self._bounded(len(self._buffer))
+        return None
+
+    def end(self) -> Reply | None:
+        """The answer when it was one that only the end of the connection ends."""
+        if self._status and self._length is None and self._chunks is None:
+            return Reply(self._status, self._headers, bytes(self._buffer))
+        return None
+
+    def _read_head(self) -> bool:
+        while True:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._buffer) > MAX_HEAD:
+                    raise Broken("the answer's head is too long")
+                return False
+            head = self._buffer[:end].decode("latin-1")
+            del self._buffer[: end + 4]
+            status = self._parse_head(head)
+            if status >= 200:
+                self._status = status
+                return True
+
+    def _parse_head(self, head: str) -> int:
+        first, *lines = head.split("\r\n")
+        version, _, rest = first.partition(" ")
+        code = rest[:3]
+        if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
+            raise Broken("not an HTTP answer")
+        pairs = (line.partition(":") for line in lines)
+        self._headers = {name.lower(): value.strip() for name, _, value in pairs}
+        self._frame(version, int(code))
+        return int(code)
+
+    def _frame(self, version: str, status: int) -> None:
+        headers = self._headers
+        connection = headers.get("connection", "").lower()
+        self.keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
+        if status in (204, 304):
+            self._length = 0
+        elif "chunked" in headers.get("transfer-encoding", "").lower():
+            self._chunks = bytearray()
+        elif "content-length" in headers:
+            self._length = _number(headers["content-length"], 10)
+            self._bounded(self._length)
+        else:
+            self.keep_alive = False
+
+    def _read_sized(self, length: int) -> Reply | None:
+        if len(self._buffer) < length:
+            return None
+        if len(self._buffer) > length:
+            self.keep_alive = False
+        return Reply(self._status, self._headers, bytes(self._buffer[:length]))
+
+    def _read_chunks(self, body: bytearray) -> Reply | None:
+        while (line_end := self._buffer.find(b"\r\n")) >= 0:
+            size = _number(self._buffer[:line_end].decode("latin-1").partition(";")[0].strip(), 16)
+            self._bounded(len(body) + size)
+            start, end = line_end + 2, line_end + 2 + size
+            if size == 0:
+                return self._read_trailer(start)
+            if len(self._buffer) < end + 2:
+                return None
+            body += self._buffer[start:end]
+            del self._buffer[: end + 2]
+        if len(self._buffer) > MAX_HEAD:
+            raise Broken("a chunk without a size")
+        return None
+
+    def _read_trailer(self, start: int) -> Reply | None:
+        """Nothing but an empty line, or trailers that are dropped."""
+        plain = self._buffer.startswith(b"\r\n", start)
+        if not plain and self._buffer.find(b"\r\n\r\n", start) < 0:
+            self._bounded(len(self._buffer))
+            return None
+        assert self._chunks is not None
+        return Reply(self._status, self._headers, bytes(self._chunks))
+
+    def _bounded(self, size: int) -> None:
+        if size > self._max_body:
+            raise TooLarge(f"the answer is longer than {self._max_body} bytes")
+
+
+def _number(text: str, base: int) -> int:
+    if not text.isascii() or not text.isalnum():
+        raise Broken("a length that is no number")
+    try:
+        return int(text, base)
+    except ValueError:
+        raise Broken("a length that is no number") from None
+
+
+class Pool:
+    """The connections to one socket. `outstanding` counts the calls under way."""
+
+    def __init__(self, socket: Path, max_body: int) -> None:
+        self.socket = socket
+        self.outstanding = 0
+        self._max_body = max_body
+        self._idle: deque[Connection] = deque()
+
+    async def send(self, request: bytes, timeout: float) -> Reply:
+        """One request and its whole answer. Raises an `HttpError`."""
+        self.outstanding += 1
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._send(request)
+        except TimeoutError:
+            raise TimedOut(f"no answer within {timeout:g} seconds") from None
+        finally:
+            self.outstanding -= 1
+
+    async def _send(self, request: bytes) -> Reply:
+        connection = self._reuse() or await self._connect()
+        try:
+            reply = await connection.exchange(request)
+        except BaseException:
+            connection.close()
+            raise
+        if connection.reusable:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return reply
+
+    def _reuse(self) -> Connection | None:
+        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        while self._idle and (self._idle[0].idle_since < oldest or not self._idle[0].reusable):
+            self._idle.popleft().close()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+        return None
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            with _short_path(self.socket) as path:
+                _, connection = await loop.create_unix_connection(lambda: Connection(self._max_body), path)
+        except OSError as error:
+            raise Unreachable(str(error)) from error
+        return connection
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+class _short_path:
+    """A socket's path in few enough bytes, valid inside the `with`."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._folder = -1
+
+    def __enter__(self) -> str:
+        if len(os.fsencode(self._socket)) <= SOCKET_PATH_BYTES:
+            return str(self._socket)
+        self._folder = os.open(self._socket.parent, os.O_PATH | os.O_DIRECTORY)
+        return f"/proc/self/fd/{self._folder}/{self._socket.name}"
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder >= 0:
+            os.close(self._folder)

@@ -1,0 +1,61 @@
+"""What the sandbox of a serving instance runs: unpack the model, install the user's requirements, serve.
+
+Ends with status 1 when the model cannot be loaded; the reason is then in the log. Once one worker has loaded it,
+a worker that dies is replaced and the others go on.
+"""
+
+import logging
+import os
+import sys
+import threading
+from functools import partial
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.server.mp import MPServer
+
+from clary.serving.server import setup
+from clary.serving.server.app import worker
+from clary.serving.server.config import Config, from_environment
+
+
+def main() -> None:
+    logging.basicConfig(level=int(os.environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL") or logging.INFO), stream=sys.stdout)
+    config = from_environment(os.environ)
+    setup.unpack(config)
+    setup.install_requirements(config)
+    serve(config)
+
+
+def serve(config: Config) -> None:
+    """Until a signal, or until the model cannot be loaded."""
+    config.socket.unlink(missing_ok=True)
+    loaded, announce = os.pipe()
+    server = MPServer(
+        "clary.serving.server",
+        uds=config.socket,
+        interface=Interfaces.RSGI,
+        workers=config.workers,
+        respawn_interval=0.1,
+        workers_kill_timeout=int(config.timeout),
+        websockets=False,
+        log_access=False,
+    )
+    threading.Thread(target=_respawn_once_loaded, args=(server, loaded), daemon=True).start()
+    server.serve(target_loader=partial(_load, config, announce), wrap_loader=False)
+
+
+def _load(config: Config, announce: int) -> Any:
+    app = worker(config)
+    os.write(announce, b"1")
+    return app
+
+
+def _respawn_once_loaded(server: MPServer, loaded: int) -> None:
+    """Before the first load a dying worker ends the server; a model that never loads must not be tried for ever."""
+    os.read(loaded, 1)
+    server.respawn_failed_workers = True
+
+
+if __name__ == "__main__":
+    main()

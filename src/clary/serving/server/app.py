@@ -1,0 +1,107 @@
+"""One worker of the model server: HTTP on one side, a loaded model on the other. granian calls it over RSGI.
+
+A model is called by one thread at a time, as in AWS's own servers: user code need not be thread-safe. `/ping`
+is answered by the event loop meanwhile.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from clary.serving.server.config import Config
+from clary.serving.server.invocation import Answer, Invocation, Refused, Serve
+
+MEGABYTES_PER_BATCH = 6
+
+
+class App:
+    """`inline_bytes`: calls with a body up to this size are answered on the event loop, without a thread.
+
+    Only for a `serve` known to take well under a millisecond then.
+    """
+
+    def __init__(
+        self, serve: Serve, *, timeout: float, workers: int = 1, inline_bytes: int = -1, stuck: Callable[[], Any]
+    ) -> None:
+        self._serve = serve
+        self._timeout = timeout
+        self._workers = workers
+        self._inline_bytes = inline_bytes
+        self._stuck = stuck
+        self._thread = ThreadPoolExecutor(1, "model")
+
+    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        if scope.path == "/invocations" and scope.method == "POST":
+            _reply(proto, await self._invoke(scope, proto))
+        elif scope.path == "/ping":
+            proto.response_empty(200, [])
+        elif scope.path == "/execution-parameters":
+            _reply(proto, self._execution_parameters())
+        else:
+            _reply(proto, _text(404, "not found"))
+
+    async def _invoke(self, scope: Any, proto: Any) -> Answer:
+        body = await proto()
+        headers = dict(scope.headers.items())
+        call = Invocation(body, headers.get("content-type", ""), headers.get("accept", ""), headers)
+        if len(body) <= self._inline_bytes:
+            return guarded(self._serve, call)
+        work = asyncio.get_running_loop().run_in_executor(self._thread, guarded, self._serve, call)
+        done, _ = await asyncio.wait((work,), timeout=self._timeout)
+        return work.result() if done else self._timed_out()
+
+    def _timed_out(self) -> Answer:
+        """A thread cannot be ended, so the worker is, as soon as the caller has been told."""
+        asyncio.get_running_loop().call_later(0.5, self._stuck)
+        return _text(500, f"the model did not answer within {self._timeout:g} seconds")
+
+    def _execution_parameters(self) -> Answer:
+        parameters = {
+            "MaxConcurrentTransforms": self._workers,
+            "BatchStrategy": "MULTI_RECORD",
+            "MaxPayloadInMB": MEGABYTES_PER_BATCH,
+        }
+        return Answer(200, "application/json", json.dumps(parameters).encode())
+
+
+def guarded(serve: Serve, call: Invocation) -> Answer:
+    """The border to user code: whatever it raises becomes an answer and a line in the log."""
+    try:
+        return serve(call)
+    except Refused as refusal:
+        return _text(refusal.status, str(refusal))
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return _text(500, f"{error}\n{traceback.format_exc()}")
+
+
+def worker(config: Config) -> App:
+    """What each granian process runs first. The model is loaded before a connection is accepted."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(config.threads))
+    from clary.serving.server.frameworks import load
+
+    loaded = load(config)
+    return App(
+        loaded.serve,
+        timeout=config.timeout,
+        workers=config.workers,
+        inline_bytes=loaded.inline_bytes,
+        stuck=lambda: os._exit(1),
+    )
+
+
+def _text(status: int, message: str) -> Answer:
+    return Answer(status, "text/plain; charset=utf-8", message.encode())
+
+
+def _reply(proto: Any, answer: Answer) -> None:
+    headers = [("content-type", answer.content_type)]
+    if answer.status == 204:
+        proto.response_empty(204, [])
+    else:
+        proto.response_bytes(answer.status, headers, answer.body)

@@ -1,0 +1,81 @@
+"""What the environment tells the model server: AWS's `SAGEMAKER_*` variables and the few of Clary's plan."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+GIGABYTE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`program` is empty in algorithm mode. `framework` is a row of `frameworks.FRAMEWORKS`."""
+
+    base: Path
+    framework: str
+    program: str
+    submit_directory: str
+    socket: Path
+    workers: int
+    threads: int
+    """OpenMP threads of one worker."""
+    timeout: float
+    """Longest answer in seconds; past it the worker is replaced."""
+    default_accept: str
+    model_archive: Path | None
+    code_archive: Path | None
+
+    @property
+    def model_dir(self) -> Path:
+        return self.base / "model"
+
+    @property
+    def code_dir(self) -> Path:
+        """Where the user's script lies: unpacked beside the model, else wherever the variable says."""
+        if self.code_archive:
+            return self.base / "code"
+        local = self.submit_directory.removeprefix("file://")
+        named = Path(local) if local.startswith("/") else self.model_dir / "code"
+        return named if named.is_dir() else self.model_dir / "code"
+
+
+def from_environment(env: Mapping[str, str]) -> Config:
+    """Raises `ValueError` for a number that is none."""
+    base = Path(env.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
+    archive, code = env.get("CLARY_MODEL_ARCHIVE"), env.get("CLARY_CODE_ARCHIVE")
+    workers = int(env.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 0) or default_workers(archive)
+    seconds = env.get("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS") or env.get("SAGEMAKER_MODEL_SERVER_TIMEOUT") or 60
+    return Config(
+        base=base,
+        framework=env.get("CLARY_FRAMEWORK", ""),
+        program=env.get("SAGEMAKER_PROGRAM", ""),
+        submit_directory=env.get("SAGEMAKER_SUBMIT_DIRECTORY", ""),
+        socket=Path(env.get("CLARY_SOCKET") or "/opt/clary/run/serve.sock"),
+        workers=workers,
+        threads=int(env.get("OMP_NUM_THREADS") or 0) or max(1, cpus() // workers),
+        timeout=float(seconds),
+        default_accept=env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
+        model_archive=Path(archive) if archive else None,
+        code_archive=Path(code) if code else None,
+    )
+
+
+def cpus() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def default_workers(archive: str | None) -> int:
+    """One per CPU but one, which the rest of the machine needs, and no more than memory holds.
+
+    A worker is taken to need 0.5 GB and eight times its archive: compressed, then unpacked, then loaded.
+    """
+    size = Path(archive).stat().st_size if archive and Path(archive).is_file() else 0
+    room = memory() // (GIGABYTE // 2 + 8 * size)
+    return int(max(1, min(cpus() - 1, room)))
+
+
+def memory() -> int:
+    """Bytes the machine can still give."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))

@@ -1,0 +1,31 @@
+"""The frameworks whose models the server loads, by the name the plan gives in `CLARY_FRAMEWORK`.
+
+Adding one: a file with a `load(config) -> Loaded` and a row here.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import cast
+
+from clary.serving.server.config import Config
+from clary.serving.server.invocation import Serve
+
+FRAMEWORKS = {
+    "pytorch": "clary.serving.server.frameworks.pytorch",
+    "sklearn": "clary.serving.server.frameworks.sklearn",
+    "xgboost": "clary.serving.server.frameworks.xgboost",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`inline_bytes` as in `app.App`: only our own code may promise to be that quick."""
+
+    serve: Serve
+    inline_bytes: int = -1
+
+
+def load(config: Config) -> Loaded:
+    """The model, loaded by its framework. Raises `KeyError` for a framework without a row."""
+    module = importlib.import_module(FRAMEWORKS[config.framework])
+    return cast(Loaded, module.load(config))

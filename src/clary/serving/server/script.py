@@ -1,0 +1,149 @@
+"""User code: `model_fn`, `input_fn`, `predict_fn`, `output_fn` or `transform_fn`, with a framework's defaults.
+
+The functions' signatures are AWS's inference toolkit's; each may take one more argument, the context.
+"""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from clary.serving.server.codecs import TEXT_TYPES
+from clary.serving.server.invocation import Answer, Invocation, Serve, choose_accept, media_type
+
+Function = Callable[..., Any]
+
+
+class Defaults(Protocol):
+    """What a framework does where the user's script says nothing. Each may raise `Refused`."""
+
+    default_accept: str
+    accepts: frozenset[str]
+
+    def model_fn(self, model_dir: str) -> Any: ...
+
+    def input_fn(self, body: bytes | str, content_type: str) -> Any: ...
+
+    def predict_fn(self, data: Any, model: Any) -> Any: ...
+
+    def output_fn(self, prediction: Any, accept: str) -> tuple[bytes, str]: ...
+
+
+@dataclass(slots=True)
+class ScriptContext:
+    """The optional last argument. `manifest` and `system_properties` are named as TorchServe names them."""
+
+    system_properties: dict[str, Any]
+    manifest: dict[str, Any]
+    request: Invocation | None = None
+
+    def get_request_header(self, index: int, name: str) -> str | None:
+        return self.request.headers.get(name.lower()) if self.request else None
+
+
+def load_module(code_dir: Path, program: str) -> ModuleType | None:
+    """The user's script with its folder and `lib/` importable; `None` when there is no such file."""
+    file = code_dir / program
+    if not file.is_file():
+        return None
+    sys.path[:0] = [str(file.parent), str(code_dir), str(code_dir / "lib")]
+    return importlib.import_module(file.stem)
+
+
+def build(module: ModuleType | None, defaults: Defaults, model_dir: Path, default_accept: str = "") -> Serve:
+    """Load the model through the script and return what answers calls.
+
+    Raises `ValueError` when the script gives `transform_fn` beside one that it replaces.
+    """
+    given = {name: getattr(module, name, None) for name in FUNCTIONS}
+    context = ScriptContext({"model_dir": str(model_dir)}, {})
+    model = _load(given, defaults, str(model_dir), context)
+    accept = default_accept or defaults.default_accept
+    transform = given["transform_fn"]
+    if transform is None:
+        return _pipeline(given, defaults, model, accept)
+    if rivals := [name for name in FUNCTIONS[1:4] if given[name]]:
+        raise ValueError(f"Cannot use transform_fn implementation in conjunction with {', '.join(rivals)}")
+    return _transformer(_with_context(transform, 4), model, accept)
+
+
+FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn", "pre_model_fn", "model_warmup_fn")
+
+
+def _load(given: dict[str, Function | None], defaults: Defaults, model_dir: str, context: ScriptContext) -> Any:
+    if prepare := given["pre_model_fn"]:
+        _with_context(prepare, 1)(context, model_dir)
+    model = _with_context(given["model_fn"] or defaults.model_fn, 1)(context, model_dir)
+    if warm_up := given["model_warmup_fn"]:
+        _with_context(warm_up, 2)(context, model_dir, model)
+    return model
+
+
+def _pipeline(given: dict[str, Function | None], defaults: Defaults, model: Any, default_accept: str) -> Serve:
+    read = _with_context(given["input_fn"] or defaults.input_fn, 2)
+    predict = _with_context(given["predict_fn"] or defaults.predict_fn, 2)
+    write = _with_context(given["output_fn"] or defaults.output_fn, 2)
+    own_output = given["output_fn"] is not None
+
+    def serve(call: Invocation) -> Answer:
+        context = _context_of(call)
+        accept = _accept(call, default_accept, None if own_output else defaults.accepts)
+        data = read(context, _decoded(call), call.content_type or JSON)
+        return _answer(write(context, predict(context, data, model), accept), accept)
+
+    return serve
+
+
+def _transformer(transform: Function, model: Any, default_accept: str) -> Serve:
+    def serve(call: Invocation) -> Answer:
+        accept = _accept(call, default_accept, None)
+        return _answer(transform(_context_of(call), model, _decoded(call), call.content_type or JSON, accept), accept)
+
+    return serve
+
+
+JSON = "application/json"
+
+
+def _context_of(call: Invocation) -> ScriptContext:
+    return ScriptContext({}, {}, call)
+
+
+def _accept(call: Invocation, default: str, supported: frozenset[str] | None) -> str:
+    """A user's `output_fn` sees the first type the client named; the defaults, the first they can write."""
+    if supported is not None:
+        return choose_accept(call.accept, default, supported)
+    first = media_type(call.accept.partition(",")[0])
+    return default if first in ("", "*/*") else first
+
+
+def _decoded(call: Invocation) -> bytes | str:
+    return call.body.decode() if media_type(call.content_type or JSON) in TEXT_TYPES else call.body
+
+
+def _answer(result: Any, accept: str) -> Answer:
+    body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, accept)
+    return Answer(200, content_type, _bytes(body))
+
+
+def _bytes(body: Any) -> bytes:
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    if body is None:
+        return b""
+    raise TypeError(f"output_fn must return text or bytes, not {type(body).__name__}")
+
+
+def _with_context(function: Function, arguments: int) -> Function:
+    """`function` as called with the context first, which is dropped unless it takes one argument more."""
+    try:
+        inspect.signature(function).bind(*range(arguments + 1))
+    except TypeError:
+        return lambda context, *given: function(*given)
+    return lambda context, *given: function(*given, context)
