@@ -1,0 +1,61 @@
+"""Showing a record in one of AWS's output shapes: Describe, summaries of lists and results of Search alike."""
+
+from typing import Any
+
+from botocore.model import Shape, StructureShape
+
+from clary.resources.kinds import Kind, View
+from clary.resources.records import Record
+from clary.resources.store import Store
+from clary.wire.context import Context
+
+CREATED = ("CreationTime", "CreatedAt", "CreateDate")
+MODIFIED = ("LastModifiedTime", "LastModifiedAt", "LastUpdatedDate")
+
+
+def view_of(ctx: Context, record: Record, request: dict[str, Any] | None = None) -> View:
+    return View(ctx, record, record.arn, lambda: ctx.need(Store).events(record.id), request or {})
+
+
+def project(kind: Kind, shape: Shape, view: View) -> dict[str, Any]:
+    """Each member from `computed`, else the spec, else the state, else what every record has.
+
+    A shape that holds the resource in one member (`DescribeWorkteam`) is filled inside it.
+    """
+    wrapper = _wrapper(kind, shape)
+    if wrapper:
+        return {wrapper: project(kind, shape.members[wrapper], view)}
+    standard = _standard(kind, view)
+    found = {name: _member(kind, name, view, standard) for name in shape.members}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _member(kind: Kind, name: str, view: View, standard: dict[str, Any]) -> Any:
+    if name in kind.computed:
+        return kind.computed[name](view)
+    for source in (view.record.spec, view.record.state, standard):
+        if source.get(name) is not None:
+            return source[name]
+    return None
+
+
+def _standard(kind: Kind, view: View) -> dict[str, Any]:
+    record = view.record
+    parent = {kind.parent_member: record.parent} if record.parent else {}
+    return {
+        kind.name_member: record.name,
+        kind.arn_member: view.arn,
+        kind.status_member: record.status or None,
+        **dict.fromkeys(CREATED, record.created),
+        **dict.fromkeys(MODIFIED, record.modified),
+        **parent,
+    }
+
+
+def _wrapper(kind: Kind, shape: Shape) -> str | None:
+    if kind.arn_member in shape.members:
+        return None
+    for name, member in shape.members.items():
+        if isinstance(member, StructureShape) and kind.arn_member in member.members:
+            return str(name)
+    return None
