@@ -24,6 +24,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Longest run of the user process; past it the shim stops it and says so in its exit."""
     grace_seconds: float = 120.0
     """Between SIGTERM and SIGKILL."""
+    log_bytes: int = 1024**3
+    """Most that is kept of the output; past it one notice is logged and the rest is dropped."""
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,9 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     target: str
     writable: bool = False
+    """The user may change the source itself; never for files that share their bytes with the object tree."""
+    private: bool = False
+    """The instance gets its own copy, which it may change. For small folders, such as user code."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +96,8 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
     ended: float | None = None
     exit_code: int | None = None
     """128 + signal when a signal ended it."""
-    cause: Literal["", "stopped", "timeout", "memory"] = ""
+    cause: Literal["", "stopped", "timeout", "memory", "platform"] = ""
+    """`platform`: the sandbox could not be made and the user's process never ran; `message` says why."""
     max_rss_bytes: int | None = None
 
 

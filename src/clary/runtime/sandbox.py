@@ -1,0 +1,130 @@
+"""What a sandboxed process sees, and the ladder of ways to make it so: bubblewrap, namespaces, plain.
+
+`LocalBackend` describes the view once, rung-neutral; each rung turns it into a command line for the shim. The view
+is the same for root and for an unprivileged user: the user is mapped to root inside, so files belong to the caller.
+"""
+
+import functools
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Rung = Literal["bubblewrap", "namespaces", "plain"]
+RUNGS: tuple[Rung, ...] = ("bubblewrap", "namespaces", "plain")
+
+Kind = Literal["ro", "rw", "dev", "tmpfs", "link", "proc", "devices"]
+
+STATUS_FD = 4
+"""Where bubblewrap reports the inner pid and exit code to the shim (`shim/child.py`)."""
+
+SYSTEM_ETC = (
+    *("alternatives", "ca-certificates", "crypto-policies", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
+    *("localtime", "mime.types", "nsswitch.conf", "pki", "protocols", "services", "ssl", "timezone"),
+)
+"""What of the machine's /etc is shown. Never accounts or keys."""
+
+MASKED_PROC = ("sysrq-trigger", "kcore", "keys", "kmsg", "latency_stats", "mtrr", "sched_debug", "timer_list")
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One thing in the view, in the order it is mounted. `link`: `source` is the text of the link."""
+
+    kind: Kind
+    source: str
+    target: str
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process sees."""
+
+    entries: tuple[Entry, ...]
+    hostname: str
+    network: bool
+    """False: a network namespace of its own, with a loopback only."""
+
+
+def system(prefix: Path) -> list[Entry]:
+    """The read-only machine: programs, libraries, the interpreter, a minimal /etc, devices."""
+    entries = [Entry("ro", "/usr", "/usr")]
+    entries += [_top(name) for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32") if Path("/", name).exists()]
+    entries += [Entry("ro", f"/etc/{name}", f"/etc/{name}") for name in SYSTEM_ETC if Path("/etc", name).exists()]
+    entries += [Entry("proc", "", "/proc"), *_proc_covers()]
+    entries += [Entry("devices", "", "/dev"), Entry("tmpfs", "", "/dev/shm")]
+    entries += [Entry("ro", path, path) for path in ("/sys/devices/system",) if Path(path).exists()]
+    if not prefix.is_relative_to("/usr"):
+        entries.append(Entry("ro", str(prefix), str(prefix)))
+    return entries
+
+
+def graphics() -> list[Entry]:
+    """What programs need to find NVIDIA devices."""
+    nodes = sorted(str(path) for path in Path("/dev").glob("nvidia*"))
+    return [Entry("dev", node, node) for node in nodes] + ([Entry("ro", "/sys", "/sys")] if nodes else [])
+
+
+def bubblewrap(view: View, directory: str, command: Iterable[str]) -> list[str]:
+    """The command line of the first rung."""
+    options = ["--unshare-user", "--uid", "0", "--gid", "0", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    options += ["--hostname", view.hostname, "--die-with-parent", "--json-status-fd", str(STATUS_FD)]
+    if not view.network:
+        options.append("--unshare-net")
+    for entry in view.entries:
+        options += _option(entry)
+    return [shutil.which("bwrap") or "bwrap", *options, "--chdir", directory, "--", *command]
+
+
+@functools.cache
+def works(rung: Rung) -> bool:
+    """Whether this machine lets this user have the rung. Tried once by doing it."""
+    if rung == "plain":
+        return True
+    view = View(entries=tuple(system(Path(sys.base_prefix))), hostname="try", network=True)
+    if rung == "bubblewrap":
+        return shutil.which("bwrap") is not None and _runs(bubblewrap(view, "/", ["/bin/sh", "-c", "exit 7"]))
+    return False
+
+
+def best() -> Rung:
+    """The highest rung that works here."""
+    return next(rung for rung in RUNGS if works(rung))
+
+
+def _runs(command: list[str]) -> bool:
+    shell = ["/bin/sh", "-c", f'exec "$@" {STATUS_FD}>/dev/null', "sh", *command]
+    return subprocess.run(shell, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 7
+
+
+def _proc_covers() -> list[Entry]:
+    # When Clary runs as root, so does the mapped user in the eyes of files that ask for no capability, and these
+    # steer the whole machine.
+    locked = [path for path in ("/proc/sys", "/proc/fs", "/proc/irq", "/proc/bus") if Path(path).exists()]
+    masked = [path for path in map("/proc/{}".format, MASKED_PROC) if Path(path).is_file()]
+    return [Entry("ro", path, path) for path in locked] + [Entry("ro", "/dev/null", path) for path in masked]
+
+
+def _top(name: str) -> Entry:
+    path = Path("/", name)
+    return Entry("link", str(path.readlink()), str(path)) if path.is_symlink() else Entry("ro", str(path), str(path))
+
+
+def _option(entry: Entry) -> list[str]:
+    match entry.kind:
+        case "ro":
+            return ["--ro-bind", entry.source, entry.target]
+        case "rw":
+            return ["--bind", entry.source, entry.target]
+        case "dev":
+            return ["--dev-bind", entry.source, entry.target]
+        case "link":
+            return ["--symlink", entry.source, entry.target]
+        case "tmpfs":
+            return ["--tmpfs", entry.target]
+        case "proc":
+            return ["--proc", entry.target]
+        case "devices":
+            return ["--dev", entry.target]

@@ -1,0 +1,65 @@
+"""Control groups of an instance: made before the user process, entered by it, removed after it.
+
+The spec says which folders to make and what to write there; both cgroup versions look alike from here.
+"""
+
+import contextlib
+import os
+import time
+
+
+def make(cgroups: dict[str, dict[str, str]]) -> None:
+    """Make every folder and write its limits. A limit the kernel does not know is skipped."""
+    for folder, files in cgroups.items():
+        os.makedirs(folder, exist_ok=True)
+        for name, value in files.items():
+            with contextlib.suppress(OSError):
+                _write(f"{folder}/{name}", value)
+
+
+def enter(cgroups: dict[str, dict[str, str]]) -> None:
+    """Move the calling process in."""
+    for folder in cgroups:
+        _write(f"{folder}/cgroup.procs", "0")
+
+
+def memory_kills(cgroups: dict[str, dict[str, str]]) -> int:
+    """How many processes the kernel ended because the memory limit was reached."""
+    for folder in cgroups:
+        for name in ("memory.events", "memory.oom_control"):
+            with contextlib.suppress(OSError), open(f"{folder}/{name}") as lines:
+                return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return 0
+
+
+def processes(cgroups: dict[str, dict[str, str]]) -> list[int]:
+    """Every process inside."""
+    found: set[int] = set()
+    for folder in cgroups:
+        with contextlib.suppress(OSError), open(f"{folder}/cgroup.procs") as lines:
+            found |= {int(line) for line in lines}
+    return sorted(found)
+
+
+def remove(cgroups: dict[str, dict[str, str]]) -> None:
+    """Remove the folders, waiting a moment for processes that are just ending."""
+    for folder in cgroups:
+        for _ in range(100):
+            try:
+                os.rmdir(folder)
+            except FileNotFoundError:
+                break
+            except OSError:
+                time.sleep(0.01)
+            else:
+                break
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(folder))
+
+
+def _write(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)

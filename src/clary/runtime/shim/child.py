@@ -1,0 +1,75 @@
+"""Starting the user's process: what happens between fork and exec, and what the shim keeps of it."""
+
+import os
+import resource
+import signal
+
+from clary.runtime.shim import cgroups
+from clary.runtime.shim.spec import Spec
+
+STATUS_FD = 4
+"""Where bubblewrap reports, by agreement with `sandbox.py`."""
+PIPE_BYTES = 1024 * 1024
+
+
+class Child:
+    """The sandbox's outermost process. `output` carries its stdout and stderr, `reports` bubblewrap's JSON."""
+
+    def __init__(self, pid: int, output: int, reports: int) -> None:
+        self.pid = pid
+        self.output = output
+        self.reports = reports
+
+
+def start(spec: Spec) -> Child:
+    """Fork and execute `spec["command"]`. What fails before exec is said on the output, exit code 125."""
+    output, output_end = os.pipe()
+    reports, reports_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _become(spec, output_end, reports_end)
+        except BaseException as error:
+            os.write(2, f"Clary: the sandbox could not be started: {error}\n".encode())
+        finally:
+            os._exit(125)
+    os.close(output_end)
+    os.close(reports_end)
+    for fd in (output, reports):
+        os.set_blocking(fd, False)
+    return Child(pid, output, reports)
+
+
+def _become(spec: Spec, output: int, reports: int) -> None:
+    os.setpgid(0, 0)
+    # Both ends are above 4 here: 0, 1, 2 and the lock at 3 are taken since the start.
+    reports = os.dup(reports) if reports == STATUS_FD else reports
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(reports, STATUS_FD)
+    _close_others()
+    for number in (signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    cgroups.enter(spec["cgroups"])
+    _limit(spec)
+    os.umask(0o022)
+    os.execve(spec["command"][0], spec["command"], spec["environment"])
+
+
+def _close_others() -> None:
+    # The lock at 3 above all: whoever holds it counts as the living shim.
+    os.close(3)
+    os.closerange(STATUS_FD + 1, 256)
+
+
+def _limit(spec: Spec) -> None:
+    if spec["processes"]:
+        resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"], spec["processes"]))
+    if spec["cpus"]:
+        os.sched_setaffinity(0, spec["cpus"])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Under memory pressure the kernel should take a job before it takes the server.
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")

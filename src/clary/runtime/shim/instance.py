@@ -1,0 +1,212 @@
+"""The shim's main loop: one instance from its spec to its exit status.
+
+Whoever starts it hands over file descriptor 3, an exclusive lock on `<folder>/lock`, and goes away. The lock is the
+shim's life sign. Requests come as files (`stop`, `kill`) in the folder; a byte in the FIFO `control` says to look now.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from typing import Any
+
+from clary.runtime.shim import cgroups, child, processes, status
+from clary.runtime.shim.logs import LogPump
+from clary.runtime.shim.metrics import MetricReader
+from clary.runtime.shim.spec import Spec
+
+CHUNK = 64 * 1024
+TICK = 5.0
+"""Seconds between looks at the folder when nobody says to look."""
+WATCH = 0.25
+"""Seconds between looks at the memory, where no cgroup holds the limit."""
+DRAIN = 5.0
+"""Longest wait for the output's end after the last process was ended."""
+KILLED = 128 + signal.SIGKILL
+
+
+def main(folder: str) -> None:
+    """Detach, run the instance in `folder` to its end, and write how it ended."""
+    if os.fork():
+        os._exit(0)
+    if os.getpgrp() != os.getpid():
+        os.setsid()
+    with open(f"{folder}/spec.json") as file:
+        spec: Spec = json.load(file)
+    Instance(folder, spec).run()
+
+
+class Instance:
+    """One run of one user process."""
+
+    def __init__(self, folder: str, spec: Spec) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.cause = ""
+        self.init: int | None = None
+        """The process whose end ends the whole sandbox."""
+        self.exit_code: int | None = None
+        """As the sandbox reported it."""
+        self.kill_at: float | None = None
+        self.tail = b""
+        self.status: dict[str, Any] = {"pid": os.getpid(), "phase": "preparing"}
+
+    def run(self) -> None:
+        """All of it, in order."""
+        self._say("preparing")
+        control = os.open(f"{self.folder}/control", os.O_RDWR | os.O_NONBLOCK)
+        wakeup = _child_signals()
+        reader = MetricReader(self.spec["metrics"], f"{self.folder}/metrics.jsonl")
+        self.pump = LogPump(self.spec["log"], self.spec["log_bytes"], reader)
+        cgroups.make(self.spec["cgroups"])
+        self.child = child.start(self.spec)
+        self.began = time.monotonic()
+        self._say("running", started=time.time())
+        code, usage = self._watch([control, wakeup])
+        self._end_everything()
+        self._drain()
+        self._finish(code, usage)
+
+    def _watch(self, wakers: list[int]) -> tuple[int, Any]:
+        poll = select.poll()
+        for fd in [*wakers, self.child.output, self.child.reports]:
+            poll.register(fd, select.POLLIN)
+        while True:
+            for fd, events in poll.poll(max(0, int(self._patience() * 1000) + 1)):
+                if fd in wakers:
+                    _empty(fd)
+                elif not self._take(fd) and events & (select.POLLHUP | select.POLLERR):
+                    poll.unregister(fd)
+            self._obey()
+            pid, code, usage = os.wait4(self.child.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(code), usage
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        waits = [WATCH if self.spec["memory_bytes"] else TICK]
+        if self.pump.deadline is not None:
+            waits.append(self.pump.deadline - time.time())
+        if self.kill_at is not None:
+            waits.append(self.kill_at - now)
+        if self.spec["run_seconds"] is not None:
+            waits.append(self.began + self.spec["run_seconds"] - now)
+        return max(0.0, min(waits))
+
+    def _take(self, fd: int) -> bool:
+        """Take what is readable from the child. False at its end."""
+        try:
+            data = os.read(fd, CHUNK)
+        except BlockingIOError:
+            return True
+        if fd == self.child.output and data:
+            self.tail = data[-2048:]
+            self.pump.feed(data, time.time())
+        elif fd == self.child.reports:
+            self._hear(data)
+        return bool(data)
+
+    def _hear(self, data: bytes) -> None:
+        for line in data.splitlines():
+            with contextlib.suppress(ValueError):
+                report = json.loads(line)
+                self.init = report.get("child-pid", self.init)
+                self.exit_code = report.get("exit-code", self.exit_code)
+
+    def _obey(self) -> None:
+        now = time.monotonic()
+        if self.pump.deadline is not None and self.pump.deadline <= time.time():
+            self.pump.flush(time.time())
+        if os.path.exists(f"{self.folder}/kill"):
+            self._stop("stopped", 0)
+        elif os.path.exists(f"{self.folder}/stop"):
+            self._stop("stopped", self.spec["grace_seconds"])
+        elif self.spec["run_seconds"] is not None and now >= self.began + self.spec["run_seconds"]:
+            self._stop("timeout", self.spec["grace_seconds"])
+        if self.spec["memory_bytes"] and self._memory() > self.spec["memory_bytes"]:
+            self._stop("memory", 0)
+        if self.kill_at is not None and now >= self.kill_at:
+            self._end_everything()
+
+    def _stop(self, cause: str, grace: float) -> None:
+        """First call: SIGTERM. Every call: an earlier end wins."""
+        deadline = time.monotonic() + grace
+        if self.kill_at is None and grace:
+            main = processes.main_process(self.init) if self.init else self.child.pid
+            processes.signal_all([main] if main else [], signal.SIGTERM)
+        self.kill_at = deadline if self.kill_at is None else min(self.kill_at, deadline)
+        self.cause = self.cause or cause
+
+    def _memory(self) -> int:
+        pids = processes.tree(self.child.pid)
+        rough = processes.memory(pids)
+        return processes.exact_memory(pids) if rough > (self.spec["memory_bytes"] or 0) else rough
+
+    def _end_everything(self) -> None:
+        if self.init:
+            processes.signal_all([self.init])
+        else:
+            processes.signal_all([*processes.tree(os.getpid())[1:], *cgroups.processes(self.spec["cgroups"])])
+
+    def _drain(self) -> None:
+        end = time.monotonic() + DRAIN
+        poll = select.poll()
+        poll.register(self.child.output, select.POLLIN)
+        while time.monotonic() < end:
+            if poll.poll(100) and not self._take(self.child.output):
+                break
+        while self._more_reports():
+            pass
+        self.pump.close(time.time())
+
+    def _more_reports(self) -> bool:
+        try:
+            data = os.read(self.child.reports, CHUNK)
+        except BlockingIOError:
+            return False
+        self._hear(data)
+        return bool(data)
+
+    def _finish(self, code: int, usage: Any) -> None:
+        exit_code = self.exit_code
+        if exit_code is None and self.spec["sandbox"] == "plain":
+            exit_code = 128 - code if code < 0 else code
+        if exit_code != 0 and cgroups.memory_kills(self.spec["cgroups"]):
+            self.cause = self.cause or "memory"
+        message = ""
+        if self.cause == "memory" or (exit_code is None and self.cause):
+            exit_code = KILLED
+        elif exit_code is None:
+            self.cause, message = "platform", self.tail.decode("utf-8", "replace").strip()
+        cgroups.remove(self.spec["cgroups"])
+        ended = {"ended": time.time(), "exit_code": exit_code, "cause": self.cause, "message": message}
+        used = {"max_rss_bytes": usage.ru_maxrss * 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime}
+        self.status |= {"phase": "exited"} | ended | used
+        status.write_surely(self.folder, self.status)
+        status.poke(self.spec["wake"], self.spec["key"])
+
+    def _say(self, phase: str, **more: Any) -> None:
+        self.status |= {"phase": phase} | more
+        with contextlib.suppress(OSError):
+            status.write(self.folder, self.status)
+        status.poke(self.spec["wake"], self.spec["key"])
+
+
+def _child_signals() -> int:
+    """A descriptor that becomes readable when a child ends."""
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda signum, stack: None)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    return readable
+
+
+def _empty(fd: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while os.read(fd, 4096):
+            pass

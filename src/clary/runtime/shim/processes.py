@@ -1,0 +1,67 @@
+"""Finding, measuring and ending the processes of a sandbox, from outside it."""
+
+import contextlib
+import os
+import signal
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def children(pid: int) -> list[int]:
+    """Direct children, oldest first."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(child) for child in file.read().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all its descendants."""
+    found = [pid]
+    for parent in found:
+        found += children(parent)
+    return found
+
+
+def main_process(init: int) -> int | None:
+    """The user's first process under a sandbox's init: number 2 of its pid namespace."""
+    for child in children(init):
+        with contextlib.suppress(OSError), open(f"/proc/{child}/status") as lines:
+            for line in lines:
+                if line.startswith("NSpid:") and line.split()[-1] == "2":
+                    return child
+    return None
+
+
+def memory(pids: list[int]) -> int:
+    """Bytes the processes hold; pages that they share are counted once for each."""
+    return sum(_resident(pid) for pid in pids)
+
+
+def exact_memory(pids: list[int]) -> int:
+    """As `memory`, with shared pages counted once in all; slower."""
+    return sum(_proportional(pid) for pid in pids)
+
+
+def signal_all(pids: list[int], number: int = signal.SIGKILL) -> None:
+    """Send a signal to each that still is."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _resident(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _proportional(pid: int) -> int:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as lines:
+        for line in lines:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return _resident(pid)
