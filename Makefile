@@ -1,0 +1,31 @@
+# Everything a newcomer needs: `make demo` and `make test`. Each sets up .venv first.
+PYTHON ?= python3
+UV := $(PYTHON) src/clary/cli/indexes.py .uv
+RUN := .venv/bin
+
+.PHONY: demo test check coverage benchmarks clean
+
+demo: .venv/ready
+	$(RUN)/clary demo
+
+test: check
+	$(RUN)/python tests/run.py
+
+check: .venv/ready
+	$(RUN)/ruff format --check src tests benchmarks
+	$(RUN)/ruff check src tests benchmarks
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+docs/coverage.md: .venv/ready
+	$(RUN)/clary coverage --markdown > $@
+
+benchmarks: .venv/ready
+	$(RUN)/python benchmarks/run.py
+
+.venv/ready: pyproject.toml uv.lock
+	$(UV) sync --locked --all-extras
+	touch $@
+
+clean:
+	rm -rf .venv .uv .cache

@@ -1,0 +1,84 @@
+"""The `clary` command: what may be typed, and which function does it.
+
+Commands are imported when they run, and arguments are parsed by the standard library, because `clary env` is called
+from shell profiles and `clary up` stays in memory for as long as it serves.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import ValidationError
+
+from clary.cli.failures import CliFailure
+from clary.settings import load
+
+SETTINGS = ("home", "host", "port", "workers")
+
+
+def app(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 1 for an expected failure, 2 for a wrong argument or setting. A bug keeps its trace."""
+    given = vars(_parser().parse_args(arguments))
+    command = given.pop("command")
+    chosen = {name: given.pop(name) for name in SETTINGS if name in given}
+    try:
+        return int(_function(command)(load(**chosen), **given) or 0)
+    except CliFailure as expected:
+        print(f"clary: {expected}", file=sys.stderr)
+        return 1
+    except ValidationError as wrong:
+        print(f"clary: a setting is wrong: {wrong}", file=sys.stderr)
+        return 2
+
+
+def _function(command: str) -> Any:
+    return getattr(importlib.import_module(f"clary.cli.{command}"), command)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("clary", description="Amazon SageMaker on your own machines.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = _command(commands, "up", "Start everything, in the foreground. Ctrl-C stops serving; running jobs go on.")
+    up.add_argument("--host", help="address to listen on (127.0.0.1)")
+    up.add_argument("--port", type=int, help="port to listen on (8470)")
+    up.add_argument("--workers", type=int, help="server processes (1)")
+    up.add_argument("--stop-jobs", action="store_true", help="at the end, also end what still runs")
+    up.add_argument("--insecure", action="store_true", help="allow plain HTTP beyond this machine")
+
+    env = _command(commands, "env", 'Print the exports that point any AWS client here: eval "$(clary env)".')
+    env.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead")
+
+    run = _command(commands, "run", "Run a command with the environment of `clary env`: clary run -- python job.py")
+    run.add_argument("words", nargs="+", metavar="CMD", help="the command and its arguments, after --")
+
+    demo = _command(commands, "demo", "Train, deploy and predict on real data, through the SageMaker SDK and boto3.")
+    demo.add_argument("--keep", action="store_true", help="leave endpoints and models, to try them by hand")
+
+    doctor = _command(commands, "doctor", "What this machine can do, and how to get the rest.")
+    doctor.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    status = _command(commands, "status", "Training jobs and endpoints of this Clary.")
+    status.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    logs = _command(commands, "logs", "Print the log of a training job or an endpoint.")
+    logs.add_argument("name", help="name of the training job or endpoint")
+    logs.add_argument("-f", "--follow", action="store_true", help="wait for more")
+
+    stop = _command(commands, "stop", "Stop a running `clary up`, as Ctrl-C would.")
+    stop.add_argument("--jobs", action="store_true", help="first stop the running training jobs")
+
+    coverage = _command(commands, "coverage", "Which operations execute, only record, or are refused.")
+    form = coverage.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print docs/coverage.md")
+    return parser
+
+
+def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    parser.add_argument("--home", type=Path, help="folder that holds all state (~/.clary)")
+    return parser

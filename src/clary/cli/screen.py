@@ -1,0 +1,46 @@
+"""What commands show: tables and colour on a terminal, plain columns when piped, JSON when asked."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+COLOURS = {
+    **dict.fromkeys(("Completed", "InService", "ok"), "green"),
+    **dict.fromkeys(("Failed", "missing"), "red"),
+    **dict.fromkeys(("Stopping", "Stopped", "partly"), "yellow"),
+    **dict.fromkeys(("InProgress", "Creating", "Updating"), "cyan"),
+}
+
+
+def note(text: str) -> None:
+    """A word to the person at the terminal; not part of a command's output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool = False, title: str = "") -> None:
+    """Rows with the same keys."""
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(list(rows))).decode())
+    elif sys.stdout.isatty():
+        _table(rows, title)
+    else:
+        for row in rows:
+            print("\t".join(str(value) for value in row.values()))
+
+
+def _table(rows: Sequence[dict[str, Any]], title: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*(rows[0] if rows else ()), title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(_coloured(escape(str(value))) for value in row.values()))
+    Console().print(table if rows else f"{title}: none")
+
+
+def _coloured(text: str) -> str:
+    colour = COLOURS.get(text)
+    return f"[{colour}]{text}[/{colour}]" if colour else text

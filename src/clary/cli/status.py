@@ -1,0 +1,32 @@
+"""`clary status`: what this Clary runs, newest first."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from clary.cli.api import client, every
+from clary.cli.screen import show
+from clary.settings import Settings
+
+NEWEST = 50
+
+
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Endpoints, then the newest training jobs. Raises `NotRunning`."""
+    sagemaker = client(settings, "sagemaker")
+    endpoints = every(sagemaker, "list_endpoints", "Endpoints")
+    jobs = sagemaker.list_training_jobs(MaxResults=NEWEST, SortBy="CreationTime", SortOrder="Descending")
+    rows = [_row("endpoint", entry, "Endpoint") for entry in endpoints]
+    rows += [_row("training job", entry, "TrainingJob") for entry in jobs["TrainingJobSummaries"]]
+    show(rows, as_json=as_json, title=f"{settings.region}, account {settings.account}")
+
+
+def _row(what: str, entry: dict[str, Any], noun: str) -> dict[str, Any]:
+    begun: datetime = entry["CreationTime"]
+    ended: datetime = entry.get("TrainingEndTime") or datetime.now(UTC)
+    return {
+        "what": what,
+        "name": entry[f"{noun}Name"],
+        "status": entry[f"{noun}Status"],
+        "created": begun.astimezone().isoformat(" ", "seconds"),
+        "seconds": round((ended - begun).total_seconds()),
+    }

@@ -1,0 +1,117 @@
+"""`clary up`: start everything of one home and keep it running in the foreground."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+from ipaddress import ip_address
+from pathlib import Path
+
+from clary.cli import clientenv, running
+from clary.cli.failures import CannotStart
+from clary.cli.screen import note
+from clary.cli.stop import stop_training
+from clary.cli.supervisor import Child, Supervisor
+from clary.settings import Settings
+
+READY_SECONDS = 60.0
+
+
+def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
+    """Returns after Ctrl-C or SIGTERM. Raises `CannotStart` or `running.AlreadyRunning`."""
+    _check_host(settings.host, insecure)
+    begun = time.monotonic()
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with running.claim(settings):
+        environ = _environ(settings)
+        if not clientenv.credentials_file(settings).exists():
+            note("First start: creating keys and roles")
+            _controller(environ, "--first-start")
+        supervisor = Supervisor(_children(environ), note)
+        if _until_ready(supervisor, settings):
+            note(_greeting(settings, time.monotonic() - begun))
+        supervisor.run()
+        note("Stopping. " + ("Ending the jobs" if stop_jobs else "Running jobs go on; `clary up` finds them again"))
+        if stop_jobs:
+            stop_training(settings)
+        supervisor.stop()
+        if stop_jobs:
+            _controller(environ, "--end-workloads")
+
+
+def _children(environ: dict[str, str]) -> list[Child]:
+    """Workers first: they end first, so that nothing is accepted that the controller no longer sees."""
+    return [
+        Child("server", [sys.executable, "-m", "clary.workers"], environ),
+        Child("controller", [sys.executable, "-m", "clary.controller"], environ),
+    ]
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """The children's environment: every setting that differs from its default, by its variable."""
+    default = Settings()
+    chosen = {name: str(getattr(settings, name)) for name in Settings.__struct_fields__}
+    changed = {f"CLARY_{k.upper()}": v for k, v in chosen.items() if v != str(getattr(default, k))}
+    return dict(os.environ) | changed | {"CLARY_HOME": str(settings.home), "CLARY_PARENT": str(os.getpid())}
+
+
+def _controller(environ: dict[str, str], task: str) -> None:
+    """In its own process, so that this one imports none of the server."""
+    subprocess.run([sys.executable, "-m", "clary.controller", task], env=environ, check=True)
+
+
+def _until_ready(supervisor: Supervisor, settings: Settings) -> bool:
+    end = time.monotonic() + READY_SECONDS
+    while not supervisor.ending:
+        supervisor.step(0.02)
+        if healthy(settings):
+            return True
+        if time.monotonic() > end:
+            supervisor.stop()
+            raise CannotStart(f"The server did not answer within {READY_SECONDS:g} s; the lines above may say why")
+    return False
+
+
+def healthy(settings: Settings, timeout: float = 1.0) -> bool:
+    """Does a server answer at the settings' address?"""
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=timeout)
+    try:
+        connection.request("GET", "/clary/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _check_host(host: str, insecure: bool) -> None:
+    if insecure or host == "localhost" or _is_loopback(host):
+        return
+    raise CannotStart(
+        f"Refusing to listen on {host}: Clary speaks plain HTTP, so anyone on the network could read what passes. "
+        "Put a TLS proxy in front of 127.0.0.1, or say --insecure on a network you trust."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _greeting(settings: Settings, seconds: float) -> str:
+    return (
+        f"Clary listens on {settings.url} (home {settings.home}, ready in {seconds:.1f} s)\n"
+        f'Next, in another terminal:  eval "$({_program()} env{_home_option(settings)})"\n'
+        "then use boto3, the AWS CLI or the SageMaker SDK as ever. Ctrl-C stops serving."
+    )
+
+
+def _program() -> str:
+    return Path(sys.argv[0]).name if Path(sys.argv[0]).name != "__main__.py" else "clary"
+
+
+def _home_option(settings: Settings) -> str:
+    return "" if settings.home == Settings().home else f" --home {settings.home}"

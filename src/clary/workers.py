@@ -1,0 +1,46 @@
+"""`python -m clary.workers`: the server's worker processes. Started by `clary up`, settings by `CLARY_*` variables.
+
+Workers are identical, share the port (SO_REUSEPORT) and hold no state.
+"""
+
+import os
+from functools import partial
+from typing import Any
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from clary.parental import end_with_parent
+from clary.settings import load
+
+GRACE_SECONDS = 10
+
+
+def main() -> None:
+    end_with_parent(int(os.environ.get("CLARY_PARENT", os.getppid())))
+    settings = load()
+    server = Granian(
+        "clary.app:server",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.RSGI,
+        workers=settings.workers,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE_SECONDS,
+        log_level=LogLevels.warning,
+        websockets=False,
+    )
+    server.serve(target_loader=partial(_load, os.getpid()))
+
+
+def _load(parent: int, _target: str) -> Any:
+    """Runs in each worker. The import stays here: the process that only watches them should stay small."""
+    end_with_parent(parent)
+    from clary.app import server
+
+    return server()
+
+
+if __name__ == "__main__":
+    main()
