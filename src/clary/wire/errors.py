@@ -2,6 +2,7 @@
 
 AwsError                      any modelled or common AWS error, by code
 ├── ValidationException       400, the caller's input is wrong
+├── SerializationException    400, the caller's input cannot be read at all
 ├── ResourceNotFound          400, SageMaker's modelled not-found
 ├── ResourceInUse             400, the name or thing is taken
 ├── ConflictException         409-like, modelled by newer operations
@@ -32,6 +33,10 @@ class AwsError(Exception):
 
 class ValidationException(AwsError):
     code, status = "ValidationException", 400
+
+
+class SerializationException(AwsError):
+    code, status = "SerializationException", 400
 
 
 class ResourceNotFound(AwsError):

@@ -1,0 +1,54 @@
+"""An HTTP request's head and an HTTP answer, as the wire sees them: undecoded, before any meaning.
+
+The server makes a `Head`; routing, signatures, protocols and the S3 layer read it.
+"""
+
+from functools import cached_property
+from urllib.parse import unquote_plus
+
+
+class Head:
+    """`path` and `query` are as sent, still percent-encoded. `headers` are (lower-case name, value) in order sent."""
+
+    def __init__(self, method: str, path: str, query: str, headers: list[tuple[str, str]]) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """Headers by name; repeated ones joined with a comma."""
+        found: dict[str, str] = {}
+        for name, value in self.headers:
+            found[name] = f"{found[name]},{value}" if name in found else value
+        return found
+
+    def header(self, name: str) -> str:
+        """The header's value, or the empty string."""
+        return self.named.get(name, "")
+
+    @cached_property
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """Decoded (name, value) pairs in order sent; a name without `=` has an empty value."""
+        pairs = (part.partition("=") for part in self.query.split("&") if part)
+        return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
+
+    @cached_property
+    def query_map(self) -> dict[str, str]:
+        """Decoded query, the first value of each name."""
+        found: dict[str, str] = {}
+        for name, value in self.query_pairs:
+            found.setdefault(name, value)
+        return found
+
+
+class Reply:
+    """A whole answer, ready to send."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body

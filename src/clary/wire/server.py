@@ -1,0 +1,186 @@
+"""The server: one RSGI application that answers every AWS service on one port.
+
+A request is routed, authenticated, parsed, validated, dispatched and answered, in this order, and nothing is done
+for it before its signature is good. `app.py` builds one `Server` per worker; it keeps no state between requests.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+from clary.settings import Settings
+from clary.wire import bodies, routing, sigv2, sigv4, spellings, validation
+from clary.wire.context import Context, Parts
+from clary.wire.errors import AwsError, NotBuilt
+from clary.wire.messages import Head, Reply
+from clary.wire.models import Models
+from clary.wire.operations import Operation, Registry
+from clary.wire.protocols import Codec, codecs
+from clary.wire.routing import Route
+from clary.wire.services import SERVICES
+from clary.wire.sigv4 import Identity, Keys
+
+S3 = Callable[[Any, Any, Identity | None, Head], Awaitable[None]]
+Call = tuple[Context, Operation | None, dict[str, Any]]
+
+THREADS = 8
+SMALL_BODY = 64 * 1024
+"""Larger bodies are hashed and parsed in a thread, so that the loop stays free."""
+
+log = logging.getLogger("clary.wire")
+
+
+class Server:
+    """`registry` holds what is built, `models` what AWS has; `s3` gets every request of S3, signed or unsigned."""
+
+    def __init__(self, registry: Registry, parts: Parts, models: Models, s3: S3 | None = None) -> None:
+        self._registry = registry
+        self._parts = parts
+        self._models = models
+        self._s3 = s3
+        self._settings = parts.need(Settings)
+        self._keys: Keys = parts.need(Keys)  # type: ignore[type-abstract]
+        self._codecs = codecs()
+        self._threads = ThreadPoolExecutor(THREADS, "clary-request")
+
+    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        if scope.proto != "http":
+            proto.close(400)
+            return
+        if scope.path == "/clary/health":
+            proto.response_bytes(200, [("content-type", "application/json")], b'{"status":"ok"}')
+            return
+        head = _head(scope)
+        request_id = str(uuid4())
+        try:
+            told = sigv4.claim(head)
+        except AwsError as error:
+            _send(proto, self._refuse(routing.guess(head, None), error, request_id))
+            return
+        if self._s3 is not None and _is_s3(head, told):
+            await self._pass_to_s3(self._s3, scope, proto, head, told, request_id)
+            return
+        _send(proto, await self._answer(proto, head, told, request_id))
+
+    async def _pass_to_s3(
+        self, s3: S3, scope: Any, proto: Any, head: Head, told: sigv4.Claim | None, request_id: str
+    ) -> None:
+        try:
+            identity = self._s3_identity(head, told)
+        except AwsError as error:
+            _send(proto, self._refuse(Route(SERVICES["s3"], "rest-xml", ""), error, request_id))
+            return
+        await s3(scope, proto, identity, head)
+
+    def _s3_identity(self, head: Head, told: sigv4.Claim | None) -> Identity | None:
+        if told is not None:
+            return sigv4.authenticate(head, told, self._keys, time.time(), self._settings.clock_skew_seconds, None)
+        if sigv2.is_signed(head):
+            return sigv2.authenticate(head, self._keys, time.time(), self._settings.region)
+        if head.header("authorization"):
+            raise AwsError("Please use AWS4-HMAC-SHA256.", code="InvalidRequest", status=400)
+        return None
+
+    async def _answer(self, proto: Any, head: Head, told: sigv4.Claim | None, request_id: str) -> Reply:
+        """The border of a request: whatever happens below becomes an answer here."""
+        route = routing.guess(head, told.service if told else None)
+        started = time.perf_counter()
+        try:
+            body = await bodies.read(proto, head, self._settings.max_request_bytes)
+            if len(body) > SMALL_BODY:
+                route, call = await self._in_thread(self._understand, head, body, told, request_id)
+            else:
+                route, call = self._understand(head, body, told, request_id)
+            result = await self._dispatch(*call)
+            operation = self._models.operation(route.service.name, route.operation)
+            reply = self._codec(route).answer(operation, result, request_id)
+        except AwsError as error:
+            reply = self._refuse(getattr(error, "route", route), error, request_id)
+        except Exception:
+            log.error("request %s (%s %s) failed\n%s", request_id, route.service.name, route.operation, _trace())
+            reply = self._refuse(route, AwsError("An internal error has occurred."), request_id)
+        if log.isEnabledFor(logging.DEBUG):
+            spent = (time.perf_counter() - started) * 1000
+            log.debug("%s %s %s %d %.1f ms", request_id, route.service.name, route.operation, reply.status, spent)
+        return reply
+
+    def _understand(self, head: Head, body: bytes, told: sigv4.Claim | None, request_id: str) -> tuple[Route, Call]:
+        """Route, authenticate, parse and validate."""
+        route = routing.route(head, body, told.service if told else None, self._models)
+        if route is None:
+            raise AwsError("This server has no object store.", code="NotImplemented", status=501)
+        try:
+            identity = self._authenticate(head, body, told)
+            return route, self._parse(route, head, body, identity, request_id)
+        except AwsError as error:
+            error.route = route  # type: ignore[attr-defined]
+            raise
+
+    def _authenticate(self, head: Head, body: bytes, told: sigv4.Claim | None) -> Identity:
+        if told is None:
+            raise AwsError("Missing Authentication Token", code="MissingAuthenticationTokenException", status=403)
+        digest = hashlib.sha256(body).hexdigest()
+        return sigv4.authenticate(head, told, self._keys, time.time(), self._settings.clock_skew_seconds, digest)
+
+    def _parse(self, route: Route, head: Head, body: bytes, identity: Identity, request_id: str) -> Call:
+        service = route.service
+        if not route.operation:
+            raise AwsError(f"Unknown operation {route.wanted!r}.", code="UnknownOperationException", status=404)
+        model = self._models.operation(service.name, route.operation)
+        plain = bodies.unpack(head, body, self._settings.max_request_bytes)
+        if route.protocol == "json":
+            request = validation.decode(model.input_shape, plain, service.invalid)
+        else:
+            request = self._codec(route).parse(model, head, plain, route.labels)
+            validation.check(model.input_shape, request, service.invalid)
+        who = identity.principal
+        context = Context(self._parts, service.name, route.operation, who.account, identity.region, who, request_id)
+        return context, self._registry.find(service.name, route.operation), request
+
+    async def _dispatch(self, context: Context, operation: Operation | None, request: dict[str, Any]) -> dict[str, Any]:
+        if operation is None:
+            raise NotBuilt(f"Clary does not implement {context.service}:{context.operation} yet.")
+        if operation.quick or inspect.iscoroutinefunction(operation.handler):
+            result = operation.handler(context, request)
+        else:
+            result = await self._in_thread(operation.handler, context, request)
+        return (await result if inspect.isawaitable(result) else result) or {}
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def _refuse(self, route: Route, error: AwsError, request_id: str) -> Reply:
+        spelled = spellings.spell(error, route.service, route.protocol)
+        return self._codec(route).refuse(self._models.service(route.service.name), spelled, request_id)
+
+    def _codec(self, route: Route) -> Codec:
+        return self._codecs[route.protocol]
+
+
+def _head(scope: Any) -> Head:
+    headers = scope.headers.items()
+    if "host" not in scope.headers and scope.authority:
+        headers = [*headers, ("host", scope.authority)]
+    return Head(scope.method, scope.path, scope.query_string, headers)
+
+
+def _is_s3(head: Head, told: sigv4.Claim | None) -> bool:
+    if told is not None:
+        return told.service == "s3"
+    return sigv2.is_signed(head) or not routing.is_unsigned_api(head)
+
+
+def _send(proto: Any, reply: Reply) -> None:
+    proto.response_bytes(reply.status, reply.headers, reply.body)
+
+
+def _trace() -> str:
+    """Indented, so that no text of a client's begins a line of the log."""
+    return "\n".join(f"  | {line}" for line in traceback.format_exc().splitlines())

@@ -1,0 +1,40 @@
+"""Facts about a botocore shape that botocore itself does not offer in one call; read by every protocol."""
+
+from typing import Any
+
+from botocore.model import Shape
+
+from clary.wire.timestamps import Format
+
+
+def is_sparse(shape: Shape) -> bool:
+    """Whether null elements are values of this list or map."""
+    return bool(shape.metadata.get("sparse"))
+
+
+def is_document(shape: Shape) -> bool:
+    """Free JSON of the client's own."""
+    return bool(getattr(shape, "is_document_type", False))
+
+
+def is_union(shape: Shape) -> bool:
+    return bool(getattr(shape, "is_tagged_union", False))
+
+
+def wire_name(member: Shape, name: str) -> str:
+    """What the member is called on the wire."""
+    return str(member.serialization.get("name", name))
+
+
+def timestamp_format(shape: Shape, default: Format) -> Format:
+    form: Any = shape.serialization.get("timestampFormat", default)
+    return form  # type: ignore[no-any-return]
+
+
+def payload_member(shape: Shape | None) -> str | None:
+    """The member that is the whole body, if one is."""
+    return None if shape is None else shape.serialization.get("payload")
+
+
+def error_members(shape: Shape | None) -> dict[str, Shape]:
+    return dict(getattr(shape, "members", {}))
