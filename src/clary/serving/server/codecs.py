@@ -14,8 +14,6 @@ from clary.serving.server.invocation import media_type, unsupported_accept, unsu
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 NPY, NPZ = "application/x-npy", "application/x-npz"
-TEXT_TYPES = frozenset({CSV, JSON})
-"""Handed to a user's `input_fn` as `str`; all others stay bytes."""
 
 
 def decode(body: bytes | str, content_type: str) -> Any:

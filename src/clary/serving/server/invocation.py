@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+TEXT_TYPES = frozenset({"text/csv", "application/json"})
+"""Handed to a user's `input_fn` as `str`; all others stay bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:

@@ -12,8 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from clary.serving.server.codecs import TEXT_TYPES
-from clary.serving.server.invocation import Answer, Invocation, Serve, choose_accept, media_type
+from clary.serving.server.invocation import TEXT_TYPES, Answer, Invocation, Serve, choose_accept, media_type
 
 Function = Callable[..., Any]
 

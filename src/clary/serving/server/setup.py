@@ -1,30 +1,43 @@
-"""Before the first worker: the model archive and the script's archive unpacked, its requirements installed."""
+"""Before the first worker: the model archive and the script's archive unpacked, its requirements installed.
+
+All of it happens inside the sandbox: a hostile archive or package harms its own instance.
+"""
 
 import logging
 import subprocess
 import sys
+import sysconfig
+import tarfile
+from pathlib import Path
 
-from clary.runtime.archive import extract
 from clary.serving.server.config import Config
 
 logger = logging.getLogger(__name__)
 
 
 def unpack(config: Config) -> None:
-    """May run again over its own result: the folders lie in the sandbox and a restarted server finds them."""
+    """Members and links that lead out of their folder are refused. May run again over its own result."""
     for archive, folder in ((config.model_archive, config.model_dir), (config.code_archive, config.base / "code")):
         if archive:
             folder.mkdir(parents=True, exist_ok=True)
-            extract(archive, folder)
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
 
 
 def install_requirements(config: Config) -> None:
-    """`code/requirements.txt` into `code/lib`-like folder of its own, first on the path of the workers."""
+    """`code/requirements.txt`, beside the environment's own packages, which stay as they are.
+
+    Raises `CalledProcessError` when pip cannot install it; pip has then said why in the log.
+    """
     requirements = config.code_dir / "requirements.txt"
     if not requirements.is_file():
         return
     logger.info("Installing %s", requirements)
-    site = config.base / "site"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site), "-r", str(requirements)]
-    subprocess.run(command, check=True)
-    sys.path.insert(0, str(site))
+    prefix = config.base / "site"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--prefix", str(prefix), "-r", str(requirements)], check=True)
+    sys.path.insert(0, _site_packages(prefix))
+
+
+def _site_packages(prefix: Path) -> str:
+    return sysconfig.get_path("purelib", vars={"base": str(prefix)})
