@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, bindparam, func, select, tuple_
 
 from clary.resources.records import Record
-from clary.resources.tables import records
+from clary.resources.tables import Word, records
 
 Sort = Literal["created", "modified", "name", "status"]
 Position = tuple[Any, ...]
@@ -82,7 +82,7 @@ def _statement(conn: Connection, query: Query, columns: Sequence[Column[Any]], a
     conditions += [test for name, test in _TESTS.items() if getattr(query, name) not in (None, "")]
     if query.name_contains:
         place = func.instr if conn.dialect.name == "sqlite" else func.strpos
-        conditions.append(place(records.c.name, bindparam("name_contains")) > 0)
+        conditions.append(place(records.c.name, bindparam("name_contains", type_=Word)) > 0)
     order = [records.c[name] for name in ORDERS[query.sort]]
     if after is not None:
         here = tuple_(*(bindparam(f"after_{name}", type_=records.c[name].type) for name in ORDERS[query.sort]))

@@ -63,7 +63,7 @@ class Store:
         self.database = Database(url)
         self.clock = clock
         dialect = sqlite if self.database.dialect == "sqlite" else postgresql
-        self._insert = dialect.insert(records).on_conflict_do_nothing()
+        self._insert = dialect.insert(records).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
         tag: Any = dialect.insert(tags)
         self._tag = tag.on_conflict_do_update(index_elements=["record", "key"], set_={"value": tag.excluded.value})
         count: Any = dialect.insert(counters).values(value=1)

@@ -3,12 +3,27 @@
 Each table comes to a database by a migration (`migrations/versions/<part>_<number>.py`), never by `create_all`.
 """
 
-from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from typing import Any
+
+from sqlalchemy import Column, Dialect, Double, Index, Integer, LargeBinary, MetaData, Table, Text, TypeDecorator, text
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 
-Word = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that sorts by bytes in both databases, so that a page of names is the same in both."""
+
+class _Word(TypeDecorator[str]):
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return Text(collation="C") if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value.replace("\0", "\ufffd") if value and "\0" in value else value
+
+
+Word = _Word()
+"""Text that sorts by bytes in both databases. NUL becomes U+FFFD: PostgreSQL cannot hold it, hostile input can."""
 
 SCOPE = ("account", "region", "kind")
 
@@ -49,7 +64,7 @@ events = Table(
     Column("at", Double, nullable=False),
     Column("status", Word, nullable=False),
     Column("detail", Word, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Word, nullable=False),
     Index("events_record", "record", "seq"),
 )
 

