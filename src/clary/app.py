@@ -1,1 +1,80 @@
-"""The assembly: every part of the server, in order. Start reading here."""
+"""The assembly: every part of the server, in order. Start reading here.
+
+A server worker runs `server()`, the controller runs `assemble()` and gives the reconcilers to a `Runner`. Both hold the
+same parts over the same store; neither holds state of its own.
+"""
+
+from dataclasses import dataclass
+
+from clary.companions import iam, logs, sts
+from clary.companions.iam import KeyRing
+from clary.companions.logs import LogStore
+from clary.objects import Objects
+from clary.resources import tags
+from clary.resources.capability import Capability
+from clary.resources.kinds import Kinds
+from clary.resources.reconcile import Reconciler
+from clary.resources.store import DATABASE_FILE, Store
+from clary.resources.verbs import generic_operations
+from clary.resources.wake import Wake
+from clary.runtime.local import LocalBackend
+from clary.settings import Settings, load
+from clary.wire.context import Parts
+from clary.wire.models import Models
+from clary.wire.operations import Operation, Registry
+from clary.wire.server import Server
+
+COMPANIONS: tuple[Capability, ...] = (iam.CAPABILITY, sts.CAPABILITY, logs.CAPABILITY)
+CAPABILITIES: tuple[Capability, ...] = ()
+SHARED: tuple[Operation, ...] = (*tags.OPERATIONS,)
+"""Operations that belong to all kinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Everything a process of the server needs."""
+
+    parts: Parts
+    models: Models
+    registry: Registry
+    reconcilers: tuple[Reconciler, ...]
+
+
+def assemble(settings: Settings) -> Assembly:
+    """Open the store (migrating it if needed) and build every part on it."""
+    everything = (*COMPANIONS, *CAPABILITIES)
+    store = Store(settings.database or f"sqlite:///{settings.home / DATABASE_FILE}")
+    models = Models()
+    parts = Parts(
+        settings,
+        store,
+        models,
+        Wake(settings.home),
+        Kinds(kind for capability in everything for kind in capability.kinds),
+        KeyRing(store, settings.home / "secrets"),
+        Objects(settings.home / "objects", store.database),
+        LogStore(settings.home / "logs", store),
+        LocalBackend(settings.home, environments=settings.environments),
+    )
+    reconcilers = tuple(reconciler for capability in everything for reconciler in capability.reconcilers)
+    return Assembly(parts, models, Registry(operations(everything)), reconcilers)
+
+
+def operations(capabilities: tuple[Capability, ...]) -> list[Operation]:
+    """The special operations, and the generic verbs of every kind where nothing special replaces them."""
+    special = [*SHARED, *(entry for capability in capabilities for entry in capability.operations)]
+    taken = {(entry.service, entry.name) for entry in special}
+    generic = [
+        entry
+        for capability in capabilities
+        for kind in capability.kinds
+        for entry in generic_operations(kind)
+        if (entry.service, entry.name) not in taken
+    ]
+    return special + generic
+
+
+def server() -> Server:
+    """One worker's application, from the settings in its environment."""
+    assembly = assemble(load())
+    return Server(assembly.registry, assembly.parts, assembly.models)

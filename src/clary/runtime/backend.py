@@ -40,5 +40,8 @@ class Backend(Protocol):
     def socket(self, workload_id: str, host: str) -> Path:
         """Unix socket of a `serve` instance."""
 
+    def workloads(self) -> list[str]:
+        """Ids of all that were started and not destroyed."""
+
     def destroy(self, workload_id: str) -> None:
         """Forget the workload and delete its folders; kills what still runs."""

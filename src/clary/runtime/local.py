@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from clary.runtime import places, sandbox, shims
-from clary.runtime.backend import NoRoom
+from clary.runtime.backend import Backend, NoRoom
 from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, InstanceState, Observation, Workload
@@ -20,7 +20,7 @@ WORK_SIDE = ("__init__.py", "logfile.py", "runtime", "serving", "algorithms")
 """What of the package is shown to jobs."""
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """Everything lies under `<home>/jobs/<workload id>/<host>/`; nothing is kept in memory."""
 
     def __init__(
@@ -71,6 +71,10 @@ class LocalBackend:
     def socket(self, workload_id: str, host: str) -> Path:
         """See `Backend`."""
         return self._folder(workload_id) / host / "run" / "serve.sock"
+
+    def workloads(self) -> list[str]:
+        """See `Backend`."""
+        return [file.parent.name for file in self.jobs.glob("*/workload.json")]
 
     def destroy(self, workload_id: str) -> None:
         """See `Backend`."""
