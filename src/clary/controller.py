@@ -28,6 +28,7 @@ def main() -> None:
     settings = load()
     end_with_parent(int(os.environ.get("CLARY_PARENT", os.getppid())))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     assembly = assemble(settings)
     match sys.argv[1:]:
