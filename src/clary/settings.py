@@ -22,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     region: str = "us-east-1"
     database: str = ""
     """SQLAlchemy URL; empty means SQLite in `home/clary.db`."""
+    environments: Path | None = None
+    """Where runtime environments are built; `None` means `home/environments`. Several homes may share one folder."""
     clock_skew_seconds: int = 900
     max_request_bytes: int = 32 * 1024 * 1024
     """Largest body of any API but S3, which streams."""

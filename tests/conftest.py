@@ -1,0 +1,35 @@
+"""What every test may use. Heavy things are made when first asked for and once per session or cache."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.servers import CACHE, REPOSITORY, Clary
+
+from clary.cli import clients
+
+LOCKS = {
+    "sdk-v2": REPOSITORY / "tests/clients/sdk-v2.txt",
+    "sdk-v3": REPOSITORY / "src/clary/cli/demo/sdk-v3.txt",
+    "awscli": REPOSITORY / "tests/clients/awscli.txt",
+}
+
+
+@pytest.fixture(scope="session")
+def clary_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    """A running Clary, shared by the tests of one worker: put those that use it into one xdist group."""
+    with Clary(tmp_path_factory.mktemp("clary") / "home") as server:
+        yield server.start()
+
+
+@pytest.fixture
+def clary_home(tmp_path: Path) -> Iterator[Clary]:
+    """A Clary of the test's own, not yet started."""
+    with Clary(tmp_path / "home") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client_environment() -> Callable[[str], Path]:
+    """The virtual environment of an unmodified client: `sdk-v2`, `sdk-v3` or `awscli`."""
+    return lambda name: clients.environment(LOCKS[name], CACHE / "clients")

@@ -1,0 +1,68 @@
+"""Unmodified clients drive real jobs; nothing but `clary env` lies between them and the server.
+
+The SDKs sleep most of the time, so all scripts that were selected run at once, a few at a time, against one server;
+each test then judges its own script.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.servers import REPOSITORY, Clary
+
+SCRIPTS = Path(__file__).parent / "scripts"
+DEMO = REPOSITORY / "src/clary/cli/demo"
+JOURNEYS = {
+    "v2 session": ("sdk-v2", SCRIPTS / "v2_sessions.py"),
+    "v2 scikit-learn script": ("sdk-v2", SCRIPTS / "v2_sklearn_script.py"),
+    "v2 XGBoost script": ("sdk-v2", SCRIPTS / "v2_xgboost_script.py"),
+    "v2 XGBoost built-in": ("sdk-v2", SCRIPTS / "v2_xgboost_builtin.py"),
+    "v2 torchrun on two instances": ("sdk-v2", SCRIPTS / "v2_torchrun.py"),
+    "v3 session": ("sdk-v3", SCRIPTS / "v3_sessions.py"),
+    "v3 scikit-learn script": ("sdk-v3", SCRIPTS / "v3_sklearn_script.py"),
+    "v3 XGBoost script": ("sdk-v3", SCRIPTS / "v3_xgboost_script.py"),
+    "v3 XGBoost built-in (demo)": ("sdk-v3", DEMO / "through_sdk.py"),
+    "v3 torchrun on two instances": ("sdk-v3", SCRIPTS / "v3_torchrun.py"),
+    "boto3 jobs": ("sdk-v2", SCRIPTS / "boto3_jobs.py"),
+    "boto3 XGBoost built-in (demo)": ("sdk-v2", DEMO / "through_boto3.py"),
+    "AWS CLI": ("awscli", SCRIPTS / "aws_cli.py"),
+}
+AT_ONCE = 6
+SECONDS = 480
+"""Longest for all of them together; each is mostly asleep."""
+
+pytestmark = [pytest.mark.xdist_group("clary_server"), pytest.mark.timeout(SECONDS)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    output: str
+
+
+@pytest.fixture(scope="session")
+def outcomes(
+    request: pytest.FixtureRequest, clary_server: Clary, client_environment: Callable[[str], Path]
+) -> Iterator[Mapping[str, Future[Outcome]]]:
+    """The selected journeys, all begun; ask for the result of one."""
+    selected = {
+        getattr(item, "callspec", None) and item.callspec.params.get("journey") for item in request.session.items
+    }
+    environ = clary_server.client_environ()
+
+    def run(client: str, script: Path) -> Outcome:
+        command = [str(client_environment(client) / "bin" / "python"), str(script)]
+        ran = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
+        return Outcome(ran.returncode, ran.stdout.decode(errors="replace"))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {name: pool.submit(run, *JOURNEYS[name]) for name in JOURNEYS if name in selected}
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+def test_journey(journey: str, outcomes: Mapping[str, Future[Outcome]]) -> None:
+    outcome = outcomes[journey].result()
+    assert outcome.code == 0, f"exit code {outcome.code}:\n{outcome.output[-6000:]}"

@@ -1,0 +1,105 @@
+"""A whole Clary for tests: `clary up` as a user starts it, on a free port and a home of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+
+REPOSITORY = Path(__file__).parent.parent
+CACHE = Path(os.environ.get("CLARY_TEST_CACHE", REPOSITORY / ".cache"))
+"""What tests build once and share: client and runtime environments."""
+READY_SECONDS = 60.0
+
+
+class Clary:
+    """One home. `start` and `stop` may follow each other; leaving the context ends everything, jobs too."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = home.with_suffix(".log")
+        self._settings = {f"CLARY_{name.upper()}": value for name, value in settings.items()}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process, "start() it first"
+        return self._process
+
+    def environ(self) -> dict[str, str]:
+        """The environment of every `clary` command on this home."""
+        shared = {"CLARY_HOME": str(self.home), "CLARY_PORT": str(self.port)}
+        return os.environ | shared | {"CLARY_ENVIRONMENTS": str(CACHE / "environments")} | self._settings
+
+    def command(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """`clary WORDS`, its output captured."""
+        command = [sys.executable, "-m", "clary.cli", *words]
+        return subprocess.run(command, env=self.environ(), capture_output=True, text=True, timeout=60, **options)
+
+    def start(self, *options: str) -> Self:
+        """`clary up`, until it answers."""
+        with self.log.open("wb") as log:
+            command = [sys.executable, "-m", "clary.cli", "up", *options]
+            self._process = subprocess.Popen(command, env=self.environ(), stdout=log, stderr=log)
+        wait_until(self._ready, READY_SECONDS, lambda: f"clary up is not ready:\n{self.log.read_text()[-3000:]}")
+        return self
+
+    def stop(self, kind: signal.Signals = signal.SIGTERM) -> int:
+        """End `clary up` as Ctrl-C does, or otherwise; returns its exit code."""
+        self.process.send_signal(kind)
+        return self.process.wait(30)
+
+    def client_environ(self) -> dict[str, str]:
+        """What a user's shell has after `eval "$(clary env)"`, and nothing else of AWS's."""
+        printed = json.loads(self.command("env", "--json", check=True).stdout)
+        base = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLARY_"))}
+        return base | {name: value for name, value in printed.items() if value}
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the default user's keys."""
+        env = self.client_environ()
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=env["AWS_REGION"],
+            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=env.get("AWS_SESSION_TOKEN"),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process and self._process.poll() is None:
+            self.stop()
+        controller = [sys.executable, "-m", "clary.controller", "--end-workloads"]
+        subprocess.run(controller, env=self.environ(), check=True, timeout=60)
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, f"clary up ended:\n{self.log.read_text()[-3000:]}"
+        return "ready in" in self.log.read_text()
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(done: Callable[[], Any], seconds: float, otherwise: Callable[[], str] = lambda: "timed out") -> None:
+    """Bounded wait on a condition."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, otherwise()
+        time.sleep(0.02)
