@@ -1,6 +1,7 @@
 """What the model says about an error: its shape, HTTP status and whose fault it is. Read by every protocol."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from botocore.model import ServiceModel, Shape
 
@@ -32,12 +33,15 @@ def fault(model: ServiceModel | None, error: AwsError) -> Fault:
 
 def _shape(model: ServiceModel | None, code: str) -> Shape | None:
     """By error code, or by the name of the shape, whichever the handler knows."""
-    if model is None:
-        return None
-    for shape in model.error_shapes:
-        if code in (shape.name, shape.metadata.get("error", {}).get("code")):
-            return shape
-    return None
+    name = None if model is None else _names(model).get(code)
+    return None if model is None or name is None else model.shape_for(name)
+
+
+@cache
+def _names(model: ServiceModel) -> dict[str, str]:
+    """Error shapes by both spellings. From the raw description: botocore would first build every shape it has."""
+    shapes = {n: raw for n, raw in model._service_description.get("shapes", {}).items() if raw.get("exception")}
+    return {raw.get("error", {}).get("code", name): name for name, raw in shapes.items()} | {n: n for n in shapes}
 
 
 def members(error: AwsError, shape: Shape | None) -> dict[str, object]:

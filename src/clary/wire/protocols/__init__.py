@@ -28,6 +28,13 @@ class Codec:
 
 def codecs() -> Mapping[str, Codec]:
     """By the protocol's name in botocore's metadata."""
-    from clary.wire.protocols import json
+    from clary.wire.protocols import cbor, ec2, json, query, rest_json, rest_xml
 
-    return {"json": Codec(json.parse, json.answer, json.refuse)}
+    return {
+        "json": Codec(json.parse, json.answer, json.refuse),
+        "rest-json": Codec(rest_json.parse, rest_json.answer, rest_json.refuse),
+        "rest-xml": Codec(rest_xml.parse, rest_xml.answer, rest_xml.refuse),
+        "query": Codec(query.parse, query.answer, query.refuse),
+        "ec2": Codec(ec2.parse, ec2.answer, ec2.refuse),
+        "smithy-rpc-v2-cbor": Codec(cbor.parse, cbor.answer, cbor.refuse),
+    }

@@ -1,5 +1,7 @@
 """JSON values by shape, both ways: the body of `json` and `rest-json`. A table of one function per shape type.
 
+CBOR's requests are read here too; they hold the same values, and bytes.
+
 Reading makes the request dictionary (timestamps floats, blobs bytes, nulls and unknown members absent) and raises
 `SerializationException` on a wrong JSON type. It checks no constraint; `constraints.py` does.
 """
@@ -92,6 +94,8 @@ def _read_structure(shape: Any, value: Any) -> Any:
         raise _mismatch(value, "a Structure")
     found = {}
     for name, member in shape.members.items():
+        if "location" in member.serialization:
+            continue
         given = value.get(wire_name(member, name))
         if given is not None:
             found[name] = read(member, given)
@@ -121,6 +125,8 @@ def _read_string(shape: Shape, value: Any) -> Any:
 
 
 def _read_blob(shape: Shape, value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
     if not isinstance(value, str):
         raise _mismatch(value, "a Blob")
     try:
@@ -174,7 +180,7 @@ def _write_structure(shape: Any, value: Any) -> Any:
     return {
         wire_name(member, name): write(member, value[name])
         for name, member in shape.members.items()
-        if value.get(name) is not None
+        if value.get(name) is not None and "location" not in member.serialization
     }
 
 

@@ -1,0 +1,133 @@
+"""Members that travel in the path, the query, the headers or the status: shared by `rest-json` and `rest-xml`."""
+
+import base64
+import binascii
+import re
+from typing import Any
+
+import msgspec
+from botocore.model import Shape
+
+from clary.wire.errors import SerializationException
+from clary.wire.messages import Head
+from clary.wire.protocols import scalars
+from clary.wire.shapes import timestamp_format, wire_name
+
+QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
+
+
+def read(shape: Any, head: Head, labels: dict[str, str]) -> dict[str, Any]:
+    """All members with a location, those that the request carries."""
+    found = {}
+    for name, member in shape.members.items():
+        location = member.serialization.get("location")
+        value = None if location is None else _READERS[location](member, wire_name(member, name), head, labels)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def write(shape: Any, result: dict[str, Any]) -> tuple[list[tuple[str, str]], int | None]:
+    """Headers, and the status where a member is it."""
+    headers: list[tuple[str, str]] = []
+    status = None
+    for name, member in ({} if shape is None else shape.members).items():
+        value, location = result.get(name), member.serialization.get("location")
+        if value is None or location is None:
+            continue
+        if location == "statusCode":
+            status = int(value)
+        elif location == "headers":
+            prefix = member.serialization.get("name", "")
+            headers += [(f"{prefix}{key}".lower(), _safe(str(item))) for key, item in value.items()]
+        elif location == "header":
+            headers.append((wire_name(member, name).lower(), _safe(_header_text(member, value))))
+    return headers, status
+
+
+def body_members(shape: Any) -> bool:
+    """Whether any member is in the body."""
+    return any("location" not in member.serialization for member in shape.members.values())
+
+
+def _safe(value: str) -> str:
+    """No value may end its header: line breaks and NULs become spaces."""
+    return value.translate({10: " ", 13: " ", 0: " "})
+
+
+def _read_label(member: Shape, name: str, head: Head, labels: dict[str, str]) -> Any:
+    return scalars.read(member, labels[name]) if name in labels else None
+
+
+def _read_query(member: Any, name: str, head: Head, labels: dict[str, str]) -> Any:
+    if member.type_name == "map":
+        return _read_query_map(member, head)
+    values = [value for key, value in head.query_pairs if key == name]
+    if not values:
+        return None
+    if member.type_name == "list":
+        return [scalars.read(member.member, value) for value in values]
+    return scalars.read(member, values[0])
+
+
+def _read_query_map(member: Any, head: Head) -> dict[str, Any] | None:
+    found: dict[str, Any] = {}
+    for key, value in head.query_pairs:
+        if member.value.type_name == "list":
+            found.setdefault(key, []).append(value)
+        else:
+            found.setdefault(key, value)
+    return found or None
+
+
+def _read_header(member: Any, name: str, head: Head, labels: dict[str, str]) -> Any:
+    text = head.named.get(name.lower())
+    if text is None:
+        return None
+    if member.type_name == "list":
+        return [scalars.read(member.member, item, "rfc822") for item in _split(member.member, text)]
+    if member.serialization.get("jsonvalue"):
+        return _read_json_value(text)
+    return scalars.read(member, text, "rfc822")
+
+
+def _read_headers(member: Any, name: str, head: Head, labels: dict[str, str]) -> Any:
+    prefix = member.serialization.get("name", "").lower()
+    found = {key[len(prefix) :]: value for key, value in head.named.items() if key.startswith(prefix)}
+    return found or None
+
+
+def _read_json_value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise SerializationException("A header is not valid base64 JSON.") from error
+
+
+def _split(member: Shape, text: str) -> list[str]:
+    """The items of a list header. An HTTP date has a comma of its own; a quoted string may have any."""
+    if member.type_name == "timestamp" and timestamp_format(member, "rfc822") == "rfc822":
+        parts = text.split(",")
+        return [",".join(parts[at : at + 2]).strip() for at in range(0, len(parts), 2)]
+    if '"' not in text:
+        return [item.strip() for item in text.split(",")]
+    items = [found for found in QUOTED.finditer(text) if found.start() < len(text)]
+    return [re.sub(r"\\(.)", r"\1", item[1]) if item[1] is not None else item[2].strip() for item in items]
+
+
+def _header_text(member: Any, value: Any) -> str:
+    if member.type_name == "list":
+        return ", ".join(_quoted(scalars.write(member.member, item, "rfc822"), member.member) for item in value)
+    if member.serialization.get("jsonvalue"):
+        return base64.b64encode(msgspec.json.encode(value)).decode()
+    return scalars.write(member, value, "rfc822")
+
+
+def _quoted(text: str, member: Shape) -> str:
+    if member.type_name != "string" or not ("," in text or '"' in text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_READERS = {"uri": _read_label, "querystring": _read_query, "header": _read_header, "headers": _read_headers}
