@@ -28,6 +28,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_request_bytes: int = 32 * 1024 * 1024
     """Largest body of any API but S3, which streams."""
 
+    max_invocation_bytes: int = 6_291_456
+    """Largest body of InvokeEndpoint; AWS's API model says this, its newer documentation 25 MB."""
+    endpoint_startup_seconds: float = 240.0
+    """How long a model may take to become healthy where its variant gives no
+    ContainerStartupHealthCheckTimeoutInSeconds."""
+
     @property
     def url(self) -> str:
         """Where clients of this machine reach the server."""
