@@ -44,6 +44,18 @@ def lay_out(folder: Path, workload: Workload, instance: Instance, etc: Mapping[s
     return entries
 
 
+def link(folder: Path, entries: Iterable[Entry]) -> None:
+    """Without a sandbox: show the entries that belong below /opt/ml as links below `ml/`."""
+    for entry in entries:
+        target = PurePosixPath(entry.target)
+        if not target.is_relative_to(ML) or target == ML:
+            continue
+        place = folder / "ml" / target.relative_to(ML)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.is_symlink():
+            place.symlink_to(entry.source)
+
+
 def _scratch(folder: Path) -> list[Entry]:
     shown = {"tmp": "/tmp", "var": "/var/tmp", "root": "/root"}
     return [Entry("rw", str(folder / "scratch" / name), target) for name, target in shown.items()]

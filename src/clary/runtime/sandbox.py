@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from clary.runtime.shim import spec as shim
+
 Rung = Literal["bubblewrap", "namespaces", "plain"]
 RUNGS: tuple[Rung, ...] = ("bubblewrap", "namespaces", "plain")
 
@@ -76,6 +78,12 @@ def bubblewrap(view: View, directory: str, command: Iterable[str]) -> list[str]:
     for entry in view.entries:
         options += _option(entry)
     return [shutil.which("bwrap") or "bwrap", *options, "--chdir", directory, "--", *command]
+
+
+def plain_data(view: View) -> shim.View:
+    """The view for the rungs that the shim builds itself."""
+    entries = [[entry.kind, entry.source, entry.target] for entry in view.entries]
+    return {"entries": entries, "hostname": view.hostname, "network": view.network}
 
 
 @functools.cache

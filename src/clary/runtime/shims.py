@@ -65,6 +65,21 @@ def status(folder: Path) -> dict[str, Any] | None:
     return found
 
 
+def spec(folder: Path) -> Spec | None:
+    """What the shim was told; `None` when none was started."""
+    try:
+        found: Spec = json.loads((folder / "spec.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def gpus(folder: Path) -> list[int]:
+    """The GPUs the instance was given."""
+    told = spec(folder)
+    return [int(number) for number in told["environment"]["CUDA_VISIBLE_DEVICES"].split(",") if number] if told else []
+
+
 def request(folder: Path, name: str) -> None:
     """Ask for `stop` or `kill`: a file that stays, and a nudge for a shim that sleeps."""
     (folder / name).touch()

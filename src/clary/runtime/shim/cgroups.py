@@ -53,8 +53,6 @@ def remove(cgroups: dict[str, dict[str, str]]) -> None:
                 time.sleep(0.01)
             else:
                 break
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(folder))
 
 
 def _write(path: str, value: str) -> None:

@@ -85,7 +85,7 @@ class MetricReader:
             self._armed = False
             raise _TooSlow
 
-    def _write(self, found: list[dict[str, str | float]]) -> None:
+    def _write(self, found: list[dict[str, object]]) -> None:
         block = "".join(json.dumps(entry) + "\n" for entry in found).encode()
         self._size += len(block)
         if block and self._size <= MAX_FILE:

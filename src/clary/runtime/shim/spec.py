@@ -16,7 +16,6 @@ class View(TypedDict):
     entries: list[list[str]]
     hostname: str
     network: bool
-    root: str
 
 
 class Spec(TypedDict):

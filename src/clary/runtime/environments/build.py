@@ -1,0 +1,88 @@
+"""Building one environment with uv."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from clary.runtime import indexes, shims
+from clary.runtime.environments import lock
+
+LAYER = "layer/bin"
+"""Inside an environment: its console scripts, started with whatever `python` is first on the path."""
+
+
+class BuildFailed(Exception):
+    """No environment came of it. The message holds the tool's last words."""
+
+
+def build(name: str, gpu: bool, target: Path, progress: Callable[[str], None]) -> None:
+    """Make environment `name` at `target` in one step, as seen from outside. Raises `BuildFailed`."""
+    work = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        progress(f"Preparing the {name} runtime: creating the environment")
+        _uv(["venv", "--relocatable", "--no-project", "--python", shims.interpreter(), str(work)])
+        _install(name, gpu, work, progress)
+        _write_layer(work)
+        work.rename(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _install(name: str, gpu: bool, work: Path, progress: Callable[[str], None]) -> None:
+    text = lock.text(name)
+    attempts: list[tuple[str, list[str]]] = [(text, [])]
+    if "torch==" in text and not gpu:
+        # From the configured places; from PyTorch's own index; else the big build, which runs without a GPU too.
+        small = lock.without_cuda(text)
+        attempts = [(small, []), (small, ["--torch-backend", "cpu"]), (text, [])]
+    *first, last = attempts
+    for wanted, options in first:
+        with contextlib.suppress(BuildFailed):
+            _install_lock(wanted, options, work, name, progress)
+            return
+    _install_lock(*last, work, name, progress)
+
+
+def _install_lock(text: str, options: list[str], work: Path, name: str, progress: Callable[[str], None]) -> None:
+    requirements = work / "requirements.txt"
+    requirements.write_text(text)
+    progress(f"Preparing the {name} runtime: installing {len(text.splitlines())} packages")
+    # Compiled now, because jobs see it read-only and would compile again at every start.
+    python = str(work / "bin" / "python")
+    _uv(["pip", "install", "--no-deps", "--compile-bytecode", *options, "--python", python, "-r", str(requirements)])
+
+
+def _uv(arguments: list[str]) -> None:
+    environment = indexes.configured().for_uv() | dict(os.environ)
+    command = [find_uv_bin(), "--no-config", "--color", "never", "--no-progress", *arguments]
+    done = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BuildFailed("\n".join((done.stderr or done.stdout).strip().splitlines()[-20:]))
+
+
+def _write_layer(work: Path) -> None:
+    layer = work / LAYER
+    layer.mkdir(parents=True)
+    for script in sorted((work / "bin").iterdir()):
+        body = None if script.is_symlink() else _python_script(script.read_bytes())
+        if body is not None and not re.match(r"activate|pydoc", script.name):
+            (layer / script.name).write_bytes(b"#!/usr/bin/env python\n" + body)
+            (layer / script.name).chmod(0o755)
+
+
+def _python_script(content: bytes) -> bytes | None:
+    """What follows the line(s) that name the interpreter; `None` when it is no Python script."""
+    first, _, rest = content.partition(b"\n")
+    if re.match(rb"#!.*python", first):
+        return rest
+    found = re.match(rb"#!/bin/sh\n'''exec' .*python.*\n' '''\n", content)
+    return content[found.end() :] if found else None

@@ -1,0 +1,162 @@
+"""From a workload's instance to the shim's spec: view, command, environment, limits. `LocalBackend` calls it."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from clary.runtime import indexes, layer, limits, places, sandbox, shims
+from clary.runtime.sandbox import Entry, Rung, View
+from clary.runtime.shim.spec import Spec
+from clary.runtime.workload import Instance, Workload
+
+LIBRARY = "/opt/clary/lib"
+WORK_SIDE = ("__init__.py", "logfile.py", "runtime", "serving", "algorithms")
+"""What of the package jobs see."""
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance about to start."""
+
+    folder: Path
+    workload: Workload
+    instance: Instance
+    rung: Rung
+    environment: Path | None
+    """The built runtime environment; `None` runs on the bare interpreter."""
+    gpus: tuple[int, ...] = ()
+    hub: str = ""
+    hosts: str = ""
+    """Lines of /etc/hosts for the workload's instances; empty: the instance's own, on the loopback."""
+
+    @property
+    def plain(self) -> bool:
+        """No sandbox: the process sees the machine, and its own /opt/ml elsewhere."""
+        return self.rung == "plain"
+
+
+def spec(launch: Launch) -> Spec:
+    """Lay out the instance's folder and say what the shim is to do with it."""
+    workload, instance = launch.workload, launch.instance
+    held = limits.hold(workload.limits, limits.groups(), f"clary-{workload.id}-{instance.host}")
+    layer.make(launch.folder / "venv", launch.environment, _library(launch))
+    own = places.lay_out(launch.folder, workload, instance, _etc(launch))
+    command = _command(launch)
+    found: Spec = {
+        "key": workload.key,
+        "wake": workload.wake,
+        "log": instance.log,
+        "log_bytes": workload.limits.log_bytes,
+        "metrics": [{"name": metric.name, "regex": metric.regex} for metric in workload.metrics],
+        "sandbox": launch.rung,
+        "command": command,
+        "environment": _environment(launch) | held.environment | _given(launch),
+        "directory": "/",
+        "view": None,
+        "run_seconds": workload.limits.run_seconds,
+        "grace_seconds": workload.limits.grace_seconds,
+        "memory_bytes": held.memory_bytes,
+        "processes": held.processes,
+        "cpus": held.cpus,
+        "cgroups": held.cgroups,
+        "hub": launch.hub,
+        "host": instance.host,
+    }
+    if launch.plain:
+        places.link(launch.folder, own)
+        found["directory"] = str(launch.folder / "scratch" / "root")
+        return found
+    network = bool(launch.hub) or not workload.isolated
+    view = View(entries=tuple(_outer_first([*_machine(launch), *own])), hostname=instance.host, network=network)
+    if launch.rung == "bubblewrap":
+        found["command"] = sandbox.bubblewrap(view, "/", command)
+    else:
+        found["view"] = sandbox.plain_data(view)
+    return found
+
+
+def _machine(launch: Launch) -> Iterable[Entry]:
+    yield from sandbox.system(Path(sys.base_prefix).resolve())
+    yield Entry("rw", str(launch.folder / "venv"), layer.SEEN)
+    source = shims.package_root() / "clary"
+    yield from (Entry("ro", str(source / name), f"{LIBRARY}/clary/{name}") for name in WORK_SIDE)
+    if launch.environment is not None:
+        yield Entry("ro", str(launch.environment), str(launch.environment))
+    if launch.gpus:
+        yield from sandbox.graphics()
+    if not launch.workload.isolated:
+        yield from (Entry("ro", str(path), str(path)) for path in indexes.configured().folders())
+
+
+def _etc(launch: Launch) -> dict[str, str]:
+    host = launch.instance.host
+    etc = {
+        "passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+        "group": "root:x:0:\nnogroup:x:65534:\n",
+        "hosts": "127.0.0.1 localhost\n::1 localhost\n" + (launch.hosts or f"127.0.0.1 {host}\n"),
+        "hostname": f"{host}\n",
+    }
+    if not launch.workload.isolated:
+        etc |= {"resolv.conf": _resolvers()}
+    return etc
+
+
+def _resolvers() -> str:
+    # systemd's stub listens on the machine's loopback, which a sandbox with a network of its own does not share.
+    for path in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+        if path.exists():
+            return path.read_text()
+    return ""
+
+
+def _command(launch: Launch) -> list[str]:
+    workload = launch.workload
+    if workload.entrypoint:
+        return [*workload.entrypoint, *workload.arguments]
+    if workload.purpose == "serve":
+        return ["python", "-m", "clary.serving.server", *workload.arguments]
+    return ["python", f"{_library(launch)}/clary/runtime/toolkit/train.py", *workload.arguments]
+
+
+def _library(launch: Launch) -> str:
+    return str(shims.package_root()) if launch.plain else LIBRARY
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    """What the image would have set."""
+    seen = str(launch.folder / "venv") if launch.plain else layer.SEEN
+    environment = {
+        "PATH": ":".join([*layer.search_path(seen, launch.environment), SYSTEM_PATH]),
+        "VIRTUAL_ENV": seen,
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "HOSTNAME": launch.instance.host,
+        "PYTHONUNBUFFERED": "1",
+        # Only one user is mapped, so tar could not restore owners and would fail over it.
+        "TAR_OPTIONS": "--no-same-owner",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_ROOT_USER_ACTION": "ignore",
+        "CUDA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)),
+        "NVIDIA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)) or "void",
+    }
+    if not launch.workload.isolated:
+        environment |= indexes.configured().for_pip()
+    if launch.plain:
+        environment |= {
+            "HOME": str(launch.folder / "scratch" / "root"),
+            "TMPDIR": str(launch.folder / "scratch" / "tmp"),
+            "SAGEMAKER_BASE_DIR": str(launch.folder / "ml"),
+            "CLARY_RUN_DIR": str(launch.folder / "run"),
+        }
+    return environment
+
+
+def _given(launch: Launch) -> dict[str, str]:
+    return dict(launch.workload.environment) | dict(launch.instance.environment)
+
+
+def _outer_first(entries: Iterable[Entry]) -> list[Entry]:
+    """Outer mounts before inner ones, whoever asked for them: the interpreter may lie in the instance's /root."""
+    return sorted(entries, key=lambda entry: len(Path(entry.target).parts))
