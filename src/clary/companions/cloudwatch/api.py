@@ -1,0 +1,211 @@
+"""The operations of CloudWatch metrics."""
+
+import time
+
+from clary.companions import tokens
+from clary.companions.cloudwatch import putting
+from clary.companions.cloudwatch.expressions import Series, evaluate
+from clary.companions.cloudwatch.statistics import (
+    BASIC,
+    aligned,
+    check_period,
+    invalid,
+    percentile_of,
+    statistic,
+)
+from clary.companions.cloudwatch.store import Metric, MetricStore, metric_id
+from clary.wire.context import Context
+from clary.wire.errors import AwsError
+from clary.wire.operations import Request, Response, operation
+
+MOST_POINTS = 1440
+MOST_DATA_POINTS = 100_800
+RECENT_SECONDS = 3 * 3600 + 300
+LIST_PAGE = 500
+
+
+@operation("PutMetricData", "cloudwatch")
+def put_metric_data(ctx: Context, request: Request) -> None:
+    namespace = request["Namespace"]
+    if namespace.startswith("AWS/"):
+        raise invalid("The value AWS/ for parameter Namespace is invalid.")
+    data = request.get("MetricData", []) + [
+        datum for entity in request.get("EntityMetricData", ()) for datum in entity.get("MetricData", ())
+    ]
+    if not data:
+        raise invalid("The parameter MetricData is required.", "MissingParameter")
+    found = [pair for datum in data for pair in putting.read(namespace, datum)]
+    ctx.need(MetricStore).add(ctx.account, ctx.region, found)
+
+
+@operation("GetMetricStatistics", "cloudwatch")
+def get_metric_statistics(ctx: Context, request: Request) -> Response:
+    basic, extended = request.get("Statistics", []), request.get("ExtendedStatistics", [])
+    if bool(basic) == bool(extended):
+        message = "Exactly one of the parameters Statistics and ExtendedStatistics must be specified."
+        raise invalid(message, "InvalidParameterCombination")
+    if wrong := [name for name in extended if percentile_of(name) is None]:
+        raise invalid(f"The value {wrong[0]} for parameter ExtendedStatistics is not supported.")
+    start, end, period = _range(request, request["Period"])
+    points = (end - start) // period
+    if points > MOST_POINTS:
+        raise invalid(
+            f"You have requested up to {points} datapoints, which exceeds the limit of {MOST_POINTS:,}. You may reduce "
+            "the datapoints requested by increasing Period, or decreasing the time range.",
+            "InvalidParameterCombination",
+        )
+    store, unit = ctx.need(MetricStore), request.get("Unit")
+    series = metric_id(ctx.account, ctx.region, _metric(request))
+    found = []
+    for cell in store.cells(series, start, end, period, unit, units=True):
+        values = {name: statistic(cell, name, store, series, period, cell.unit) for name in (*basic, *extended)}
+        known = {name: value for name, value in values.items() if value is not None}
+        if known:
+            shown = {"ExtendedStatistics": known} if extended else known
+            found.append({"Timestamp": cell.at / 1000, "Unit": cell.unit} | shown)
+    return {"Label": request["MetricName"], "Datapoints": found}
+
+
+@operation("ListMetrics", "cloudwatch")
+def list_metrics(ctx: Context, request: Request) -> Response:
+    wanted = [(one["Name"], one.get("Value")) for one in request.get("Dimensions", ())]
+    since = int((time.time() - RECENT_SECONDS) * 1000) if "RecentlyActive" in request else 0
+    after = ""
+    if token := request.get("NextToken"):
+        try:
+            (after,) = tokens.read("metrics", token, str)
+        except tokens.BadToken as error:
+            raise invalid("The value for parameter NextToken is invalid.") from error
+    walk = ctx.need(MetricStore).series(
+        ctx.account, ctx.region, request.get("Namespace"), request.get("MetricName"), since, after
+    )
+    found: list[tuple[str, Metric]] = []
+    for position, metric in walk:
+        if not _has(metric, wanted):
+            continue
+        if len(found) == LIST_PAGE:
+            return {"Metrics": [_shown(one) for _, one in found], "NextToken": tokens.write("metrics", found[-1][0])}
+        found.append((position, metric))
+    return {"Metrics": [_shown(one) for _, one in found]}
+
+
+@operation("GetMetricData", "cloudwatch")
+def get_metric_data(ctx: Context, request: Request) -> Response:
+    return _Answer(ctx, request).page()
+
+
+class _Answer:
+    """One GetMetricData call: each query's series is made when first needed, by the client or by an expression."""
+
+    def __init__(self, ctx: Context, request: Request) -> None:
+        self._ctx, self._request = ctx, request
+        self._queries = {query["Id"]: query for query in request["MetricDataQueries"]}
+        if len(self._queries) != len(request["MetricDataQueries"]):
+            raise _invalid("The values for parameter Id in MetricDataQueries are not unique.")
+        self._made: dict[str, Series] = {}
+        self._making: set[str] = set()
+
+    def page(self) -> Response:
+        """Results in the order of the queries. A token is the number of datapoints already given."""
+        room = min(self._request.get("MaxDatapoints", MOST_DATA_POINTS), MOST_DATA_POINTS)
+        skip = self._skip()
+        first, results, given = skip == 0, [], skip
+        for query in self._queries.values():
+            if query.get("ReturnData", True) is False:
+                continue
+            times = sorted(self.series(query["Id"]), reverse=self._request.get("ScanBy") != "TimestampAscending")
+            shown = times[skip : skip + room]
+            if shown or (first and not times):
+                results.append(self._result(query, shown, len(shown) == len(times) - min(skip, len(times))))
+            skip, room, given = max(0, skip - len(times)), room - len(shown), given + len(shown)
+            if room == 0:
+                break
+        more = given < sum(
+            len(self.series(query["Id"])) for query in self._queries.values() if query.get("ReturnData", True)
+        )
+        answer: Response = {"MetricDataResults": results, "Messages": []}
+        return answer | ({"NextToken": tokens.write("data", given)} if more else {})
+
+    def series(self, query_id: str) -> Series:
+        if query_id not in self._queries:
+            raise _invalid(f"The expression names '{query_id}', which is no Id of MetricDataQueries.")
+        if query_id in self._making:
+            raise _invalid(f"The expression of '{query_id}' needs itself.")
+        if query_id not in self._made:
+            self._making.add(query_id)
+            self._made[query_id] = self._make(self._queries[query_id])
+            self._making.discard(query_id)
+        return self._made[query_id]
+
+    def _make(self, query: Request) -> Series:
+        if ("MetricStat" in query) == ("Expression" in query):
+            raise _invalid(f"Exactly one of MetricStat and Expression must be in '{query['Id']}'.")
+        if "Expression" in query:
+            return evaluate(query["Expression"], query["Id"], self.series, self._metrics)
+        wanted = query["MetricStat"]
+        name, unit = wanted["Stat"], wanted.get("Unit")
+        if name not in BASIC and percentile_of(name) is None:
+            raise _invalid(f"The value {name} for parameter Stat of '{query['Id']}' is not supported.")
+        start, end, period = _range(self._request, wanted["Period"])
+        if (end - start) // period > MOST_DATA_POINTS:
+            raise _invalid(f"The period of '{query['Id']}' gives more than {MOST_DATA_POINTS:,} datapoints.")
+        store, metric = self._ctx.need(MetricStore), _metric(wanted["Metric"])
+        series = metric_id(self._ctx.account, self._ctx.region, metric)
+        values = {
+            cell.at: statistic(cell, name, store, series, period, unit)
+            for cell in store.cells(series, start, end, period, unit, units=False)
+        }
+        return {at: float(value) for at, value in values.items() if value is not None}
+
+    def _metrics(self) -> list[Series]:
+        return [self.series(query_id) for query_id, query in self._queries.items() if "MetricStat" in query]
+
+    def _skip(self) -> int:
+        token = self._request.get("NextToken")
+        if not token:
+            return 0
+        try:
+            return max(0, int(tokens.read("data", token, int)[0]))
+        except tokens.BadToken as error:
+            raise AwsError("The specified NextToken is invalid.", code="InvalidNextToken", status=400) from error
+
+    def _result(self, query: Request, times: list[int], complete: bool) -> Response:
+        made = self.series(query["Id"])
+        name = query.get("Label") or (
+            query["MetricStat"]["Metric"]["MetricName"] if "MetricStat" in query else query["Id"]
+        )
+        return {
+            "Id": query["Id"],
+            "Label": name,
+            "Timestamps": [at / 1000 for at in times],
+            "Values": [made[at] for at in times],
+            "StatusCode": "Complete" if complete else "PartialData",
+        }
+
+
+def _range(request: Request, period: int) -> tuple[int, int, int]:
+    """Start, end and period in milliseconds."""
+    check_period(period)
+    if request["StartTime"] >= request["EndTime"]:
+        raise invalid("The parameter StartTime must be less than the parameter EndTime.")
+    return aligned(request["StartTime"], period), int(request["EndTime"] * 1000), period * 1000
+
+
+def _metric(of: Request) -> Metric:
+    return Metric(of.get("Namespace", ""), of.get("MetricName", ""), putting.dimensions(of))
+
+
+def _has(metric: Metric, wanted: list[tuple[str, str | None]]) -> bool:
+    return all(any(name == key and wish in (None, value) for key, value in metric.dimensions) for name, wish in wanted)
+
+
+def _shown(metric: Metric) -> Response:
+    return {
+        "Namespace": metric.namespace,
+        "MetricName": metric.name,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
+    }
+
+
+def _invalid(message: str) -> AwsError:
+    return invalid(message, "ValidationError")
