@@ -6,9 +6,7 @@ All of it happens inside the sandbox: a hostile archive or package harms its own
 import logging
 import subprocess
 import sys
-import sysconfig
 import tarfile
-from pathlib import Path
 
 from clary.serving.server.config import Config
 
@@ -25,7 +23,7 @@ def unpack(config: Config) -> None:
 
 
 def install_requirements(config: Config) -> None:
-    """`code/requirements.txt`, beside the environment's own packages, which stay as they are.
+    """`code/requirements.txt`, into the instance's own layer over the shared environment.
 
     Raises `CalledProcessError` when pip cannot install it; pip has then said why in the log.
     """
@@ -33,11 +31,5 @@ def install_requirements(config: Config) -> None:
     if not requirements.is_file():
         return
     logger.info("Installing %s", requirements)
-    prefix = config.base / "site"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "--prefix", str(prefix), "-r", str(requirements)], check=True)
-    sys.path.insert(0, _site_packages(prefix))
-
-
-def _site_packages(prefix: Path) -> str:
-    return sysconfig.get_path("purelib", vars={"base": str(prefix)})
+    subprocess.run([*pip, "-r", str(requirements)], check=True, cwd=config.code_dir)

@@ -1,0 +1,26 @@
+"""Real-time endpoints: configurations, endpoints that keep models running, and InvokeEndpoint."""
+
+from clary.capabilities.endpoints.api import create_endpoint, update_endpoint, update_weights_and_capacities
+from clary.capabilities.endpoints.invoke import Invocations, invoke_endpoint
+from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG
+from clary.capabilities.endpoints.metering import Meter
+from clary.capabilities.endpoints.reconcile import EndpointReconciler
+from clary.capabilities.endpoints.routes import Routes
+from clary.companions.cloudwatch.store import MetricStore
+from clary.resources.capability import Capability
+from clary.resources.store import Store
+from clary.runtime.backend import Backend
+from clary.serving.gateway import Gateway
+from clary.settings import Settings
+
+ENDPOINTS = Capability(
+    "endpoints",
+    kinds=(ENDPOINT_CONFIG, ENDPOINT),
+    operations=(create_endpoint, update_endpoint, update_weights_and_capacities, invoke_endpoint),
+    reconcilers=(EndpointReconciler(),),
+)
+
+
+def invocations(settings: Settings, store: Store, backend: Backend, metrics: MetricStore) -> Invocations:
+    """The part of a server process that serves InvokeEndpoint."""
+    return Invocations(Routes(store, backend), Gateway(), Meter(metrics), settings.max_invocation_bytes)

@@ -1,0 +1,158 @@
+"""EndpointConfig and Endpoint as data: their checks at creation, and the members of Describe that are computed."""
+
+from typing import Any
+
+from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints.fleet import Fleets
+from clary.companions.iam.roles import check_pass_role
+from clary.resources.kinds import Kind, Kinds, View
+from clary.resources.machine import Machine
+from clary.resources.verbs import find
+from clary.wire.context import Context
+from clary.wire.errors import NotBuilt, ValidationException
+
+Request = dict[str, Any]
+
+UNBUILT = {
+    "AsyncInferenceConfig": "Asynchronous endpoints (AsyncInferenceConfig)",
+    "ShadowProductionVariants": "Shadow variants (ShadowProductionVariants)",
+    "ExplainerConfig": "Online explanations (ExplainerConfig)",
+    "CrossRegionTrafficConfig": "CrossRegionTrafficConfig",
+}
+UNBUILT_VARIANT = {
+    "ServerlessConfig": "Serverless variants (ServerlessConfig)",
+    "ManagedInstanceScaling": "ManagedInstanceScaling",
+    "InstancePools": "InstancePools",
+    "CapacityReservationConfig": "CapacityReservationConfig",
+    "CoreDumpConfig": "Core dumps (CoreDumpConfig)",
+}
+"""What this version refuses by name rather than ignores."""
+
+
+def admit_config(ctx: Context, request: Request) -> Request:
+    """The variants name models that exist, each variant once; features not built are refused."""
+    _refuse(request, UNBUILT)
+    if request.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in request):
+        raise NotBuilt("Data capture (DataCaptureConfig) is not supported yet.")
+    if role := request.get("ExecutionRoleArn"):
+        check_pass_role(ctx, role)
+    variants = [_admit_variant(ctx, variant) for variant in request["ProductionVariants"]]
+    names = [variant["VariantName"] for variant in variants]
+    if len(set(names)) < len(names):
+        raise ValidationException("Production variant names must be unique in an endpoint configuration.")
+    return {**request, "ProductionVariants": variants}
+
+
+def _admit_variant(ctx: Context, variant: Request) -> Request:
+    _refuse(variant, UNBUILT_VARIANT)
+    if not variant.get("ModelName"):
+        raise NotBuilt("Variants without a ModelName (inference components) are not supported yet.")
+    find(ctx, model_kind(ctx), variant["ModelName"])
+    if "InstanceType" not in variant:
+        raise ValidationException(f"Production variant {variant['VariantName']} needs an InstanceType.")
+    return {"InitialInstanceCount": 1, "InitialVariantWeight": 1.0, **variant}
+
+
+def _refuse(request: Request, unbuilt: dict[str, str]) -> None:
+    for member, feature in unbuilt.items():
+        if request.get(member):
+            raise NotBuilt(
+                f"{feature} are not supported yet." if "(" in feature else f"{feature} is not supported yet."
+            )
+
+
+def model_kind(ctx: Context) -> Kind:
+    """The Model kind, which is another capability's: reached as part of the assembly, not by import."""
+    kind = ctx.need(Kinds).find("Model")
+    if kind is None:
+        raise LookupError("endpoints need the models capability")
+    return kind
+
+
+def production_variants(view: View) -> list[dict[str, Any]] | None:
+    """ProductionVariantSummary of each variant that serves, or is to."""
+    current = _fleets(view).current
+    if current is None:
+        return None
+    resolved = view.record.created
+    return [_summary(variant, resolved) for variant in current.variants]
+
+
+def _summary(variant: fleet.Variant, resolved: float) -> dict[str, Any]:
+    image = fleet.container(variant.model)["Image"]
+    return {
+        "VariantName": variant.name,
+        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved}],
+        "CurrentWeight": variant.weight,
+        "DesiredWeight": variant.weight,
+        "CurrentInstanceCount": len(variant.ready),
+        "DesiredInstanceCount": variant.count,
+        **{key: variant.production[key] for key in ("RoutingConfig",) if key in variant.production},
+    }
+
+
+def config_name(view: View) -> str:
+    """The configuration that serves, not the one an update is bringing up."""
+    current = _fleets(view).current
+    return current.config if current else str(view.record.spec["EndpointConfigName"])
+
+
+def pending(view: View) -> dict[str, Any] | None:
+    """PendingDeploymentSummary while an update brings a new fleet up beside the old."""
+    fleets = _fleets(view)
+    if fleets.serving is None or fleets.next is None:
+        return None
+    variants = [
+        {
+            "VariantName": variant.name,
+            "DeployedImages": _summary(variant, view.record.modified)["DeployedImages"],
+            "CurrentWeight": 0.0,
+            "DesiredWeight": variant.weight,
+            "CurrentInstanceCount": len(variant.ready),
+            "DesiredInstanceCount": variant.count,
+        }
+        for variant in fleets.next.variants
+    ]
+    return {
+        "EndpointConfigName": fleets.next.config,
+        "ProductionVariants": variants,
+        "StartTime": view.record.modified,
+    }
+
+
+def _fleets(view: View) -> Fleets:
+    return fleet.load(view.record.state)
+
+
+ENDPOINT_CONFIG = Kind(
+    noun="EndpointConfig",
+    arn="endpoint-config/{EndpointConfigName}",
+    admit=admit_config,
+    missing=("ValidationException", 'Could not find endpoint configuration "{arn}".'),
+    exists=("ValidationException", 'Cannot create already existing endpoint configuration "{arn}".'),
+)
+
+ENDPOINT = Kind(
+    noun="Endpoint",
+    arn="endpoint/{EndpointName}",
+    machine=Machine(
+        start="Creating",
+        edges={
+            "Creating": frozenset({"InService", "Failed"}),
+            "InService": frozenset({"Updating", "Deleting"}),
+            "Updating": frozenset({"InService", "Failed"}),
+            "Failed": frozenset({"Deleting"}),
+            "Deleting": frozenset({"Deleting"}),
+        },
+    ),
+    verbs="describe list delete",
+    moves={"delete": "Deleting"},
+    computed={
+        "ProductionVariants": production_variants,
+        "EndpointConfigName": config_name,
+        "PendingDeploymentSummary": pending,
+    },
+    missing=("ValidationException", 'Could not find endpoint "{arn}".'),
+    exists=("ValidationException", 'Cannot create already existing endpoint "{arn}".'),
+    refused=("ValidationException", 'Cannot update in-progress endpoint "{arn}".'),
+)

@@ -1,0 +1,112 @@
+"""Finds what an instance needs outside its variant: model data, code, credentials, a log, limits. See `plan.py`."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints.fleet import Variant
+from clary.capabilities.endpoints.plan import GRACE_SECONDS, Placed
+from clary.companions.iam import KeyRing
+from clary.companions.logs import LogStore
+from clary.objects import Objects, parse_uri
+from clary.resources.records import Record
+from clary.resources.wake import Wake
+from clary.runtime.images import environment_of
+from clary.runtime.workload import Limits
+from clary.settings import Settings
+from clary.wire.context import Parts
+
+CREDENTIAL_SECONDS = 366 * 86400.0
+"""An endpoint's credentials are made when an instance starts and have to last as long as it does."""
+
+
+class NoModelData(Exception):
+    """The artefact is not, or no longer, where the model says."""
+
+
+def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Placed:
+    """Raises `NoModelData`, `UnknownImage`."""
+    container = fleet.container(variant.model)
+    archive, files = _model_data(parts.need(Objects), record.account, container)
+    settings = parts.need(Settings)
+    return Placed(
+        key=record.id,
+        wake=str(parts.need(Wake).path),
+        log=str(log_file(record, variant, workload, parts)),
+        endpoint=settings.url,
+        limits=Limits(grace_seconds=GRACE_SECONDS),
+        framework=environment_of(container["Image"]),
+        credentials=_credentials(record, variant, workload, parts),
+        model_archive=archive,
+        model_files=files,
+        code_archive=_code(parts.need(Objects), record.account, container),
+    )
+
+
+def log_file(record: Record, variant: Variant, workload: str, parts: Parts) -> Path:
+    group, stream = f"/aws/sagemaker/Endpoints/{record.name}", f"{variant.name}/{fleet.instance_id(workload)}"
+    return parts.need(LogStore).stream(record.account, record.region, group, stream)
+
+
+def _model_data(
+    objects: Objects, account: str, container: dict[str, Any]
+) -> tuple[Path | None, tuple[tuple[str, Path], ...]]:
+    """An archive, or files, or neither for a model that needs none."""
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    if source.get("CompressionType") == "None":
+        return None, _files(objects, account, source["S3Uri"])
+    uri = container.get("ModelDataUrl") or source.get("S3Uri")
+    return (_object(objects, account, uri), ()) if uri else (None, ())
+
+
+def _object(objects: Objects, account: str, uri: str) -> Path:
+    bucket, key = parse_uri(uri)
+    found = objects.find(bucket, key) if objects.bucket_exists(account, bucket) else None
+    if found is None:
+        raise _no_data(uri)
+    return found.path
+
+
+def _files(objects: Objects, account: str, uri: str) -> tuple[tuple[str, Path], ...]:
+    bucket, prefix = parse_uri(uri)
+    if not objects.bucket_exists(account, bucket):
+        raise _no_data(uri)
+    below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    found = [(info.key[len(below) :], info.path) for info in objects.list(bucket, below)]
+    files = tuple((name, path) for name, path in found if _is_file_name(name))
+    if not files:
+        raise _no_data(uri)
+    return files
+
+
+def _is_file_name(name: str) -> bool:
+    """Not a folder marker, and not a key that would leave the model folder."""
+    return bool(name) and not name.endswith("/") and ".." not in PurePosixPath(name).parts and not name.startswith("/")
+
+
+def _code(objects: Objects, account: str, container: dict[str, Any]) -> Path | None:
+    """Older SDK models name their script's archive instead of packing it with the model."""
+    submitted = container.get("Environment", {}).get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    return _object(objects, account, submitted) if submitted.startswith("s3://") else None
+
+
+def _credentials(record: Record, variant: Variant, workload: str, parts: Parts) -> dict[str, str]:
+    environment = {"AWS_REGION": record.region, "AWS_DEFAULT_REGION": record.region, "SAGEMAKER_REGION": record.region}
+    role = variant.model.get("ExecutionRoleArn")
+    if not role or variant.model.get("EnableNetworkIsolation"):
+        return environment
+    name = role.rpartition("/")[2]
+    made = parts.need(KeyRing).assume(record.account, name, fleet.instance_id(workload), CREDENTIAL_SECONDS)
+    return environment | {
+        "AWS_ACCESS_KEY_ID": made.access_key,
+        "AWS_SECRET_ACCESS_KEY": made.secret,
+        "AWS_SESSION_TOKEN": made.token,
+        "AWS_ENDPOINT_URL": parts.need(Settings).url,
+    }
+
+
+def _no_data(uri: str) -> NoModelData:
+    return NoModelData(
+        f'Failed to download model data for container "container_1" from URL: "{uri}". Please ensure that there is an '
+        "object located at the URL and that the role passed to CreateModel has permissions to download the object."
+    )

@@ -1,0 +1,68 @@
+"""One instance of a variant as a workload. Pure: what the store and the object tree hold is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints.fleet import Variant
+from clary.runtime.workload import Instance, Limits, Mount, Workload
+
+HOST = "algo-1"
+GRACE_SECONDS = 30.0
+"""AWS gives a serving container this long between SIGTERM and SIGKILL."""
+MODEL_ARCHIVE = "/opt/clary/input/model.tar.gz"
+CODE_ARCHIVE = "/opt/clary/input/sourcedir.tar.gz"
+MODEL = "/opt/ml/model"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What an instance needs that its variant does not say. Files are paths of this machine."""
+
+    key: str
+    wake: str
+    log: str
+    endpoint: str
+    limits: Limits
+    framework: str
+    credentials: Mapping[str, str]
+    model_archive: Path | None = None
+    model_files: tuple[tuple[str, Path], ...] = ()
+    """Uncompressed model data: path below the model folder, and the file."""
+    code_archive: Path | None = None
+
+
+def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
+    container = fleet.container(variant.model)
+    return Workload(
+        id=workload_id,
+        key=placed.key,
+        wake=placed.wake,
+        image=container["Image"],
+        purpose="serve",
+        environment=_environment(container, placed),
+        folders=() if placed.model_files else (MODEL,),
+        instances=(Instance(host=HOST, log=placed.log, mounts=_mounts(placed)),),
+        limits=placed.limits,
+        isolated=bool(variant.model.get("EnableNetworkIsolation")),
+        endpoint=placed.endpoint,
+    )
+
+
+def _environment(container: dict[str, Any], placed: Placed) -> dict[str, str]:
+    ours = {"CLARY_FRAMEWORK": placed.framework}
+    if placed.model_archive:
+        ours["CLARY_MODEL_ARCHIVE"] = MODEL_ARCHIVE
+    if placed.code_archive:
+        ours["CLARY_CODE_ARCHIVE"] = CODE_ARCHIVE
+    return {**placed.credentials, **container.get("Environment", {}), **ours}
+
+
+def _mounts(placed: Placed) -> tuple[Mount, ...]:
+    mounts = [Mount(source=str(file), target=f"{MODEL}/{name}") for name, file in placed.model_files]
+    for source, target in ((placed.model_archive, MODEL_ARCHIVE), (placed.code_archive, CODE_ARCHIVE)):
+        if source:
+            mounts.append(Mount(source=str(source), target=target))
+    return tuple(mounts)

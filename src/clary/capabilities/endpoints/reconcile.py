@@ -1,0 +1,114 @@
+"""Keeps an endpoint as its record says: looks at every workload, lets `decide` choose, stores it, then acts.
+
+Actions may be repeated and come after the state that names their workloads is stored, so they are run here at once
+and the look after them is timed, not immediate.
+"""
+
+import msgspec
+
+from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints.decide import Decision, Sight, decide
+from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
+from clary.capabilities.endpoints.kind import ENDPOINT
+from clary.capabilities.endpoints.place import NoModelData, log_file, place
+from clary.capabilities.endpoints.plan import HOST, workload
+from clary.capabilities.endpoints.watch import healthy, last_lines
+from clary.resources.kinds import Kind
+from clary.resources.reconcile import Become, Outcome, Remove, Wait
+from clary.resources.records import Record
+from clary.resources.store import Store
+from clary.runtime.backend import Backend, NoRoom
+from clary.runtime.images import UnknownImage
+from clary.runtime.workload import InstanceState, Workload
+from clary.settings import Settings
+from clary.wire.context import Parts
+
+
+class EndpointReconciler:
+    kind: Kind = ENDPOINT
+
+    def reconcile(self, record: Record, parts: Parts) -> Outcome:
+        store, settings = parts.need(Store), parts.need(Settings)
+        before = fleet.load(record.state)
+        look = _Look(record, parts)
+        seen = look.all(before)
+        decision = decide(record.id, record.status, before, seen, store.now(), settings.endpoint_startup_seconds)
+        if decision.status != record.status or decision.fleets != before:
+            return Become(decision.status, message=decision.fleets.failure, state=fleet.dump(decision.fleets))
+        if record.status == "Deleting" and not before.retired:
+            return Remove()
+        look.act(decision)
+        return Wait(decision.wait)
+
+
+class _Look:
+    """One tick at one endpoint. Workloads that were planned to be judged startable are kept to be started."""
+
+    def __init__(self, record: Record, parts: Parts) -> None:
+        self._record = record
+        self._parts = parts
+        self._backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
+        self._planned: dict[str, Workload] = {}
+
+    def all(self, fleets: Fleets) -> dict[str, Sight]:
+        retired = {each.workload: self._presence(each.workload) for each in fleets.retired}
+        fleets_now = [each for each in (fleets.serving, fleets.next) if each]
+        variants = [variant for each in fleets_now for variant in each.variants]
+        return retired | {
+            instance.workload: self._instance(instance, variant)
+            for variant in variants
+            for instance in variant.instances
+        }
+
+    def act(self, decision: Decision) -> None:
+        for name in decision.start:
+            try:
+                self._backend.start(self._planned[name])
+            except NoRoom:
+                return  # tried again at the next look
+        for name in decision.stop:
+            self._backend.stop(name)
+        for name in decision.destroy:
+            self._backend.destroy(name)
+
+    def _instance(self, instance: Instance, variant: Variant) -> Sight:
+        sight = self._presence(instance.workload)
+        if sight.presence == "absent":
+            return self._startable(instance, variant)
+        if sight.presence == "running" and not instance.ready:
+            ready = healthy(self._backend.socket(instance.workload, HOST))
+            return msgspec.structs.replace(sight, healthy=ready)
+        if sight.presence == "ended":
+            lines = last_lines(log_file(self._record, variant, instance.workload, self._parts))
+            return msgspec.structs.replace(sight, broken=" ".join(filter(None, (sight.broken, lines))))
+        return sight
+
+    def _presence(self, name: str) -> Sight:
+        states = self._backend.observe(name).instances
+        return _sight(states[0]) if states else Sight(presence="absent")
+
+    def _startable(self, instance: Instance, variant: Variant) -> Sight:
+        """Whether it can be started now: its data found, its environment built."""
+        try:
+            planned = workload(instance.workload, variant, place(self._record, variant, instance.workload, self._parts))
+            blocked = self._backend.prepare(planned)
+        except (NoModelData, UnknownImage) as error:
+            return Sight(presence="absent", broken=str(error))
+        self._planned[instance.workload] = planned
+        return Sight(presence="absent", blocked=blocked or "")
+
+
+def _sight(state: InstanceState) -> Sight:
+    match state.phase:
+        case "running":
+            return Sight(presence="running", started=state.started or 0.0)
+        case "preparing":
+            return Sight(presence="starting")
+        case _:
+            return Sight(presence="ended", broken=_end(state))
+
+
+def _end(state: InstanceState) -> str:
+    if state.cause == "memory":
+        return "The container ran out of memory."
+    return state.message

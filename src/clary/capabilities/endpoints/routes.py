@@ -1,0 +1,63 @@
+"""Where an endpoint's calls go, as the store says. Cached for a quarter of a second in each server process.
+
+No controller is needed: what it last wrote is what counts, and `decide.DRAIN_SECONDS` is longer than any cache lives.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints.plan import HOST
+from clary.resources.store import Store
+from clary.runtime.backend import Backend
+from clary.serving.gateway import Variant
+
+FRESH_SECONDS = 0.25
+REMEMBERED = 10_000
+
+Place = tuple[str, str, str]
+"""Account, region and name of an endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    arn: str
+    variants: tuple[Variant, ...]
+
+
+class Routes:
+    """`find` is a point read on the event loop at most four times a second for each endpoint."""
+
+    def __init__(self, store: Store, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._backend = backend
+        self._clock = clock
+        self._known: dict[Place, tuple[float, Route | None]] = {}
+
+    def find(self, account: str, region: str, name: str) -> Route | None:
+        """`None` for an endpoint that does not exist or has nothing in service yet."""
+        place = (account, region, name)
+        now = self._clock()
+        known = self._known.get(place)
+        if known is not None and now - known[0] < FRESH_SECONDS:
+            return known[1]
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        route = self._read(place)
+        self._known[place] = (now, route)
+        return route
+
+    def _read(self, place: Place) -> Route | None:
+        record = self._store.get("Endpoint", *place)
+        serving = fleet.load(record.state).serving if record else None
+        if record is None or serving is None:
+            return None
+        return Route(record.arn, tuple(self._variant(variant) for variant in serving.variants))
+
+    def _variant(self, variant: fleet.Variant) -> Variant:
+        return Variant(variant.name, variant.weight, tuple(self._socket(each.workload) for each in variant.ready))
+
+    def _socket(self, workload: str) -> Path:
+        return self._backend.socket(workload, HOST)

@@ -1,0 +1,230 @@
+"""What is decided about an endpoint, played through a small world: a dictionary of workloads and a clock."""
+
+from typing import Any
+
+import msgspec
+
+from clary.capabilities.endpoints.decide import ATTEMPTS, DRAIN_SECONDS, Decision, Sight, decide
+from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
+
+RECORD = "r"
+STARTUP = 240.0
+
+
+def variant(name: str = "v", count: int = 1, **production: Any) -> Variant:
+    return Variant(name=name, weight=1.0, count=count, production=production, model={})
+
+
+def fleet(*variants: Variant, generation: int = 1) -> Fleet:
+    return Fleet(config=f"config-{generation}", generation=generation, variants=variants or (variant(),))
+
+
+class World:
+    """Starts what it is told to; `healthy`, `crash` and the rest change what will be seen next."""
+
+    def __init__(self, fleets: Fleets, status: str = "Creating") -> None:
+        self.fleets, self.status, self.now = fleets, status, 1000.0
+        self.sights: dict[str, Sight] = {}
+        self.started: list[str] = []
+        self.decision: Decision | None = None
+
+    def settle(self, seconds: float = 0.0) -> "World":
+        """Decide, store and act until nothing changes any more."""
+        self.now += seconds
+        for _ in range(50):
+            decision = decide(RECORD, self.status, self.fleets, self.sights, self.now, STARTUP)
+            self.decision = decision
+            if (decision.fleets, decision.status) != (self.fleets, self.status):
+                self.fleets, self.status = decision.fleets, decision.status
+            elif not self._act(decision):
+                return self
+        raise AssertionError(f"it never settles: {self.decision}")
+
+    def _act(self, decision: Decision) -> bool:
+        for name in decision.start:
+            self.started.append(name)
+            self.sights[name] = Sight("running", started=self.now)
+        for name in decision.stop:
+            self.sights[name] = Sight("ended")
+        for name in decision.destroy:
+            self.sights.pop(name)
+        return bool(decision.start or decision.stop or decision.destroy)
+
+    def healthy(self) -> "World":
+        for name, sight in self.sights.items():
+            if sight.presence == "running":
+                self.sights[name] = msgspec.structs.replace(sight, healthy=True)
+        return self.settle()
+
+    def crash(self, why: str = "") -> "World":
+        for name in self.sights:
+            self.sights[name] = Sight("ended", broken=why)
+        return self.settle()
+
+    def spoil(self, names: set[str]) -> "World":
+        """Let these and what takes their place crash until the endpoint gives up."""
+        sound = set(self.started) - names
+        for _ in range(2 * ATTEMPTS):
+            for name in set(self.running) - sound:
+                self.sights[name] = Sight("ended", broken="boom")
+            self.settle(10)
+        return self
+
+    @property
+    def running(self) -> list[str]:
+        return [name for name, sight in self.sights.items() if sight.presence == "running"]
+
+    @property
+    def serving(self) -> list[str]:
+        assert self.fleets.serving
+        return [each.workload for each in self.fleets.serving.instances if each.ready]
+
+
+def created(*variants: Variant) -> World:
+    return World(Fleets(next=fleet(*variants))).settle()
+
+
+def in_service(*variants: Variant) -> World:
+    return created(*variants).healthy()
+
+
+def test_creating_starts_every_instance_and_waits_for_health() -> None:
+    world = created(variant("a", 2), variant("b"))
+    assert (world.status, len(world.running), world.fleets.serving) == ("Creating", 3, None)
+    world.healthy()
+    assert (world.status, sorted(world.serving)) == ("InService", sorted(world.started))
+    assert world.fleets.next is None
+
+
+def test_creating_waits_while_it_cannot_start() -> None:
+    world = World(Fleets(next=fleet()))
+    world.settle()
+    world = World(Fleets(next=world.fleets.next))
+    name = world.fleets.next.instances[0].workload if world.fleets.next else ""
+    world.sights[name] = Sight("absent", blocked="Building the environment")
+    decision = world.settle().decision
+    assert decision and (decision.message, world.started, world.status) == ("Building the environment", [], "Creating")
+
+
+def test_model_that_never_starts_fails_the_endpoint_with_its_words() -> None:
+    world = created()
+    for _ in range(ATTEMPTS):
+        world.crash("no such file")
+        world.settle(10)
+    assert (world.status, len(world.started), world.sights) == ("Failed", ATTEMPTS, {})
+    assert world.fleets.failure == (
+        "The primary container for production variant v did not pass the ping health check. "
+        "Please check CloudWatch logs for this endpoint. no such file"
+    )
+
+
+def test_missing_model_data_fails_the_endpoint() -> None:
+    world = World(Fleets(next=fleet()))
+    world.settle()
+    world = World(Fleets(next=world.fleets.next))
+    assert world.fleets.next
+    world.sights[world.fleets.next.instances[0].workload] = Sight("absent", broken="Failed to download model data")
+    world.settle()
+    assert (world.status, world.fleets.failure) == ("Failed", "Failed to download model data")
+
+
+def test_unhealthy_for_too_long_fails_the_endpoint() -> None:
+    world = created(variant(ContainerStartupHealthCheckTimeoutInSeconds=60)).settle(59)
+    assert world.status == "Creating"
+    world.settle(2)
+    assert (world.status, world.running) == ("Failed", [])
+
+
+def test_crashed_instance_is_restarted_later_each_time_and_for_ever() -> None:
+    world = in_service()
+    pauses = []
+    for _ in range(5):
+        world.crash()
+        assert (world.status, world.serving) == ("InService", [])
+        before = world.now
+        while not world.running:
+            world.settle(0.5)
+        pauses.append(world.now - before)
+        world.healthy()
+    assert pauses == [0, 1, 2, 4, 8]
+    assert len(set(world.started)) == 6
+
+
+def test_instance_that_served_for_long_restarts_at_once() -> None:
+    world = in_service()
+    world.crash().healthy()
+    world.settle(301)
+    world.crash()
+    assert len(world.running) == 1
+
+
+def test_everything_gone_after_a_restart_of_the_machine_comes_back() -> None:
+    world = in_service(variant("a", 2), variant("b"))
+    world.sights.clear()
+    world.settle()
+    assert (world.status, len(world.running)) == ("InService", 3)
+
+
+def updating() -> World:
+    world = in_service()
+    world.fleets = msgspec.structs.replace(world.fleets, next=fleet(generation=2), generation=2)
+    world.status = "Updating"
+    return world.settle()
+
+
+def test_update_serves_the_old_fleet_until_the_new_is_healthy_and_drains_it() -> None:
+    world = updating()
+    old, new = world.started
+    assert (world.serving, sorted(world.running)) == ([old], sorted([old, new]))
+    world.healthy()
+    assert (world.status, world.serving) == ("InService", [new])
+    world.settle(DRAIN_SECONDS - 0.1)
+    assert old in world.running
+    world.settle(0.2)
+    assert (list(world.sights), world.fleets.retired) == ([new], ())
+
+
+def test_update_that_fails_keeps_the_old_fleet_and_says_why() -> None:
+    world = updating()
+    old = world.serving
+    world.spoil(set(world.started) - set(old))
+    assert (world.status, world.serving, list(world.sights)) == ("InService", old, old)
+    assert world.fleets.failure.endswith("boom")
+
+
+def test_more_instances_are_added_and_fewer_are_drained() -> None:
+    world = in_service(variant(count=1))
+    for count in (3, 1):
+        assert world.fleets.serving
+        resized = msgspec.structs.replace(world.fleets.serving.variants[0], count=count)
+        serving = msgspec.structs.replace(world.fleets.serving, variants=(resized,))
+        world.fleets, world.status = msgspec.structs.replace(world.fleets, serving=serving), "Updating"
+        world.settle().healthy()
+        assert (world.status, len(world.serving)) == ("InService", count)
+    world.settle(DRAIN_SECONDS)
+    assert len(world.running) == 1
+
+
+def test_instances_that_do_not_start_end_a_change_of_capacity() -> None:
+    world = in_service(variant(count=1))
+    first = world.serving
+    assert world.fleets.serving
+    resized = msgspec.structs.replace(world.fleets.serving.variants[0], count=2)
+    serving = msgspec.structs.replace(world.fleets.serving, variants=(resized,))
+    world.fleets, world.status = msgspec.structs.replace(world.fleets, serving=serving), "Updating"
+    world.settle()
+    world.spoil(set(world.started) - set(first))
+    assert (world.status, world.serving, world.running) == ("InService", first, first)
+
+
+def test_deleting_stops_and_destroys_everything() -> None:
+    world = in_service(variant("a", 2))
+    world.status = "Deleting"
+    world.settle()
+    assert (world.sights, world.fleets.retired, world.fleets.serving) == ({}, (), None)
+
+
+def test_a_healthy_endpoint_is_left_alone() -> None:
+    world = in_service()
+    decision = world.decision
+    assert decision and (decision.start, decision.stop, decision.destroy, decision.wait) == ((), (), (), 5.0)
