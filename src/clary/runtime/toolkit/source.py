@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from clary.runtime.toolkit import download, failures
+from clary.runtime.toolkit import failures
 from clary.runtime.toolkit.job import Job
 
 STAGED = "CLARY_SOURCE_ARCHIVE"
@@ -30,6 +30,9 @@ def _fill(here: Job, environ: Mapping[str, str]) -> None:
     if staged := environ.get(STAGED):
         _unpack(Path(staged), here.code)
     elif here.submit_directory.startswith("s3://"):
+        # Half of the start time of the toolkit would go into these modules.
+        from clary.runtime.toolkit import download
+
         archive = here.base / "submitted.tar.gz"
         download.to_file(here.submit_directory, archive, environ)
         _unpack(archive, here.code)

@@ -1,0 +1,1 @@
+"""XGBoost as a built-in algorithm (algorithm mode of `sagemaker-xgboost` images)."""

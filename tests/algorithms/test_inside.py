@@ -1,0 +1,45 @@
+"""The algorithms' own code, tested where it runs: in its runtime environment, by a pytest of its own.
+
+The files are `inside/check_*.py`, because the outer pytest's Python has none of the libraries they import.
+"""
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+from tests.servers import CACHE, REPOSITORY
+
+from clary.runtime import shims
+from clary.runtime.environments.build import build
+from clary.runtime.environments.shelf import Shelf
+
+INSIDE = Path(__file__).parent / "inside"
+
+
+@pytest.fixture(scope="session")
+def xgboost_python() -> Path:
+    """The interpreter of the managed XGBoost runtime, built once for all test runs."""
+    shelf = Shelf(CACHE / "environments")
+    place = shelf.path("xgboost")
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        build("xgboost", False, place, print)
+    return place / "bin/python"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", sorted(file.name for file in INSIDE.glob("check_*.py")))
+def test_inside_the_runtime_environment(xgboost_python: Path, name: str, tmp_path: Path) -> None:
+    # pytest and its parts are pure Python: both interpreters can import them.
+    path = [str(shims.package_root()), sysconfig.get_paths()["purelib"]]
+    words = ["-o", "python_files=check_*.py", "-W", "default", "-p", "no:randomly", "-o", "addopts=", "-q"]
+    done = subprocess.run(
+        [str(xgboost_python), "-m", "pytest", *words, "--basetemp", str(tmp_path / "inner"), str(INSIDE / name)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
