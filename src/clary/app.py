@@ -6,7 +6,10 @@ same parts over the same store; neither holds state of its own.
 
 from dataclasses import dataclass
 
+from clary.capabilities.endpoints import ENDPOINTS, invocations
+from clary.capabilities.models import MODELS
 from clary.companions import iam, logs, sts
+from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.objects import Objects
@@ -25,7 +28,7 @@ from clary.wire.operations import Operation, Registry
 from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = (iam.CAPABILITY, sts.CAPABILITY, logs.CAPABILITY)
-CAPABILITIES: tuple[Capability, ...] = ()
+CAPABILITIES: tuple[Capability, ...] = (MODELS, ENDPOINTS)
 SHARED: tuple[Operation, ...] = (*tags.OPERATIONS,)
 """Operations that belong to all kinds."""
 
@@ -45,6 +48,8 @@ def assemble(settings: Settings) -> Assembly:
     everything = (*COMPANIONS, *CAPABILITIES)
     store = Store(settings.database or f"sqlite:///{settings.home / DATABASE_FILE}")
     models = Models()
+    backend = LocalBackend(settings.home, environments=settings.environments)
+    metrics = MetricStore(store)
     parts = Parts(
         settings,
         store,
@@ -54,7 +59,9 @@ def assemble(settings: Settings) -> Assembly:
         KeyRing(store, settings.home / "secrets"),
         Objects(settings.home / "objects", store.database),
         LogStore(settings.home / "logs", store),
-        LocalBackend(settings.home, environments=settings.environments),
+        metrics,
+        backend,
+        invocations(settings, store, backend, metrics),
     )
     reconcilers = tuple(reconciler for capability in everything for reconciler in capability.reconcilers)
     return Assembly(parts, models, Registry(operations(everything)), reconcilers)
