@@ -35,6 +35,8 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True):
     checksum_type: str = "FULL_OBJECT"
     parts: tuple[PartInfo, ...] = ()
     storage_class: str = "STANDARD"
+    upload: str = ""
+    """The multipart upload it came from, so that a repeated completion finds it."""
 
 
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):

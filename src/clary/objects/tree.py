@@ -16,6 +16,7 @@ import os
 import secrets
 import shutil
 import stat
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -124,6 +125,10 @@ class Tree:
                 staged.write(block)
         return staged
 
+    def link(self, file: Path) -> Staged:
+        """Another name for bytes that are already ours and immutable."""
+        return Adopted(self._staging, file)
+
     def publish(self, staged: Staged) -> None:
         """Give sealed bytes their durable place. The staging name stays until `settle`."""
         target = self.path(staged.id)
@@ -153,7 +158,7 @@ class Tree:
         with self._view_lock(bucket, key):
             file = current()
             # A key below another key (`k/x` beside `k`), or a name too long, has no place in a file tree.
-            with contextlib.suppress(NotADirectoryError, IsADirectoryError, FileExistsError, OSError):
+            with contextlib.suppress(OSError):
                 self._link(target, file) if file else self._unlink(target, self.root / bucket)
 
     def _link(self, target: Path, file: str) -> None:
@@ -216,8 +221,6 @@ class Tree:
 
 def hash_of(bucket: str, key: str) -> int:
     """Equal in every process, unlike `hash`."""
-    import zlib
-
     return zlib.crc32(f"{bucket}/{key}".encode("utf-8", "surrogatepass"))
 
 

@@ -1,0 +1,1 @@
+"""The S3 operations, one file per theme; `table.py` gathers them."""

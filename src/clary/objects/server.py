@@ -1,0 +1,239 @@
+"""The S3 protocol: one call per request, from the wire's server with the identity already verified.
+
+A request is: address (bucket and key), operation by the model, the right to the bucket, the body, the operation, the
+answer by the model. Files leave by the server's own file responses, so a body never passes through Python.
+"""
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+from botocore.model import OperationModel
+
+from clary.objects import cors
+from clary.objects.call import Answer, Call
+from clary.objects.errors import S3Error
+from clary.objects.info import Bucket
+from clary.objects.multipart import Uploads
+from clary.objects.names import key_bytes
+from clary.objects.operations.copies import part_number
+from clary.objects.operations.table import OPERATIONS, QUICK
+from clary.objects.receive import Intake, content_length, document, pump
+from clary.objects.routing import Address, Routes, read_address
+from clary.objects.store import GRACE_SECONDS, Objects
+from clary.wire.errors import AwsError
+from clary.wire.messages import Head
+from clary.wire.models import Models
+from clary.wire.protocols import rest_xml
+from clary.wire.sigv4 import Identity
+
+THREADS = 8
+STREAMING = ("PutObject", "UploadPart")
+MAX_DRAINED_BYTES = 8 * 1024 * 1024
+
+Result = TypeVar("Result")
+
+log = logging.getLogger("clary.objects")
+
+
+class S3:
+    def __init__(self, objects: Objects, models: Models) -> None:
+        self._objects = objects
+        self._uploads = Uploads(objects)
+        self._routes = Routes(models.service("s3"))
+        self._threads = ThreadPoolExecutor(THREADS, "clary-s3")
+        self._collecting: asyncio.TimerHandle | None = None
+
+    async def __call__(self, scope: Any, proto: Any, identity: Identity | None, head: Head) -> None:
+        """The border of a request: whatever happens below becomes an answer here."""
+        request_id = uuid4().hex[:16].upper()
+        origin: dict[str, str] = {}
+        try:
+            address = read_address(head.header("host"), head.path)
+            origin = self._origin_headers(head, address)
+            if head.method == "OPTIONS":
+                _send_preflight(proto, origin, request_id)
+                return
+            operation = self._routes.find(head.method, address, head.query_map, head.named)
+            answer = await self._answer(proto, operation, head, address, identity)
+            self._send(proto, operation, answer, request_id, origin)
+            self._collect_later()
+        except AwsError as error:
+            await self._refuse(proto, head, error, request_id, origin)
+        except OSError as error:
+            log.error("request %s (%s) failed: %s", request_id, head.method, error)
+            # A full disk may have room again soon, which is what this code tells clients.
+            code = "SlowDown" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "InternalError"
+            await self._refuse(proto, head, S3Error(code), request_id, origin)
+        except Exception:
+            log.exception("request %s (%s) failed", request_id, head.method)
+            await self._refuse(proto, head, S3Error("InternalError"), request_id, origin)
+
+    async def _answer(
+        self, proto: Any, operation: OperationModel, head: Head, address: Address, identity: Identity | None
+    ) -> Answer:
+        if identity is None:
+            raise S3Error("AccessDenied")
+        handler = OPERATIONS.get(operation.name)
+        if handler is None:
+            raise S3Error("NotImplemented", f"Clary does not implement s3:{operation.name} yet.")
+        call = self._call(operation, head, address, identity)
+        if operation.name in QUICK:
+            return handler(call)
+        if operation.name in STREAMING:
+            return await self._stream(proto, call, identity)
+        body = await document(proto, head, identity)
+        call.params = _parse(operation, head, body, address)
+        return await self._in_thread(handler, call)
+
+    def _call(self, operation: OperationModel, head: Head, address: Address, identity: Identity) -> Call:
+        key_bytes(address.key)
+        account = identity.principal.account
+        quick = operation.name in QUICK or operation.name in STREAMING
+        call = Call(
+            objects=self._objects,
+            uploads=self._uploads,
+            operation=operation.name,
+            params=_parse(operation, head, b"", address) if quick else {},
+            head=head,
+            account=account,
+            region=identity.region,
+            key=address.key,
+        )
+        if address.bucket and operation.name != "CreateBucket":
+            call.named = self._permitted(account, address.bucket, head)
+        return call
+
+    def _permitted(self, account: str, name: str, head: Head) -> Bucket:
+        bucket = self._objects.owned(account, name)
+        if head.named.get("x-amz-expected-bucket-owner", bucket.account) != bucket.account:
+            raise S3Error("AccessDenied")
+        return bucket
+
+    async def _stream(self, proto: Any, call: Call, identity: Identity) -> Answer:
+        """Receive the body, check it, and only then do the operation."""
+        length = content_length(call.head)
+        sink = await self._in_thread(self._open, call, length)
+        try:
+            call.intake = Intake(call.head, identity, sink)
+            await pump(proto, call.intake, self._threads)
+            return await self._in_thread(self._finish, call)
+        except BaseException:
+            sink.discard()
+            raise
+
+    def _open(self, call: Call, length: int) -> Any:
+        if call.operation == "PutObject":
+            return self._objects.tree.stage()
+        upload = self._uploads.find(call.bucket.name, call.key, call.params["UploadId"])
+        return self._uploads.open_part(upload, part_number(call), length)
+
+    def _finish(self, call: Call) -> Answer:
+        call.body.check()
+        return OPERATIONS[call.operation](call)
+
+    async def _in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def _collect_later(self) -> None:
+        """Files replaced by now are removed when no reader can be about to open them, also if nobody writes again."""
+        if self._collecting is None:
+            loop = asyncio.get_running_loop()
+            self._collecting = loop.call_later(GRACE_SECONDS + 1, self._collect)
+
+    def _collect(self) -> None:
+        self._collecting = None
+        self._threads.submit(self._objects.collect, every=0)
+
+    # --- answers
+
+    def _send(
+        self, proto: Any, operation: OperationModel, answer: Answer, request_id: str, more: dict[str, str]
+    ) -> None:
+        reply = rest_xml.answer(operation, answer.output, request_id)
+        own = {name for name, _ in _ids(request_id)} | answer.headers.keys()
+        kept = [(name, value) for name, value in reply.headers if name not in own]
+        headers = [*kept, *answer.headers.items(), *more.items(), *_ids(request_id)]
+        status = answer.status or reply.status
+        if status in (204, 304) or operation.http["method"] == "HEAD":
+            proto.response_empty(status, headers)
+        elif answer.file is None:
+            proto.response_bytes(status, headers, reply.body if answer.raw is None else answer.raw)
+        elif answer.part:
+            proto.response_file_range(status, headers, str(answer.file), *answer.part)
+        else:
+            proto.response_file(status, headers, str(answer.file))
+
+    async def _refuse(self, proto: Any, head: Head, error: AwsError, request_id: str, more: dict[str, str]) -> None:
+        await _drain(proto, head)
+        own = getattr(error, "headers", {})
+        headers = [("content-type", "application/xml"), *own.items(), *more.items(), *_ids(request_id)]
+        if head.method == "HEAD":
+            proto.response_empty(error.status, headers)
+            return
+        proto.response_bytes(error.status, headers, error_document(error, head, request_id))
+
+    def _origin_headers(self, head: Head, address: Address) -> dict[str, str]:
+        origin = head.header("origin")
+        if not origin or not address.bucket:
+            return {}
+        rules = self._objects.document(address.bucket, "Cors")
+        method = head.named.get("access-control-request-method", head.method)
+        return cors.response_headers(rules, origin, method, head.header("access-control-request-headers"))
+
+
+def _ids(request_id: str) -> list[tuple[str, str]]:
+    return [("x-amz-request-id", request_id), ("x-amz-id-2", request_id)]
+
+
+def _parse(operation: OperationModel, head: Head, body: bytes, address: Address) -> dict[str, Any]:
+    labels = {"Bucket": address.bucket, "Key": address.key}
+    try:
+        return rest_xml.parse(operation, head, body, labels)
+    except AwsError as error:
+        if isinstance(error, S3Error):
+            raise
+        raise S3Error("MalformedXML" if body else "InvalidArgument") from error
+
+
+def _send_preflight(proto: Any, headers: dict[str, str], request_id: str) -> None:
+    if headers:
+        proto.response_bytes(200, [*headers.items(), *_ids(request_id)], b"")
+        return
+    error = S3Error("AccessDenied", "CORSResponse: This CORS request is not allowed.")
+    body = error_document(error, None, request_id)
+    proto.response_bytes(403, [("content-type", "application/xml"), *_ids(request_id)], body)
+
+
+def error_document(error: AwsError, head: Head | None, request_id: str) -> bytes:
+    """S3's error form, which unlike other rest-xml services has no wrapper. `extra` members become elements."""
+    members = {"Code": error.code, "Message": error.message, **error.extra}
+    members |= {"Resource": head.path} if head else {}
+    members |= {"RequestId": request_id, "HostId": request_id}
+    inner = "".join(f"<{name}>{escape(_printable(str(value)))}</{name}>" for name, value in members.items())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
+
+
+def _printable(text: str) -> str:
+    """XML has no way to write most control characters."""
+    return "".join(char if char >= " " or char in "\t\n\r" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+async def _drain(proto: Any, head: Head) -> None:
+    """Read what a client is already sending, so that it gets to see the answer; one that waits is not asked for it."""
+    if "expect" in head.named or head.header("content-length") in ("", "0"):
+        return
+    size = 0
+    try:
+        async for chunk in proto:
+            size += len(chunk)
+            if size > MAX_DRAINED_BYTES:
+                return
+    except Exception:
+        # The connection is gone or the body was read already: either way there is nothing to wait for.
+        return
