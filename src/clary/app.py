@@ -13,6 +13,7 @@ from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.objects import Objects
+from clary.objects.server import S3
 from clary.resources import tags
 from clary.resources.capability import Capability
 from clary.resources.kinds import Kinds
@@ -84,4 +85,5 @@ def operations(capabilities: tuple[Capability, ...]) -> list[Operation]:
 def server() -> Server:
     """One worker's application, from the settings in its environment."""
     assembly = assemble(load())
-    return Server(assembly.registry, assembly.parts, assembly.models)
+    s3 = S3(assembly.parts.need(Objects), assembly.models)
+    return Server(assembly.registry, assembly.parts, assembly.models, s3)
