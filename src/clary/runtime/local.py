@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from clary.runtime import images, launching, limits, places, sandbox, shims
-from clary.runtime.backend import NoRoom
+from clary.runtime.backend import Backend, NoRoom
 from clary.runtime.environments import Shelf
 from clary.runtime.sandbox import Rung
 from clary.runtime.shim import cgroups
@@ -19,7 +19,7 @@ OWN_INTERPRETER = ""
 """As an image: no managed environment, just the interpreter that Clary runs on."""
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """Everything lies under `<home>/jobs/<workload id>/<host>/`; nothing is kept in memory."""
 
     def __init__(
@@ -72,6 +72,10 @@ class LocalBackend:
     def socket(self, workload_id: str, host: str) -> Path:
         """See `Backend`."""
         return self._folder(workload_id) / host / "run" / "serve.sock"
+
+    def workloads(self) -> list[str]:
+        """See `Backend`."""
+        return sorted(file.parent.name for file in self.jobs.glob("*/workload.json"))
 
     def destroy(self, workload_id: str) -> None:
         """See `Backend`."""
