@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, literal, select
 from sqlalchemy.engine import make_url
 
 from clary.resources.migrations import upgrade
+from clary.resources.tables import Word
 
 BUSY_MILLISECONDS = 30_000
 """How long a write waits for another process's write before it fails."""
@@ -80,7 +81,7 @@ class Database:
 
     def _take(self, conn: Connection, lock: str) -> None:
         if lock and self.dialect == "postgresql":
-            conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(lock, 0))))
+            conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(literal(lock, Word), 0))))
 
 
 def _engine(url: str) -> Engine:

@@ -33,8 +33,8 @@ class Kind:
     """What hand code would otherwise repeat per resource.
 
     noun         "TrainingJob": gives CreateTrainingJob, TrainingJobName, TrainingJobArn, TrainingJobStatus, ...
-    arn          "training-job/{TrainingJobName}", filled from the spec and lower-cased as AWS does; `{name}` and
-                 `{parent}` are the record's
+    arn          "training-job/{TrainingJobName}", filled from the spec and lower-cased as AWS does; `{name}`,
+                 `{parent}` and `{number}` are the record's
     verbs        which generic verbs exist: "create describe list update delete stop start"
     moves        the status that a verb brings: {"stop": "Stopping", "delete": "Deleting", "update": "Updating"}.
                  A delete without one removes the record at once; with one, the reconciler removes it

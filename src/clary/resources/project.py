@@ -1,5 +1,6 @@
 """Showing a record in one of AWS's output shapes: Describe, summaries of lists and results of Search alike."""
 
+from collections.abc import Container
 from typing import Any
 
 from botocore.model import Shape, StructureShape
@@ -17,8 +18,8 @@ def view_of(ctx: Context, record: Record, request: dict[str, Any] | None = None)
     return View(ctx, record, record.arn, lambda: ctx.need(Store).events(record.id), request or {})
 
 
-def project(kind: Kind, shape: Shape, view: View) -> dict[str, Any]:
-    """Each member from `computed`, else the spec, else the state, else what every record has.
+def project(kind: Kind, shape: Shape, view: View, only: Container[str] | None = None) -> dict[str, Any]:
+    """Each member from `computed`, else the spec, else the state, else what every record has; `only` these if given.
 
     A shape that holds the resource in one member (`DescribeWorkteam`) is filled inside it.
     """
@@ -26,7 +27,8 @@ def project(kind: Kind, shape: Shape, view: View) -> dict[str, Any]:
     if wrapper:
         return {wrapper: project(kind, shape.members[wrapper], view)}
     standard = _standard(kind, view)
-    found = {name: _member(kind, name, view, standard) for name in shape.members}
+    wanted = [name for name in shape.members if only is None or name in only]
+    found = {name: _member(kind, name, view, standard) for name in wanted}
     return {name: value for name, value in found.items() if value is not None}
 
 

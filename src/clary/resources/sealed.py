@@ -4,11 +4,13 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
 
+from clary.resources.kinds import View
 from clary.resources.store import Store
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
@@ -45,3 +47,14 @@ def _mark(ctx: Context, question: Any, payload: bytes) -> bytes:
 @cache
 def _key(store: Store) -> bytes:
     return store.secret("page tokens")
+
+
+def page_of(view: View, items: Sequence[Any], most: int) -> tuple[list[Any], str | None]:
+    """A page of a list that lies inside one record, as some Describe operations give, and the token of the next.
+
+    `most` holds unless the request says `MaxResults`.
+    """
+    question = ["inside", view.record.id, view.ctx.operation]
+    start = open_token(view.ctx, view.request.get("NextToken"), question, 0)
+    end = start + view.request.get("MaxResults", most)
+    return list(items[start:end]), seal(view.ctx, question, end) if end < len(items) else None

@@ -67,13 +67,21 @@ _SORTS: dict[str, Sort] = {
 
 def sort_named(kind: Kind, given: str) -> Sort:
     """AWS spells one order `CreationTime`, `CREATION_TIME` or `CreateDate`, depending on the operation."""
-    plain = given.replace("_", "").lower()
-    own = {kind.name_member: "Name", kind.arn_member: "Name", kind.status_member: "Status"}
-    named = {member.lower(): order for member, order in own.items()}
-    found = _SORTS.get(named.get(plain, plain).lower())
+    found = column_sort(kind, given)
     if found is None:
         raise NotBuilt(f"Sorting {kind.plural} by {given} is not available here yet.")
     return found
+
+
+def column_sort(kind: Kind, given: str) -> Sort | None:
+    """The order in which an index answers, if one does."""
+    plain = given.replace("_", "").lower()
+    own: dict[str, Sort] = {
+        kind.name_member.lower(): "name",
+        kind.arn_member.lower(): "name",
+        kind.status_member.lower(): "status",
+    }
+    return own.get(plain) or _SORTS.get(plain)
 
 
 def default_sort(operation: str) -> Sort:

@@ -29,7 +29,7 @@ def once(ctx: Context, request: Request, act: Callable[[], Request]) -> Request:
     digest = _digest({name: value for name, value in request.items() if name != member})
     key = {"account": ctx.account, "region": ctx.region, "operation": ctx.operation, "token": request[member]}
     store = ctx.need(Store)
-    with store.write(lock="\0".join(key.values())) as conn:
+    with store.write(lock="\n".join(key.values())) as conn:
         conn.execute(delete(tokens).where(tokens.c.at < store.now() - KEPT_SECONDS))
         known = conn.execute(
             select(tokens.c.digest, tokens.c.answer).where(*(tokens.c[name] == value for name, value in key.items()))

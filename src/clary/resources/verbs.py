@@ -3,6 +3,7 @@
 import secrets
 import string
 from collections.abc import Callable
+from typing import Any
 
 from clary.resources.edit import edit
 from clary.resources.kinds import Kind, Request
@@ -46,18 +47,23 @@ def _operation(kind: Kind, verb: str, act: Callable[[Kind, Context, Request], Re
 
 def find(ctx: Context, kind: Kind, wanted: Request | str) -> Record:
     """The record that a request names, by name or ARN, or that a name or ARN names. Raises the kind's missing error."""
-    name = wanted if isinstance(wanted, str) else wanted.get(kind.name_member) or wanted.get(kind.arn_member) or ""
-    store = ctx.need(Store)
-    if name.startswith("arn:"):
-        found = store.by_arn(name)
-        mine = found is not None and (found.account, found.region, found.kind) == (ctx.account, ctx.region, kind.noun)
-        found = found if mine else None
-    else:
-        parent = "" if isinstance(wanted, str) or kind.named == "number" else wanted.get(kind.parent_member, "")
-        found = store.get(kind.noun, ctx.account, ctx.region, name, parent)
+    request = {kind.name_member: wanted} if isinstance(wanted, str) else wanted
+    name: str = request.get(kind.name_member) or request.get(kind.arn_member) or ""
+    found = _by_arn(ctx, kind, name) if name.lower().startswith("arn:") else _by_name(ctx, kind, name, request)
     if found is None:
-        raise missing(kind, name, _arn(kind, ctx, {kind.name_member: name}, name, ""))
+        raise missing(kind, name, name if name.startswith("arn:") else _arn(kind, ctx, request, name, ""))
     return found
+
+
+def _by_arn(ctx: Context, kind: Kind, arn: str) -> Record | None:
+    found = ctx.need(Store).by_arn(arn)
+    mine = found is not None and (found.account, found.region, found.kind) == (ctx.account, ctx.region, kind.noun)
+    return found if mine else None
+
+
+def _by_name(ctx: Context, kind: Kind, name: str, request: Request) -> Record | None:
+    parent = name.rpartition("/")[0] if kind.named == "number" else request.get(kind.parent_member, "")
+    return ctx.need(Store).get(kind.noun, ctx.account, ctx.region, name, parent)
 
 
 def by_arn(ctx: Context, arn: str) -> Record | None:
@@ -202,5 +208,13 @@ def _name(ctx: Context, kind: Kind, spec: Request, parent: Record | None) -> str
 
 
 def _arn(kind: Kind, ctx: Context, spec: Request, name: str, parent: str) -> str:
-    path = kind.arn.format_map({**spec, kind.name_member: name, "name": name, "parent": parent})
+    own = {kind.name_member: name, "name": name, "parent": parent, "number": name.rpartition("/")[2]}
+    path = kind.arn.format_map(_Blank({**spec, **own}))
     return f"arn:aws:{kind.service}:{ctx.region}:{ctx.account}:{path}".lower()
+
+
+class _Blank(dict[str, Any]):
+    """For the ARN in a missing error, whose request may not say all that is in an ARN."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
