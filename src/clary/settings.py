@@ -24,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """SQLAlchemy URL; empty means SQLite in `home/clary.db`."""
     environments: Path | None = None
     """Where runtime environments are built; `None` means `home/environments`. Several homes may share one folder."""
+    gpu_types_on_cpu: bool = False
+    """Run jobs that ask for a GPU type on the CPU of a machine without GPU, instead of refusing them."""
     clock_skew_seconds: int = 900
     max_request_bytes: int = 32 * 1024 * 1024
     """Largest body of any API but S3, which streams."""

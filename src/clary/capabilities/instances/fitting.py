@@ -1,0 +1,64 @@
+"""An instance type on this machine: its limits, capped, or a refusal when its GPUs are not here."""
+
+from dataclasses import dataclass
+
+from clary.capabilities.instances.table import GIB, figures
+from clary.runtime.workload import Limits
+
+
+class NoCapacity(Exception):
+    """This machine cannot stand in for the type; the message is AWS's and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What there is to give."""
+
+    cpus: int
+    memory_bytes: int
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`limits` hold cpus, memory and GPUs only. `note` says what the machine has less than the type; else empty."""
+
+    limits: Limits
+    note: str = ""
+
+
+def fit(instance_type: str, machine: Machine, gpu_types_on_cpu: bool = False) -> Fit:
+    """Raises `NoCapacity` for a type with accelerators that this machine lacks, unless `gpu_types_on_cpu`."""
+    wanted = figures(instance_type)
+    if wanted.accelerated and not gpu_types_on_cpu and not _has(machine, wanted.gpus):
+        raise NoCapacity(
+            "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML "
+            f"instance type. This machine has {_count(machine.gpus)}, {instance_type} has "
+            f"{_count(wanted.gpus) if wanted.gpus else 'other accelerators'}. (The setting gpu_types_on_cpu runs "
+            "such jobs on the CPU.)"
+        )
+    gpus = min(wanted.gpus, machine.gpus)
+    short = [
+        f"{machine.cpus} of {wanted.cpus} vCPU" if wanted.cpus and wanted.cpus > machine.cpus else "",
+        f"{machine.memory_bytes / GIB:.0f} of {wanted.memory_bytes / GIB:.0f} GiB memory"
+        if wanted.memory_bytes and wanted.memory_bytes > machine.memory_bytes
+        else "",
+        f"{gpus} of {_count(wanted.gpus)}" if wanted.gpus > gpus else "",
+    ]
+    parts = [part for part in short if part]
+    return Fit(
+        Limits(
+            cpus=min(wanted.cpus, machine.cpus) if wanted.cpus else None,
+            memory_bytes=min(wanted.memory_bytes, machine.memory_bytes) if wanted.memory_bytes else None,
+            gpus=gpus,
+        ),
+        f"{instance_type} runs with {', '.join(parts)}, all that this machine has" if parts else "",
+    )
+
+
+def _has(machine: Machine, gpus: int) -> bool:
+    return 0 < gpus <= machine.gpus
+
+
+def _count(gpus: int) -> str:
+    return "no GPU" if not gpus else "1 GPU" if gpus == 1 else f"{gpus} GPUs"
