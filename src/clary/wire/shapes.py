@@ -7,11 +7,6 @@ from botocore.model import Shape
 from clary.wire.timestamps import Format
 
 
-def is_sparse(shape: Shape) -> bool:
-    """Whether null elements are values of this list or map."""
-    return bool(shape.metadata.get("sparse"))
-
-
 def is_document(shape: Shape) -> bool:
     """Free JSON of the client's own."""
     return bool(getattr(shape, "is_document_type", False))
@@ -31,10 +26,11 @@ def timestamp_format(shape: Shape, default: Format) -> Format:
     return form  # type: ignore[no-any-return]
 
 
+def is_answered_in_head(member: Shape) -> bool:
+    """Whether an answer carries the member outside its body. Path and query exist only in requests."""
+    return member.serialization.get("location") in ("header", "headers", "statusCode")
+
+
 def payload_member(shape: Shape | None) -> str | None:
     """The member that is the whole body, if one is."""
     return None if shape is None else shape.serialization.get("payload")
-
-
-def error_members(shape: Shape | None) -> dict[str, Shape]:
-    return dict(getattr(shape, "members", {}))

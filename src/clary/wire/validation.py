@@ -14,7 +14,7 @@ from clary.wire import constraints, timestamps
 from clary.wire.errors import AwsError
 from clary.wire.patterns import anchored
 from clary.wire.protocols import json_body
-from clary.wire.shapes import is_document, is_sparse, is_union, timestamp_format, wire_name
+from clary.wire.shapes import is_document, is_union, timestamp_format, wire_name
 
 
 class Unsuited(Exception):
@@ -75,7 +75,7 @@ def _make_decoder(shape: Shape) -> "msgspec.json.Decoder[Any] | None":
 
 
 def _type(shape: Any, above: tuple[str, ...]) -> Any:
-    if shape.name in above or is_union(shape) or is_document(shape) or is_sparse(shape):
+    if shape.name in above or is_union(shape) or is_document(shape):
         raise Unsuited(shape.name)
     make = _TYPES.get(shape.type_name)
     if make is None:

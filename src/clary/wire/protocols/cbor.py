@@ -8,7 +8,7 @@ from clary.wire.errors import AwsError
 from clary.wire.faults import fault, members
 from clary.wire.messages import Head, Reply
 from clary.wire.protocols import cbor_body, json_body
-from clary.wire.shapes import is_sparse, wire_name
+from clary.wire.shapes import wire_name
 
 
 def parse(operation: OperationModel, head: Head, body: bytes, labels: dict[str, str]) -> dict[str, Any]:
@@ -49,11 +49,9 @@ def _value(shape: Any, value: Any) -> Any:
         given = ((name, member) for name, member in shape.members.items() if value.get(name) is not None)
         return {wire_name(member, name): _value(member, value[name]) for name, member in given}
     if kind == "list":
-        kept = value if is_sparse(shape) else [item for item in value if item is not None]
-        return [None if item is None else _value(shape.member, item) for item in kept]
+        return [None if item is None else _value(shape.member, item) for item in value]
     if kind == "map":
-        kept = {key: item for key, item in value.items() if item is not None or is_sparse(shape)}
-        return {key: None if item is None else _value(shape.value, item) for key, item in kept.items()}
+        return {key: None if item is None else _value(shape.value, item) for key, item in value.items()}
     return _scalar(kind, value)
 
 

@@ -9,7 +9,7 @@ from clary.wire.faults import fault
 from clary.wire.messages import Head, Reply
 from clary.wire.protocols import form, xml_body
 
-XML = "text/xml"
+XML = "text/xml;charset=UTF-8"
 
 
 def parse(operation: OperationModel, head: Head, body: bytes, labels: dict[str, str]) -> dict[str, Any]:
@@ -40,4 +40,4 @@ def _name(member: Shape, name: str) -> str:
     if "queryName" in traits:
         return str(traits["queryName"])
     given = str(traits.get("name", name))
-    return given[:1].upper() + given[1:] if "name" in traits else given
+    return given[:1].upper() + given[1:]

@@ -40,7 +40,7 @@ def read_structure(shape: Any, node: Tree, name_of: Name, flat: bool) -> dict[st
     """`name_of(member, default)` is how the protocol calls a member; `flat` is whether all its lists are flattened."""
     found = {}
     for name, member in shape.members.items():
-        below = _member_node(member, name_of(member, name), node, flat)
+        below = _member_node(member, name_of(member, name), node, flat) or node.get(name)
         if below is not None:
             found[name] = _read(member, below, name_of, flat)
     return found

@@ -11,7 +11,7 @@ from botocore.model import Shape
 from clary.wire.errors import SerializationException
 from clary.wire.messages import Head
 from clary.wire.protocols import scalars
-from clary.wire.shapes import timestamp_format, wire_name
+from clary.wire.shapes import is_answered_in_head, timestamp_format, wire_name
 
 QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 
@@ -45,9 +45,9 @@ def write(shape: Any, result: dict[str, Any]) -> tuple[list[tuple[str, str]], in
     return headers, status
 
 
-def body_members(shape: Any) -> bool:
-    """Whether any member is in the body."""
-    return any("location" not in member.serialization for member in shape.members.values())
+def has_body(shape: Any) -> bool:
+    """Whether an answer has any member in its body."""
+    return not all(is_answered_in_head(member) for member in shape.members.values())
 
 
 def _safe(value: str) -> str:
@@ -106,6 +106,8 @@ def _read_json_value(text: str) -> Any:
 
 def _split(member: Shape, text: str) -> list[str]:
     """The items of a list header. An HTTP date has a comma of its own; a quoted string may have any."""
+    if not text.strip():
+        return []
     if member.type_name == "timestamp" and timestamp_format(member, "rfc822") == "rfc822":
         parts = text.split(",")
         return [",".join(parts[at : at + 2]).strip() for at in range(0, len(parts), 2)]

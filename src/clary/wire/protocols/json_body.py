@@ -17,7 +17,7 @@ from botocore.model import Shape
 
 from clary.wire import timestamps
 from clary.wire.errors import SerializationException
-from clary.wire.shapes import is_document, is_sparse, timestamp_format, wire_name
+from clary.wire.shapes import is_answered_in_head, is_document, timestamp_format, wire_name
 
 TOKENS = {str: "STRING_VALUE", bool: "BOOLEAN_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE", list: "START_ARRAY"}
 SPELLED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -72,7 +72,7 @@ def _find_plain(shape: Any, above: tuple[str, ...]) -> bool:
     if shape.name in above:
         return True
     above = (*above, shape.name)
-    if is_sparse(shape) or is_document(shape):
+    if is_document(shape):
         return False
     if shape.type_name == "structure":
         return all(wire_name(m, name) == name and _find_plain(m, above) for name, m in shape.members.items())
@@ -105,16 +105,12 @@ def _read_structure(shape: Any, value: Any) -> Any:
 def _read_list(shape: Any, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise _mismatch(value, "a List")
-    if is_sparse(shape):
-        return [None if item is None else read(shape.member, item) for item in value]
     return [read(shape.member, item) for item in value if item is not None]
 
 
 def _read_map(shape: Any, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _mismatch(value, "a Map")
-    if is_sparse(shape):
-        return {key: None if item is None else read(shape.value, item) for key, item in value.items()}
     return {key: read(shape.value, item) for key, item in value.items() if item is not None}
 
 
@@ -180,22 +176,16 @@ def _write_structure(shape: Any, value: Any) -> Any:
     return {
         wire_name(member, name): write(member, value[name])
         for name, member in shape.members.items()
-        if value.get(name) is not None and "location" not in member.serialization
+        if value.get(name) is not None and not is_answered_in_head(member)
     }
 
 
 def _write_list(shape: Any, value: Any) -> list[Any]:
-    kept = value if is_sparse(shape) else [item for item in value if item is not None]
-    return [None if item is None else write(shape.member, item) for item in kept]
+    return [None if item is None else write(shape.member, item) for item in value]
 
 
 def _write_map(shape: Any, value: Any) -> dict[str, Any]:
-    sparse = is_sparse(shape)
-    return {
-        key: None if item is None else write(shape.value, item)
-        for key, item in value.items()
-        if sparse or item is not None
-    }
+    return {key: None if item is None else write(shape.value, item) for key, item in value.items()}
 
 
 def _write_blob(shape: Shape, value: Any) -> str:

@@ -15,6 +15,7 @@ JSON = "application/json"
 
 
 def parse(operation: OperationModel, head: Head, body: bytes, labels: dict[str, str]) -> dict[str, Any]:
+    """Clients write `{}` for a body that is one member which is not there; so that is what it means."""
     shape = operation.input_shape
     if shape is None:
         return {}
@@ -28,7 +29,9 @@ def parse(operation: OperationModel, head: Head, body: bytes, labels: dict[str, 
         if body or payload in shape.required_members:
             request[payload] = body if member.type_name == "blob" else body.decode("utf-8", "replace")
     elif body:
-        request[payload] = json_body.read(member, json_body.decode(body))
+        content = json_body.read(member, json_body.decode(body))
+        if content != {} or payload in shape.required_members:
+            request[payload] = content
     return request
 
 

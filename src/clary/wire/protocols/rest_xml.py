@@ -69,7 +69,7 @@ def _body(operation: OperationModel, shape: Any, result: dict[str, Any]) -> tupl
         return b"", ""
     payload = payload_member(shape)
     if payload is None:
-        if not http_binding.body_members(shape):
+        if not http_binding.has_body(shape):
             return b"", ""
         name = shape.serialization.get("name", shape.name)
         space = operation.service_model.metadata.get("xmlNamespace", "")

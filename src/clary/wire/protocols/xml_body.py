@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from clary.wire.errors import SerializationException
 from clary.wire.protocols import scalars
-from clary.wire.shapes import wire_name
+from clary.wire.shapes import is_answered_in_head, wire_name
 
 Node = ElementTree.Element
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -60,8 +60,8 @@ def write_members(shape: Any, value: dict[str, Any]) -> str:
     """The children of a structure's element; members with a location are elsewhere."""
     parts = []
     for name, member in shape.members.items():
-        traits, given = member.serialization, value.get(name)
-        if given is None or "location" in traits or traits.get("xmlAttribute"):
+        given = value.get(name)
+        if given is None or is_answered_in_head(member) or member.serialization.get("xmlAttribute"):
             continue
         parts.append(_write_member(member, given, wire_name(member, name)))
     return "".join(parts)
