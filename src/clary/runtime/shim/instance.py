@@ -24,6 +24,8 @@ WATCH = 0.25
 """Seconds between looks at the memory, where no cgroup holds the limit."""
 DRAIN = 5.0
 """Longest wait for the output's end after the last process was ended."""
+NOT_FOUND = b"bwrap: execvp "
+"""What bubblewrap says when the sandbox stands and the command in it cannot be executed."""
 KILLED = 128 + signal.SIGKILL
 
 
@@ -50,6 +52,8 @@ class Instance:
         self.exit_code: int | None = None
         """As the sandbox reported it."""
         self.kill_at: float | None = None
+        self.asked = False
+        self.unheard = b""
         self.tail = b""
         self.status: dict[str, Any] = {"pid": os.getpid(), "phase": "preparing"}
 
@@ -109,11 +113,12 @@ class Instance:
         return bool(data)
 
     def _hear(self, data: bytes) -> None:
-        for line in data.splitlines():
-            with contextlib.suppress(ValueError):
-                report = json.loads(line)
-                self.init = report.get("child-pid", self.init)
-                self.exit_code = report.get("exit-code", self.exit_code)
+        # bubblewrap writes a document piece by piece.
+        *lines, self.unheard = (self.unheard + data).split(b"\n")
+        for line in lines:
+            report = json.loads(line)
+            self.init = report.get("child-pid", self.init)
+            self.exit_code = report.get("exit-code", self.exit_code)
 
     def _obey(self) -> None:
         now = time.monotonic()
@@ -133,11 +138,17 @@ class Instance:
     def _stop(self, cause: str, grace: float) -> None:
         """First call: SIGTERM. Every call: an earlier end wins."""
         deadline = time.monotonic() + grace
-        if self.kill_at is None and grace:
-            main = processes.main_process(self.init) if self.init else self.child.pid
-            processes.signal_all([main] if main else [], signal.SIGTERM)
+        if grace and not self.asked:
+            self.asked = self._ask()
         self.kill_at = deadline if self.kill_at is None else min(self.kill_at, deadline)
         self.cause = self.cause or cause
+
+    def _ask(self) -> bool:
+        """Send SIGTERM to the user's first process. False while the sandbox is still being made."""
+        plain = self.spec["sandbox"] == "plain"
+        main = self.child.pid if plain else processes.main_process(self.init) if self.init else None
+        processes.signal_all([main] if main else [], signal.SIGTERM)
+        return main is not None
 
     def _memory(self) -> int:
         pids = processes.tree(self.child.pid)
@@ -178,6 +189,8 @@ class Instance:
         message = ""
         if self.cause == "memory" or (exit_code is None and self.cause):
             exit_code = KILLED
+        elif exit_code is None and NOT_FOUND in self.tail:
+            exit_code = 127
         elif exit_code is None:
             self.cause, message = "platform", self.tail.decode("utf-8", "replace").strip()
         cgroups.remove(self.spec["cgroups"])

@@ -21,6 +21,7 @@ class LogPump:
         self._partial = b""
         self._since: float | None = None
         self._torn = False
+        self._last = 0
 
     @property
     def deadline(self) -> float | None:
@@ -50,7 +51,7 @@ class LogPump:
 
     def note(self, text: str, now: float) -> None:
         """Write a line of the shim's own, past the cap too."""
-        self._write(frame(int(now * 1000), text.encode()))
+        self._write(frame(self._stamp(now), text.encode()))
 
     def close(self, now: float) -> None:
         """Write what is left."""
@@ -64,16 +65,22 @@ class LogPump:
             self.note(notice.decode(), now)
 
     def _log(self, lines: list[bytes], now: float) -> None:
-        stamp = int(now * 1000)
+        stamp = self._stamp(now)
         if max(map(len, lines)) > MAX_EVENT_BYTES:
             lines = [piece for line in lines for piece in _pieces(line)]
         block = b"".join([frame(stamp, line) for line in lines])
         if len(block) > self._left:
+            self._write(block[: block.rfind(b"\n", 0, self._left) + 1])
             self._left = 0
             self.note(f"Clary: the log reached its limit of {self._cap} bytes; further output is dropped.", now)
             return
         self._left -= len(block)
         self._write(block)
+
+    def _stamp(self, now: float) -> int:
+        # Readers search the file by time, so a clock set back must not show.
+        self._last = max(self._last, int(now * 1000))
+        return self._last
 
     def _write(self, block: bytes) -> None:
         # A full disk must not end the job's process or block its output: what does not fit is dropped.
