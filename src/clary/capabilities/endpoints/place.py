@@ -3,14 +3,18 @@
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
+
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.plan import GRACE_SECONDS, Placed
+from clary.capabilities.instances import Machine, fit
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.objects import Objects, parse_uri
 from clary.resources.records import Record
 from clary.resources.wake import Wake
+from clary.runtime import limits
 from clary.runtime.images import environment_of
 from clary.runtime.workload import Limits
 from clary.settings import Settings
@@ -25,7 +29,7 @@ class NoModelData(Exception):
 
 
 def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Placed:
-    """Raises `NoModelData`, `UnknownImage`."""
+    """Raises `NoModelData`, `NoCapacity`, `UnknownImage`."""
     container = fleet.container(variant.model)
     archive, files = _model_data(parts.need(Objects), record.account, container)
     settings = parts.need(Settings)
@@ -34,13 +38,20 @@ def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Plac
         wake=str(parts.need(Wake).path),
         log=str(log_file(record, variant, workload, parts)),
         endpoint=settings.url,
-        limits=Limits(grace_seconds=GRACE_SECONDS),
+        limits=_limits(variant, settings),
         framework=environment_of(container["Image"]),
         credentials=_credentials(record, variant, workload, parts),
         model_archive=archive,
         model_files=files,
         code_archive=_code(parts.need(Objects), record.account, container),
     )
+
+
+def _limits(variant: Variant, settings: Settings) -> Limits:
+    """Those of the instance type, as far as this machine goes. Raises `NoCapacity`."""
+    machine = Machine(cpus=limits.cores(), memory_bytes=limits.memory(), gpus=limits.gpus())
+    found = fit(variant.production["InstanceType"], machine, settings.gpu_types_on_cpu).limits
+    return msgspec.structs.replace(found, grace_seconds=GRACE_SECONDS)
 
 
 def log_file(record: Record, variant: Variant, workload: str, parts: Parts) -> Path:

@@ -53,6 +53,10 @@ def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
 
 def _environment(container: dict[str, Any], placed: Placed) -> dict[str, str]:
     ours = {"CLARY_FRAMEWORK": placed.framework}
+    if placed.limits.cpus:
+        ours["CLARY_CPUS"] = str(max(1, int(placed.limits.cpus)))
+    if placed.limits.memory_bytes:
+        ours["CLARY_MEMORY_BYTES"] = str(placed.limits.memory_bytes)
     if placed.model_archive:
         ours["CLARY_MODEL_ARCHIVE"] = MODEL_ARCHIVE
     if placed.code_archive:

@@ -13,11 +13,13 @@ from clary.capabilities.endpoints.kind import ENDPOINT
 from clary.capabilities.endpoints.place import NoModelData, log_file, place
 from clary.capabilities.endpoints.plan import HOST, workload
 from clary.capabilities.endpoints.watch import healthy, last_lines
+from clary.capabilities.instances import NoCapacity
 from clary.resources.kinds import Kind
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.runtime.backend import Backend, NoRoom
+from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
 from clary.runtime.workload import InstanceState, Workload
 from clary.settings import Settings
@@ -92,7 +94,7 @@ class _Look:
         try:
             planned = workload(instance.workload, variant, place(self._record, variant, instance.workload, self._parts))
             blocked = self._backend.prepare(planned)
-        except (NoModelData, UnknownImage) as error:
+        except (NoModelData, NoCapacity, UnknownImage, BuildFailed) as error:
             return Sight(presence="absent", broken=str(error))
         self._planned[instance.workload] = planned
         return Sight(presence="absent", blocked=blocked or "")

@@ -82,7 +82,8 @@ def guarded(serve: Serve, call: Invocation) -> Answer:
 
 def worker(config: Config) -> App:
     """What each granian process runs first. The model is loaded before a connection is accepted."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(config.threads))
+    given = int(os.environ.get("OMP_NUM_THREADS") or config.threads)
+    os.environ["OMP_NUM_THREADS"] = str(min(given, config.threads))
     from clary.serving.server.frameworks import load
 
     loaded = load(config)

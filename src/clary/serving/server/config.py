@@ -44,7 +44,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
     """Raises `ValueError` for a number that is none."""
     base = Path(env.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
     archive, code = env.get("CLARY_MODEL_ARCHIVE"), env.get("CLARY_CODE_ARCHIVE")
-    workers = int(env.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 0) or default_workers(archive)
+    workers = int(env.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 0) or default_workers(env, archive)
     seconds = env.get("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS") or env.get("SAGEMAKER_MODEL_SERVER_TIMEOUT") or 60
     return Config(
         base=base,
@@ -53,7 +53,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
         submit_directory=env.get("SAGEMAKER_SUBMIT_DIRECTORY", ""),
         socket=Path(env.get("CLARY_SOCKET") or "/opt/clary/run/serve.sock"),
         workers=workers,
-        threads=int(env.get("OMP_NUM_THREADS") or 0) or max(1, cpus() // workers),
+        threads=max(1, cpus(env) // workers),
         timeout=float(seconds),
         default_accept=env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
         model_archive=Path(archive) if archive else None,
@@ -61,18 +61,20 @@ def from_environment(env: Mapping[str, str]) -> Config:
     )
 
 
-def cpus() -> int:
-    return len(os.sched_getaffinity(0))
+def cpus(env: Mapping[str, str]) -> int:
+    """What the instance type gives; a quota does not show in the machine's own figures."""
+    machine = len(os.sched_getaffinity(0))
+    return min(int(env.get("CLARY_CPUS") or machine), machine)
 
 
-def default_workers(archive: str | None) -> int:
+def default_workers(env: Mapping[str, str], archive: str | None) -> int:
     """One per CPU but one, which the rest of the machine needs, and no more than memory holds.
 
     A worker is taken to need 0.5 GB and eight times its archive: compressed, then unpacked, then loaded.
     """
     size = Path(archive).stat().st_size if archive and Path(archive).is_file() else 0
-    room = memory() // (GIGABYTE // 2 + 8 * size)
-    return int(max(1, min(cpus() - 1, room)))
+    room = min(memory(), int(env.get("CLARY_MEMORY_BYTES") or memory()))
+    return int(max(1, min(cpus(env) - 1, room // (GIGABYTE // 2 + 8 * size))))
 
 
 def memory() -> int:

@@ -1,0 +1,296 @@
+"""Endpoints as a client of AWS sees them: unmodified boto3, a real server, a real XGBoost artefact."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from tests.capabilities.endpoints.artefacts import ROW, archive, xgboost_archive
+from tests.servers import Clary, wait_until
+
+pytestmark = pytest.mark.xdist_group("endpoints")
+
+ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
+XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+CSV: dict[str, Any] = {"Body": ROW, "ContentType": "text/csv"}
+SECONDS = 90.0
+
+
+class Account:
+    """The clients of one running server, with a model `m` and a configuration `c`."""
+
+    def __init__(self, server: Clary, model: Path) -> None:
+        env = server.client_environ()
+        session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"])
+        settings = Config(retries={"total_max_attempts": 1}, max_pool_connections=20)
+        self.sagemaker, self.runtime, self.s3, self.logs, self.cloudwatch = (
+            session.client(name, endpoint_url=server.url, config=settings)
+            for name in ("sagemaker", "sagemaker-runtime", "s3", "logs", "cloudwatch")
+        )
+        self.s3.create_bucket(Bucket="models")
+        self.model("m", XGBOOST, model)
+        self.config("c", "m")
+
+    def model(self, name: str, image: str, data: Path, **environment: str) -> None:
+        self.s3.upload_file(str(data), "models", f"{name}/model.tar.gz")
+        container = {"Image": image, "ModelDataUrl": f"s3://models/{name}/model.tar.gz", "Environment": environment}
+        self.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+
+    def config(self, name: str, *models: str, **members: Any) -> None:
+        """One variant, named `v-<model>`, for each model."""
+        variants = [
+            {"VariantName": f"v-{model}", "ModelName": model, "InstanceType": "ml.m5.large"} | members
+            for model in models
+        ]
+        for variant in variants:
+            variant.setdefault("InitialInstanceCount", 1)
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+
+    def status(self, name: str) -> str:
+        return str(self.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"])
+
+    def await_status(self, name: str, *wanted: str) -> dict[str, Any]:
+        wait_until(
+            lambda: self.status(name) in wanted,
+            SECONDS,
+            lambda: str(self.sagemaker.describe_endpoint(EndpointName=name)),
+        )
+        described: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
+        return described
+
+    def create(self, name: str, config: str = "c") -> dict[str, Any]:
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        return self.await_status(name, "InService", "Failed")
+
+    def invoke(self, endpoint: str, **request: Any) -> bytes:
+        body: bytes = self.runtime.invoke_endpoint(EndpointName=endpoint, **{**CSV, **request})["Body"].read()
+        return body
+
+    def delete(self, name: str) -> None:
+        self.sagemaker.delete_endpoint(EndpointName=name)
+        self.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig={"Delay": 1})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    return xgboost_archive(tmp_path_factory.mktemp("xgboost"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    with Clary(tmp_path_factory.mktemp("endpoints") / "home") as clary:
+        yield clary.start()
+
+
+@pytest.fixture(scope="module")
+def account(server: Clary, made: tuple[Path, float]) -> Account:
+    return Account(server, made[0])
+
+
+class Load:
+    """Calls an endpoint from several threads, without retries, and keeps every outcome."""
+
+    def __init__(self, call: Callable[[], bytes], threads: int = 4) -> None:
+        self._call = call
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+        self.answers: list[bytes] = []
+        self.errors: list[ClientError] = []
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.answers.append(self._call())
+            except ClientError as error:
+                self.errors.append(error)
+                time.sleep(0.01)
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def more(self, count: int = 50) -> None:
+        """Until so many further calls were answered."""
+        goal = len(self.answers) + count
+        wait_until(lambda: len(self.answers) >= goal, 30, lambda: str(self.errors[-3:]))
+
+
+def model_servers(server: Clary) -> list[psutil.Process]:
+    """The model servers that run below this server's home."""
+    return [process for process in running(server) if "clary.serving.server" in words(process)]
+
+
+def running(server: Clary) -> list[psutil.Process]:
+    """Everything that runs below this home's jobs: shims, sandboxes and what is inside."""
+    jobs = str(server.home / "jobs")
+    tops = [process for process in psutil.process_iter() if any(jobs in word for word in words(process))]
+    return list({each.pid: each for top in tops for each in (top, *top.children(recursive=True))}.values())
+
+
+def words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline() if process.pid != os.getpid() else []
+    except psutil.Error:
+        return []
+
+
+def test_journey_create_invoke_update_under_load_delete(account: Account, made: tuple[Path, float]) -> None:
+    account.sagemaker.create_endpoint(EndpointName="journey", EndpointConfigName="c")
+    assert account.status("journey") == "Creating"
+    described = account.await_status("journey", "InService", "Failed")
+    assert described["EndpointStatus"] == "InService", described
+    [variant] = described["ProductionVariants"]
+    counts = [variant[key] for key in ("CurrentInstanceCount", "DesiredInstanceCount", "CurrentWeight")]
+    assert (variant["VariantName"], counts) == ("v-m", [1, 1, 1.0])
+
+    assert float(account.invoke("journey")) == pytest.approx(made[1], rel=1e-5)
+    answer = json.loads(account.invoke("journey", Accept="application/json"))
+    assert answer == {"predictions": [{"score": pytest.approx(made[1], rel=1e-5)}]}
+
+    account.model("m2", XGBOOST, made[0])
+    account.config("both", "m", "m2")
+    with Load(lambda: account.invoke("journey")) as load:
+        load.more()
+        account.sagemaker.update_endpoint(EndpointName="journey", EndpointConfigName="both")
+        assert account.status("journey") == "Updating"
+        described = account.await_status("journey", "InService")
+        load.more(500)
+    assert (load.errors, described["EndpointConfigName"]) == ([], "both")
+    assert set(load.answers) == {account.invoke("journey")}
+
+    picked = account.runtime.invoke_endpoint(EndpointName="journey", TargetVariant="v-m2", **CSV)
+    assert picked["InvokedProductionVariant"] == "v-m2"
+    account.delete("journey")
+    with pytest.raises(ClientError, match=r"Could not find endpoint \"arn:aws:sagemaker:us-east-1:123456789012"):
+        account.status("journey")
+    assert account.sagemaker.list_endpoints(NameContains="journey")["Endpoints"] == []
+
+
+def test_weights_and_capacities_change_without_a_failed_call(account: Account, made: tuple[Path, float]) -> None:
+    account.model("w1", XGBOOST, made[0])
+    account.model("w2", XGBOOST, made[0])
+    account.config("weights", "w1", "w2")
+    account.create("weights", "weights")
+    with Load(lambda: account.invoke("weights")) as load:
+        desired = [
+            {"VariantName": "v-w1", "DesiredWeight": 0.0},
+            {"VariantName": "v-w2", "DesiredWeight": 1.0, "DesiredInstanceCount": 2},
+        ]
+        account.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="weights", DesiredWeightsAndCapacities=desired
+        )
+        described = account.await_status("weights", "InService")
+        load.more()
+    assert load.errors == []
+    shown = {each["VariantName"]: each for each in described["ProductionVariants"]}
+    assert (shown["v-w1"]["CurrentWeight"], shown["v-w2"]["CurrentInstanceCount"]) == (0.0, 2)
+    names = {
+        account.runtime.invoke_endpoint(EndpointName="weights", **CSV)["InvokedProductionVariant"] for _ in range(20)
+    }
+    assert names == {"v-w2"}
+    account.delete("weights")
+
+
+def test_killed_model_server_comes_back_under_load(account: Account, server: Clary) -> None:
+    account.create("killed")
+    with Load(lambda: account.invoke("killed")) as load:
+        load.more()
+        for process in model_servers(server):
+            process.kill()
+        wait_until(lambda: load.errors, 10)
+        wait_until(lambda: not _fails(account, "killed"), 30)
+        load.more()
+    codes = {error.response["Error"]["Code"] for error in load.errors}
+    assert codes <= {"ServiceUnavailable", "ModelNotReadyException"}
+    assert account.status("killed") == "InService"
+    account.delete("killed")
+
+
+def _fails(account: Account, endpoint: str) -> bool:
+    try:
+        account.invoke(endpoint)
+    except ClientError:
+        return True
+    return False
+
+
+def test_model_that_cannot_be_loaded_fails_with_its_last_words(account: Account, tmp_path: Path) -> None:
+    (tmp_path / "nothing.txt").write_text("no model")
+    account.model("bad", SKLEARN, archive(tmp_path, "nothing.txt"))
+    account.config("bad", "bad")
+    described = account.create("bad", "bad")
+    assert described["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in described["FailureReason"]
+    assert "Please provide a model_fn implementation" in described["FailureReason"]
+    streams = account.logs.describe_log_streams(logGroupName="/aws/sagemaker/Endpoints/bad")["logStreams"]
+    assert all(stream["logStreamName"].startswith("v-bad/i-") for stream in streams)
+    account.delete("bad")
+
+
+def test_update_that_fails_leaves_the_old_configuration_serving(account: Account, tmp_path: Path) -> None:
+    (tmp_path / "nothing.txt").write_text("no model")
+    account.model("worse", SKLEARN, archive(tmp_path, "nothing.txt"))
+    account.config("worse", "worse")
+    account.create("kept")
+    with Load(lambda: account.invoke("kept"), threads=1) as load:
+        account.sagemaker.update_endpoint(EndpointName="kept", EndpointConfigName="worse")
+        described = account.await_status("kept", "InService")
+        load.more(10)
+    assert load.errors == []
+    assert (described["EndpointConfigName"], "model_fn" in described["FailureReason"]) == ("c", True)
+    account.delete("kept")
+
+
+def test_errors_of_calls(account: Account) -> None:
+    account.create("errors")
+    codes = {}
+    for name, request in {
+        "missing": {"EndpointName": "nobody"},
+        "variant": {"EndpointName": "errors", "TargetVariant": "nobody"},
+        "target model": {"EndpointName": "errors", "TargetModel": "a.tar.gz"},
+        "columns": {"EndpointName": "errors", "Body": b"1"},
+        "content type": {"EndpointName": "errors", "ContentType": "image/png"},
+    }.items():
+        with pytest.raises(ClientError) as caught:
+            account.runtime.invoke_endpoint(**{**CSV, **request})
+        answer = caught.value.response
+        status = answer["ResponseMetadata"]["HTTPStatusCode"]
+        codes[name] = (answer["Error"]["Code"], status, answer.get("OriginalStatusCode"))
+    assert codes == {
+        "missing": ("ValidationError", 400, None),
+        "variant": ("ValidationError", 400, None),
+        "target model": ("ValidationError", 400, None),
+        "columns": ("ModelError", 424, 400),
+        "content type": ("ModelError", 424, 415),
+    }
+    account.delete("errors")
+
+
+def test_endpoint_comes_back_after_everything_was_killed(tmp_path: Path, made: tuple[Path, float]) -> None:
+    with Clary(tmp_path / "home") as clary:
+        account = Account(clary.start(), made[0])
+        account.create("e")
+        before = account.invoke("e")
+        for process in [*psutil.Process(clary.process.pid).children(recursive=True), *running(clary)]:
+            process.kill()
+        clary.process.kill()
+        clary.process.wait()
+        clary.start()
+        wait_until(lambda: not _fails(account, "e"), 60)
+        assert account.invoke("e") == before
+        assert account.status("e") == "InService"
