@@ -1,6 +1,5 @@
 # Everything a newcomer needs: `make demo` and `make test`. Each sets up .venv first.
 PYTHON ?= python3
-UV := $(PYTHON) src/clary/cli/indexes.py .uv
 RUN := .venv/bin
 
 .PHONY: demo test check coverage benchmarks clean
@@ -24,7 +23,7 @@ benchmarks: .venv/ready
 	$(RUN)/python benchmarks/run.py
 
 .venv/ready: pyproject.toml uv.lock
-	$(UV) sync --locked --all-extras
+	$(PYTHON) src/clary/cli/bootstrap.py
 	touch $@
 
 clean:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from clary.cli.indexes import uv_variables
+from clary.runtime import indexes
 
 
 def environment(lock: Path, root: Path, say: Callable[[str], None] = lambda text: None) -> Path:
@@ -43,7 +43,7 @@ def _build(lock: Path, folder: Path) -> None:
 def _uv(*arguments: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "uv", "--quiet", *arguments],
-        env=os.environ | uv_variables(),
+        env=indexes.configured().for_uv() | dict(os.environ),
         capture_output=True,
         text=True,
     )

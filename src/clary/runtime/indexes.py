@@ -1,20 +1,20 @@
 """Where packages come from: pip's own configuration, passed on to uv and into sandboxes.
 
 uv does not read pip's files. A machine that reaches its packages through a mirror, or a PyTorch for its processor
-through a folder of wheels, says so to pip alone.
+through a folder of wheels, says so to pip alone. Standard library only: `make` uses it before anything is installed.
 """
 
 import configparser
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 
-
-class Indexes(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Indexes:
     """pip's settings that decide what is found, each as pip spells it, lists split."""
 
     index_url: str = ""
