@@ -169,6 +169,8 @@ class Store:
             return {row[0]: row[1] for row in conn.execute(_TAGS_OF, {"id": record_id})}
 
     def set_tags(self, record_id: str, changed: Mapping[str, str]) -> None:
+        if not changed:
+            return
         with self.write() as conn:
             conn.execute(self._tag, [{"record": record_id, "key": k, "value": v} for k, v in changed.items()])
 

@@ -109,13 +109,13 @@ class _Answer:
         """Results in the order of the queries. A token is the number of datapoints already given."""
         room = min(self._request.get("MaxDatapoints", MOST_DATA_POINTS), MOST_DATA_POINTS)
         skip = self._skip()
-        first, results, given = skip == 0, [], skip
+        results, given = [], skip
         for query in self._queries.values():
             if query.get("ReturnData", True) is False:
                 continue
             times = sorted(self.series(query["Id"]), reverse=self._request.get("ScanBy") != "TimestampAscending")
             shown = times[skip : skip + room]
-            if shown or (first and not times):
+            if shown or (not times and not skip):
                 results.append(self._result(query, shown, len(shown) == len(times) - min(skip, len(times))))
             skip, room, given = max(0, skip - len(times)), room - len(shown), given + len(shown)
             if room == 0:
