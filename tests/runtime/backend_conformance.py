@@ -123,7 +123,7 @@ class BackendConformance:
 
     def test_a_command_that_does_not_exist_fails_and_says_so(self, bench: Bench) -> None:
         state, lines = bench.run("/no/such/program")
-        assert state.exit_code == 127
+        assert (state.exit_code, state.message) == (127, "")
         assert "/no/such/program" in "\n".join([*lines, state.message])
 
     def test_starting_again_runs_nothing_twice(self, bench: Bench) -> None:

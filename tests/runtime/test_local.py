@@ -22,3 +22,12 @@ class OnRung(BackendConformance):
 
 class TestBubblewrap(OnRung):
     rung = "bubblewrap"
+
+
+class TestNamespaces(OnRung):
+    rung = "namespaces"
+
+
+class TestPlain(OnRung):
+    rung = "plain"
+    sandboxed = False

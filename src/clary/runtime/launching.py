@@ -149,6 +149,7 @@ def _environment(launch: Launch) -> dict[str, str]:
             "TMPDIR": str(launch.folder / "scratch" / "tmp"),
             "SAGEMAKER_BASE_DIR": str(launch.folder / "ml"),
             "CLARY_RUN_DIR": str(launch.folder / "run"),
+            shims.MARK: str(launch.folder),
         }
     return environment
 

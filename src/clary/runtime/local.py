@@ -125,6 +125,7 @@ class LocalBackend(Backend):
         if said is None:
             return InstanceState(host=folder.name, phase="preparing") if living else None
         if said["phase"] != "exited" and not living:
+            shims.sweep(folder)
             said = said | {"phase": "lost", "message": "The process that watched over the instance was killed."}
         known = {key: value for key, value in said.items() if key in InstanceState.__struct_fields__}
         return msgspec.convert(known | {"host": folder.name}, InstanceState)
@@ -168,6 +169,7 @@ def _bury(folder: Path) -> None:
         time.sleep(0.005)
     spec = shims.spec(folder)
     if spec is not None:
+        shims.sweep(folder)
         cgroups.remove(spec["cgroups"])
 
 

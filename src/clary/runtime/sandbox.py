@@ -5,6 +5,7 @@ is the same for root and for an unprivileged user: the user is mapped to root in
 """
 
 import functools
+import json
 import shutil
 import subprocess
 import sys
@@ -86,15 +87,21 @@ def plain_data(view: View) -> shim.View:
     return {"entries": entries, "hostname": view.hostname, "network": view.network}
 
 
+_TRY = """import json, sys
+from clary.runtime.shim import namespaces
+sys.exit(namespaces.run(*json.loads(sys.argv[1])))"""
+
+
 @functools.cache
 def works(rung: Rung) -> bool:
     """Whether this machine lets this user have the rung. Tried once by doing it."""
     if rung == "plain":
         return True
     view = View(entries=tuple(system(Path(sys.base_prefix))), hostname="try", network=True)
+    probe = ["/bin/sh", "-c", "exit 7"]
     if rung == "bubblewrap":
-        return shutil.which("bwrap") is not None and _runs(bubblewrap(view, "/", ["/bin/sh", "-c", "exit 7"]))
-    return False
+        return shutil.which("bwrap") is not None and _runs(bubblewrap(view, "/", probe))
+    return _runs([sys.executable, "-c", _TRY, json.dumps([plain_data(view), "/", probe, {}, STATUS_FD])])
 
 
 def best() -> Rung:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from clary.runtime.shim.spec import Spec
 
 _START = "import sys; sys.path.insert(0, sys.argv[2]); from clary.runtime.shim.instance import main; main(sys.argv[1])"
 _LOCK_FD = 3
+MARK = "CLARY_INSTANCE"
+"""In the environment of unsandboxed processes: the folder of the instance they belong to."""
 _started: list[int] = []
 
 
@@ -87,6 +90,18 @@ def request(folder: Path, name: str) -> None:
         fd = os.open(folder / "control", os.O_WRONLY | os.O_NONBLOCK)
         os.write(fd, b"!")
         os.close(fd)
+
+
+def sweep(folder: Path) -> None:
+    """End what a killed shim left behind. Only unsandboxed processes can be: a sandbox dies with its shim."""
+    told = spec(folder)
+    if told is None or told["sandbox"] != "plain":
+        return
+    mark = f"{MARK}={folder}".encode()
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in environ.read_bytes().split(b"\0"):
+                os.kill(int(environ.parent.name), signal.SIGKILL)
 
 
 def reap() -> None:

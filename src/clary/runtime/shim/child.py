@@ -1,5 +1,6 @@
 """Starting the user's process: what happens between fork and exec, and what the shim keeps of it."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -50,12 +51,36 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     os.dup2(output, 2)
     os.dup2(reports, STATUS_FD)
     _close_others()
-    for number in (signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     cgroups.enter(spec["cgroups"])
     _limit(spec)
     os.umask(0o022)
-    os.execve(spec["command"][0], spec["command"], spec["environment"])
+    match spec["sandbox"]:
+        case "bubblewrap":
+            os.execve(spec["command"][0], spec["command"], spec["environment"])
+        case "namespaces" if spec["view"]:
+            from clary.runtime.shim import namespaces
+
+            view, directory = spec["view"], spec["directory"]
+            os._exit(namespaces.run(view, directory, spec["command"], spec["environment"], STATUS_FD))
+        case _:
+            _run_plainly(spec)
+
+
+def _run_plainly(spec: Spec) -> None:
+    os.close(STATUS_FD)
+    with contextlib.suppress(OSError, AttributeError):
+        from clary.runtime.shim import kernel
+
+        kernel.die_with_parent(signal.SIGKILL)
+    os.chdir(spec["directory"])
+    try:
+        os.execvpe(spec["command"][0], spec["command"], spec["environment"])
+    except OSError as error:
+        os.write(2, f"Clary: {spec['command'][0]}: {error.strerror}\n".encode())
+        os._exit(127)
 
 
 def _close_others() -> None:
@@ -71,5 +96,5 @@ def _limit(spec: Spec) -> None:
         os.sched_setaffinity(0, spec["cpus"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Under memory pressure the kernel should take a job before it takes the server.
-    with open("/proc/self/oom_score_adj", "w") as file:
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")

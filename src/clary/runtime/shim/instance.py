@@ -65,6 +65,8 @@ class Instance:
         reader = MetricReader(self.spec["metrics"], f"{self.folder}/metrics.jsonl")
         self.pump = LogPump(self.spec["log"], self.spec["log_bytes"], reader)
         cgroups.make(self.spec["cgroups"])
+        if self.spec["sandbox"] == "plain":
+            _adopt_orphans()
         self.child = child.start(self.spec)
         self.began = time.monotonic()
         self._say("running", started=time.time())
@@ -205,6 +207,14 @@ class Instance:
         with contextlib.suppress(OSError):
             status.write(self.folder, self.status)
         status.poke(self.spec["wake"], self.spec["key"])
+
+
+def _adopt_orphans() -> None:
+    """Daemons of an unsandboxed process come to the shim, which can then find and end them."""
+    with contextlib.suppress(OSError, AttributeError):
+        from clary.runtime.shim import kernel
+
+        kernel.adopt_orphans()
 
 
 def _child_signals() -> int:
