@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from clary.capabilities.endpoints import ENDPOINTS, invocations
 from clary.capabilities.models import MODELS
+from clary.capabilities.training import TRAINING
 from clary.companions import iam, logs, sts
 from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.iam import KeyRing
@@ -29,7 +30,7 @@ from clary.wire.operations import Operation, Registry
 from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = (iam.CAPABILITY, sts.CAPABILITY, logs.CAPABILITY)
-CAPABILITIES: tuple[Capability, ...] = (MODELS, ENDPOINTS)
+CAPABILITIES: tuple[Capability, ...] = (TRAINING, MODELS, ENDPOINTS)
 SHARED: tuple[Operation, ...] = (*tags.OPERATIONS,)
 """Operations that belong to all kinds."""
 

@@ -1,0 +1,143 @@
+"""What CreateTrainingJob checks before it answers, with AWS's words, and the defaults it fills in.
+
+The wire has checked shapes, patterns and enums already; the name is checked by the insert.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from clary.capabilities.training.channels import Channel, channels
+from clary.companions.iam.roles import check_pass_role
+from clary.objects import Objects, parse_uri
+from clary.runtime.images import UnknownImage, environment_of
+from clary.wire.context import Context
+from clary.wire.errors import ValidationException
+
+Request = dict[str, Any]
+DEFAULT_RUN_SECONDS = 86400
+
+
+def admit(ctx: Context, request: Request) -> Request:
+    """The request with its defaults. Raises `ValidationException` or `AccessDenied`."""
+    spec = _defaults(request)
+    check_pass_role(ctx, _given(spec, "RoleArn"))
+    _check_image(spec["AlgorithmSpecification"])
+    _check_instances(_given(spec, "ResourceConfig"))
+    _check_stopping(spec)
+    _check_channels(ctx, spec)
+    _check_output(ctx, _given(spec, "OutputDataConfig"))
+    return spec
+
+
+def _given(spec: Request, member: str) -> Any:
+    """A member the model lets be absent for kinds of jobs that are not built."""
+    if member not in spec:
+        raise ValidationException(f"Missing required parameter {member}.")
+    return spec[member]
+
+
+def _defaults(request: Request) -> Request:
+    inputs = [
+        {"CompressionType": "None", "RecordWrapperType": "None", **entry, "DataSource": _source(entry)}
+        for entry in request.get("InputDataConfig", [])
+    ]
+    stopping = {"MaxRuntimeInSeconds": DEFAULT_RUN_SECONDS, **request.get("StoppingCondition", {})}
+    algorithm = {"EnableSageMakerMetricsTimeSeries": False, **request.get("AlgorithmSpecification", {})}
+    switches = dict.fromkeys(
+        ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"), False
+    )
+    return {
+        **switches,
+        **request,
+        "AlgorithmSpecification": algorithm,
+        "StoppingCondition": stopping,
+        **({"InputDataConfig": inputs} if inputs else {}),
+    }
+
+
+def _source(entry: Request) -> Request:
+    source: Request = entry["DataSource"]
+    if "S3DataSource" not in source:
+        return source
+    return {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **source["S3DataSource"]}}
+
+
+def _check_image(algorithm: Request) -> None:
+    image = algorithm.get("TrainingImage")
+    if image is None:
+        name = algorithm.get("AlgorithmName", "")
+        raise ValidationException(f"Could not find algorithm {name}. A TrainingImage is needed in this version.")
+    try:
+        environment_of(image)
+    except UnknownImage as error:
+        raise ValidationException(f"Cannot find repository of training image {image}. {error}") from error
+
+
+def _check_instances(config: Request) -> None:
+    groups = config.get("InstanceGroups")
+    single = "InstanceType" in config or "InstanceCount" in config
+    if groups and single:
+        raise ValidationException("InstanceGroups cannot be given together with InstanceType and InstanceCount.")
+    if not groups and not ("InstanceType" in config and "InstanceCount" in config):
+        raise ValidationException("ResourceConfig needs InstanceType and InstanceCount, or InstanceGroups.")
+
+
+def _check_stopping(spec: Request) -> None:
+    stopping = spec["StoppingCondition"]
+    wait = stopping.get("MaxWaitTimeInSeconds")
+    if spec["EnableManagedSpotTraining"] and wait is not None and wait < stopping["MaxRuntimeInSeconds"]:
+        raise ValidationException(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+        )
+    if not spec["EnableManagedSpotTraining"] and wait is not None:
+        raise ValidationException("MaxWaitTimeInSeconds is only supported with EnableManagedSpotTraining.")
+
+
+def _check_channels(ctx: Context, spec: Request) -> None:
+    found = channels(spec)
+    names = [channel.name for channel in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValidationException(f"Channel names must be unique, and {name} is given twice.")
+    for channel in found:
+        if channel.mode == "Pipe":
+            raise ValidationException(
+                f"Channel {channel.name}: InputMode Pipe is not available in this version; use File."
+            )
+        if channel.kind not in ("S3Prefix", "ManifestFile"):
+            raise ValidationException(f"Channel {channel.name}: {channel.kind} is not available in this version.")
+        _check_data(ctx, channel, spec)
+
+
+def _check_data(ctx: Context, channel: Channel, spec: Mapping[str, Any]) -> None:
+    objects = ctx.need(Objects)
+    bucket, key = _uri(channel.uri)
+    if not objects.bucket_exists(ctx.account, bucket):
+        raise _no_objects(ctx, channel.uri, bucket, spec, "The specified bucket does not exist")
+    if not objects.has_prefix(bucket, key):
+        raise _no_objects(ctx, channel.uri, bucket, spec, "")
+
+
+def _no_objects(ctx: Context, uri: str, bucket: str, spec: Mapping[str, Any], cause: str) -> ValidationException:
+    return ValidationException(
+        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists '
+        f"in the selected region ({ctx.region}), that objects exist under that S3 prefix, and that the role "
+        f'"{spec["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
+        + (f" Error message from S3: {cause}" if cause else "")
+    )
+
+
+def _check_output(ctx: Context, config: Request) -> None:
+    uri = config.get("S3OutputPath", "")
+    bucket, _ = _uri(uri)
+    if not ctx.need(Objects).bucket_exists(ctx.account, bucket):
+        raise ValidationException(
+            f"Failed to access S3 output location {uri}. Error message from S3: The specified bucket does not exist"
+        )
+
+
+def _uri(uri: str) -> tuple[str, str]:
+    try:
+        return parse_uri(uri)
+    except ValueError:
+        raise ValidationException(f"{uri} is not an S3 URI.") from None

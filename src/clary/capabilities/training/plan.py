@@ -1,0 +1,163 @@
+"""From a training job's record to the workload that runs it. Pure: everything found elsewhere comes in `Site`."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clary.algorithms import BY_REPOSITORY
+from clary.algorithms.spec import Algorithm
+from clary.capabilities.training import places
+from clary.capabilities.training.channels import WRITABLE, Channel, channels
+from clary.capabilities.training.config import config_files
+from clary.capabilities.training.hosts import Host, hosts
+from clary.resources.records import Record
+from clary.runtime.images import UnknownImage, recognise
+from clary.runtime.toolkit.job import decode
+from clary.runtime.toolkit.source import STAGED
+from clary.runtime.workload import Instance, Limits, Metric, Mount, Workload
+
+GRACE_SECONDS = 120.0
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the job is to run: what the record does not say. `logs` are files by host."""
+
+    jobs: Path
+    wake: str
+    endpoint: str
+    limits: Limits
+    logs: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    plugin: Path | None = None
+    """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
+
+
+def plan(record: Record, site: Site) -> Workload:
+    """The workload; the same record and site always give the same one."""
+    spec, algorithm = record.spec, built_in(record)
+    definition = spec["AlgorithmSpecification"]
+    return Workload(
+        id=record.id,
+        key=record.id,
+        wake=site.wake,
+        image=definition["TrainingImage"],
+        purpose="train",
+        entrypoint=tuple(definition.get("ContainerEntrypoint", ())),
+        arguments=tuple(definition.get("ContainerArguments", ())),
+        environment=environment(record, site, algorithm),
+        folders=_folders(record),
+        instances=tuple(_instance(record, site, host) for host in hosts(spec["ResourceConfig"])),
+        limits=_limits(spec, site.limits),
+        isolated=spec.get("EnableNetworkIsolation", False),
+        endpoint=site.endpoint,
+        metrics=_metrics(definition, algorithm),
+    )
+
+
+def built_in(record: Record) -> Algorithm | None:
+    """The algorithm behind the job's image, if it is one."""
+    try:
+        image = recognise(record.spec["AlgorithmSpecification"]["TrainingImage"])
+    except UnknownImage:
+        return None
+    return BY_REPOSITORY.get(image.repository)
+
+
+def log_stream(record: Record, host: str) -> str:
+    return f"{record.name}/{host}-{int(record.created * 1000)}"
+
+
+def submitted(record: Record) -> str:
+    """The `s3://` address of the user's code archive; empty when the toolkit is not to fetch one."""
+    spec = record.spec
+    if "ContainerEntrypoint" in spec["AlgorithmSpecification"]:
+        return ""
+    given = spec.get("HyperParameters", {}).get("sagemaker_submit_directory")
+    value = decode(given) if given else spec.get("Environment", {}).get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    return value if isinstance(value, str) and value.startswith("s3://") else ""
+
+
+def environment(record: Record, site: Site, algorithm: Algorithm | None) -> dict[str, str]:
+    """Variables of every instance: the platform's, then the request's over them."""
+    spec = record.spec
+    given: dict[str, str] = spec.get("Environment", {})
+    own = {
+        "TRAINING_JOB_NAME": record.name,
+        "TRAINING_JOB_ARN": record.arn,
+        "AWS_REGION": record.region,
+        "AWS_DEFAULT_REGION": record.region,
+        "DMLC_INTERFACE": "eth0",
+    }
+    if site.limits.cpus:
+        own["CLARY_CPUS"] = str(math.ceil(site.limits.cpus))
+    if algorithm:
+        own["SAGEMAKER_TRAINING_MODULE"] = algorithm.training
+    if submitted(record):
+        own[STAGED] = places.SOURCE
+    if not spec.get("EnableNetworkIsolation", False):
+        own |= _reaching(site, given)
+    return own | {name: value for name, value in given.items() if name != "PYTHONPATH" or "PYTHONPATH" not in own}
+
+
+def _reaching(site: Site, given: Mapping[str, str]) -> dict[str, str]:
+    """What lets AWS clients inside the job find this server and prove who they are."""
+    own = {"AWS_ENDPOINT_URL": site.endpoint, "S3_ENDPOINT_URL": site.endpoint, **site.credentials}
+    if site.plugin is None:
+        return own
+    path = ":".join(part for part in (given.get("PYTHONPATH", ""), places.PLUGIN) if part)
+    return own | {"BOTOCORE_EXPERIMENTAL__PLUGINS": "clary=clary_client", "PYTHONPATH": path}
+
+
+def _folders(record: Record) -> tuple[str, ...]:
+    checkpoints = places.checkpoint_folder(record)
+    return places.FOLDERS if checkpoints is None else (*places.FOLDERS, checkpoints)
+
+
+def _limits(spec: Mapping[str, Any], instance: Limits) -> Limits:
+    return Limits(
+        cpus=instance.cpus,
+        memory_bytes=instance.memory_bytes,
+        gpus=instance.gpus,
+        run_seconds=spec["StoppingCondition"]["MaxRuntimeInSeconds"],
+        grace_seconds=GRACE_SECONDS,
+    )
+
+
+def _metrics(definition: Mapping[str, Any], algorithm: Algorithm | None) -> tuple[Metric, ...]:
+    own = [Metric(name=entry["Name"], regex=entry["Regex"]) for entry in definition.get("MetricDefinitions", [])]
+    names = {metric.name for metric in own}
+    theirs = algorithm.metrics if algorithm and "ContainerEntrypoint" not in definition else ()
+    return (*own, *(Metric(name=entry.name, regex=entry.regex) for entry in theirs if entry.name not in names))
+
+
+def _instance(record: Record, site: Site, host: Host) -> Instance:
+    staging = places.Staging(site.jobs, record.id)
+    delivered = [channel for channel in channels(record.spec) if host.gets(channel.groups)]
+    mounts = [mount for channel in delivered for mount in _channel_mounts(staging, channel, host)]
+    if submitted(record):
+        mounts.append(Mount(source=str(staging.source), target=places.SOURCE))
+    if site.plugin is not None and not record.spec.get("EnableNetworkIsolation", False):
+        mounts.append(Mount(source=str(site.plugin), target=places.PLUGIN))
+    return Instance(
+        host=host.name,
+        log=site.logs.get(host.name, ""),
+        files={
+            f"{places.CONFIG}/{name}": json.dumps(content).encode()
+            for name, content in config_files(record, host).items()
+        },
+        mounts=tuple(mounts),
+    )
+
+
+def _channel_mounts(staging: places.Staging, channel: Channel, host: Host) -> list[Mount]:
+    target = f"{places.INPUT_DATA}/{channel.name}"
+    source = staging.channel(channel.name, host.name if channel.sharded else None)
+    return [
+        Mount(source=str(source), target=target, private=channel.name in WRITABLE),
+        Mount(source=str(staging.manifest(channel.name)), target=f"{target}-manifest"),
+    ]

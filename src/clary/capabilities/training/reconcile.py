@@ -1,0 +1,184 @@
+"""Carrying a training job through: look, let `decide` choose, do it. Every step may run twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
+from clary.capabilities.training import failure, metrics, outputs, places, staging
+from clary.capabilities.training.channels import BadData
+from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved
+from clary.capabilities.training.hosts import hosts
+from clary.capabilities.training.kind import TRAINING_JOB, secondary_status
+from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, log_stream, plan
+from clary.companions.cloudwatch.store import MetricStore
+from clary.companions.iam import KeyRing
+from clary.companions.logs import LogStore
+from clary.objects import Objects
+from clary.resources.reconcile import Become, Do, Outcome, Remove, Wait
+from clary.resources.records import Record
+from clary.resources.store import Store
+from clary.resources.wake import Wake
+from clary.runtime import limits
+from clary.runtime.backend import Backend, NoRoom
+from clary.runtime.environments import BuildFailed
+from clary.runtime.images import UnknownImage
+from clary.runtime.workload import Limits
+from clary.settings import Settings
+from clary.wire.context import Parts
+
+CLIENT_PLUGIN = Path(__file__).parents[2] / "client_plugin"
+CREDENTIALS_OUTLIVE_RUN = 86400.0
+"""Seconds that a job's credentials last longer than it may run: it may wait for room before."""
+ASK_AGAIN_SECONDS = 0.5
+ROOM_SECONDS = 2.0
+
+
+class TrainingReconciler:
+    """One per controller; keeps nothing."""
+
+    kind = TRAINING_JOB
+
+    def reconcile(self, record: Record, parts: Parts) -> Outcome:
+        work = Work(record, parts)
+        chosen = decide(record, work.look())
+        return work.act(chosen) if isinstance(chosen, Step) else chosen
+
+
+class Work:
+    """One look at one record and what follows from it."""
+
+    def __init__(self, record: Record, parts: Parts) -> None:
+        self.record, self.parts = record, parts
+        self.settings = parts.need(Settings)
+        self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
+        self.jobs = self.settings.home / "jobs"
+
+    def look(self) -> Seen:
+        instances = self.backend.observe(self.record.id).instances
+        return Seen(
+            now=self.parts.need(Store).now(),
+            instances=instances,
+            kept=(self.jobs / self.record.id).exists(),
+            failures=self._failure_texts() if failure.failed(instances) else {},
+            built_in=built_in(self.record) is not None and "sagemaker_program" not in self._hyperparameters(),
+            unread_metrics=bool(instances) and metrics.has_unread(self.record, self._folders()),
+        )
+
+    def act(self, step: Step) -> Outcome:
+        acts: dict[Step, Callable[[], Outcome]] = {
+            Step.PREPARE: self.prepare,
+            Step.LAUNCH: self.launch,
+            Step.MEASURE: self.measure,
+            Step.STOP: self.stop,
+            Step.KILL: self.kill,
+            Step.UPLOAD: self.upload,
+            Step.DISCARD: lambda: Do(lambda: self.backend.destroy(self.record.id)),
+            Step.REMOVE: lambda: Remove(),
+        }
+        return acts[step]()
+
+    def prepare(self) -> Outcome:
+        """Until the environment is there; then the job moves on with what is to be said of its instances."""
+        try:
+            fitted = self._fit()
+            progress = self.backend.prepare(plan(self.record, self._site(fitted.limits)))
+        except NoCapacity as error:
+            return self._failed(str(error))
+        except (BuildFailed, UnknownImage) as error:
+            return self._failed(f"InternalServerError: The runtime of the image cannot be built: {error}")
+        if progress is None:
+            note = f". {fitted.note}" if fitted.note else ""
+            return moved("InProgress", "Downloading", f"Downloading input data{note}")
+        if progress == self.record.state.get("Progress"):
+            return Wait(ASK_AGAIN_SECONDS)
+        return moved("InProgress", "Starting", progress, Progress=progress)
+
+    def launch(self) -> Outcome:
+        """Lay out the data and start; without room the job is `Pending` and says for what."""
+        try:
+            fitted = self._fit()
+            staging.stage(self.record, self.jobs, self.parts.need(Objects))
+            self.backend.start(plan(self.record, self._site(fitted.limits)))
+        except (BadData, NoCapacity) as error:
+            text = str(error)
+            return self._failed(text if text.startswith("CapacityError") else f"ClientError: {text}")
+        except NoRoom as error:
+            return self._pending(f"Waiting for room: {error}")
+        # The shims wake us when user code runs.
+        return Wait(WATCH_SECONDS)
+
+    def _pending(self, message: str) -> Outcome:
+        if secondary_status(self.record) == "Pending":
+            return Wait(ROOM_SECONDS)
+        return moved("InProgress", "Pending", message)
+
+    def measure(self) -> Outcome:
+        return Become(
+            self.record.status, state=metrics.take_in(self.record, self._folders(), self.parts.need(MetricStore))
+        )
+
+    def stop(self) -> Outcome:
+        self.backend.stop(self.record.id)
+        return Become(self.record.status, state={"Halted": True})
+
+    def kill(self) -> Outcome:
+        self.backend.kill(self.record.id)
+        return Wait(ASK_AGAIN_SECONDS)
+
+    def upload(self) -> Outcome:
+        try:
+            outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))
+        except outputs.CannotUpload as error:
+            return self._failed(f"ClientError: {error}")
+        return Become(self.record.status, state={"Uploaded": True})
+
+    def _failed(self, why: str) -> Become:
+        return fail(self.record, self.look(), failure.cut(why))
+
+    def _fit(self) -> Fit:
+        """The smallest of all groups' limits: a workload's instances are alike."""
+        machine = Machine(limits.cores(), limits.memory(), limits.gpus())
+        types = {host.instance_type for host in hosts(self.record.spec["ResourceConfig"])}
+        fits = [fit(name, machine, self.settings.gpu_types_on_cpu) for name in sorted(types)]
+        return min(fits, key=lambda one: one.limits.cpus or machine.cpus)
+
+    def _site(self, limits: Limits) -> Site:
+        record = self.record
+        isolated = record.spec.get("EnableNetworkIsolation", False)
+        return Site(
+            jobs=self.jobs,
+            wake=str(self.parts.need(Wake).path),
+            endpoint=self.settings.url,
+            limits=limits,
+            logs={host.name: str(self._log(host.name)) for host in hosts(record.spec["ResourceConfig"])},
+            credentials={} if isolated else self._credentials(),
+            plugin=CLIENT_PLUGIN if CLIENT_PLUGIN.is_dir() else None,
+        )
+
+    def _log(self, host: str) -> Path:
+        record = self.record
+        return self.parts.need(LogStore).stream(record.account, record.region, LOG_GROUP, log_stream(record, host))
+
+    def _credentials(self) -> dict[str, str]:
+        record = self.record
+        role = record.spec["RoleArn"].rpartition("/")[2]
+        seconds = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"] + CREDENTIALS_OUTLIVE_RUN
+        issued = self.parts.need(KeyRing).assume(record.account, role, "SageMaker", seconds)
+        return {
+            "AWS_ACCESS_KEY_ID": issued.access_key,
+            "AWS_SECRET_ACCESS_KEY": issued.secret,
+            "AWS_SESSION_TOKEN": issued.token,
+        }
+
+    def _folders(self) -> dict[str, Path]:
+        return {host.name: self.jobs / self.record.id / host.name for host in hosts(self.record.spec["ResourceConfig"])}
+
+    def _failure_texts(self) -> dict[str, str]:
+        names = [host.name for host in hosts(self.record.spec["ResourceConfig"])]
+        folders = self.backend.outputs(self.record.id, places.OUTPUT)
+        return {name: failure.read(folder) for name, folder in zip(names, folders, strict=False)}
+
+    def _hyperparameters(self) -> dict[str, Any]:
+        given: dict[str, Any] = self.record.spec.get("HyperParameters", {})
+        return given
