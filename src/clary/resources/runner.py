@@ -50,6 +50,7 @@ class Runner:
         """Finish what is in hand and return. What was due stays due in the store."""
         self._stopping.set()
         self._keys.close()
+        self._rouse()
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -122,8 +123,12 @@ class Runner:
     def _wait(self, record: Record, seconds: float | None) -> None:
         due = None if seconds is None else self._store.now() + seconds
         self._store.reschedule(record, due)
-        if due is not None:
-            self._timers.set(record.id, due)
+        if due is not None and self._timers.set(record.id, due):
+            self._rouse()
+
+    def _rouse(self) -> None:
+        """Have the watching thread look at its timers now."""
+        self._parts.need(Wake).poke("")
 
     def _retry(self, key: str, record: Record | None) -> None:
         tries = self._failures[key] = self._failures.get(key, 0) + 1
@@ -144,9 +149,11 @@ class Timers:
         self._heap: list[tuple[float, str]] = []
         self._lock = threading.Lock()
 
-    def set(self, key: str, when: float) -> None:
+    def set(self, key: str, when: float) -> bool:
+        """Whether it is now the first to ring."""
         with self._lock:
             heapq.heappush(self._heap, (when, key))
+            return self._heap[0] == (when, key)
 
     def next(self, now: float, longest: float) -> float:
         """Seconds until one rings, at most `longest`."""

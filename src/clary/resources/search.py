@@ -117,7 +117,9 @@ def _check_names(subject: Subject, names: list[str]) -> None:
 
 def _page(subject: Subject, request: Request, expression: Expression, after: tuple[Any, ...] | None) -> Page:
     by = request.get("SortBy", "LastModifiedTime")
-    _check_names(subject, [by])
+    column = column_sort(subject.kind, by)
+    if column is None:
+        _check_names(subject, [by])
     query = replace(
         _newest(subject),
         limit=request.get("MaxResults", DEFAULT_PAGE),
@@ -125,7 +127,6 @@ def _page(subject: Subject, request: Request, expression: Expression, after: tup
         name=_wanted_name(subject.kind, expression),
         where=_test(subject, expression) if expression else None,
     )
-    column = column_sort(subject.kind, by)
     if column is not None:
         return subject.ctx.need(Store).page(replace(query, sort=column, after=after))
     return _page_by_property(subject, query, by, after)
