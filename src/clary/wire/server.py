@@ -13,12 +13,14 @@ import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from clary.settings import Settings
-from clary.wire import bodies, routing, sigv2, sigv4, spellings, validation
+from clary.wire import bodies, canonical, routing, sigv2, sigv4, spellings, validation
 from clary.wire.context import Context, Parts
 from clary.wire.errors import AwsError, NotBuilt
+from clary.wire.hosts import bucket_of
 from clary.wire.messages import Head, Reply
 from clary.wire.models import Models
 from clary.wire.operations import Operation, Registry
@@ -83,7 +85,8 @@ class Server:
         if told is not None:
             return sigv4.authenticate(head, told, self._keys, time.time(), self._settings.clock_skew_seconds, None)
         if sigv2.is_signed(head):
-            return sigv2.authenticate(head, self._keys, time.time(), self._settings.region)
+            bucket = bucket_of(head.header("host"))
+            return sigv2.authenticate(head, self._keys, time.time(), self._settings.region, bucket)
         if head.header("authorization"):
             raise AwsError("Please use AWS4-HMAC-SHA256.", code="InvalidRequest", status=400)
         return None
@@ -168,7 +171,9 @@ def _head(scope: Any) -> Head:
     headers = scope.headers.items()
     if "host" not in scope.headers and scope.authority:
         headers = [*headers, ("host", scope.authority)]
-    return Head(scope.method, scope.path, scope.query_string, headers)
+    # The HTTP server decodes the path; signatures cover it encoded, and a decoded `%` must not be decoded again.
+    path = scope.path if canonical.PLAIN_PATH.fullmatch(scope.path) else quote(scope.path, safe="/~")
+    return Head(scope.method, path, scope.query_string, headers)
 
 
 def _is_s3(head: Head, told: sigv4.Claim | None) -> bool:
