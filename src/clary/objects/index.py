@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, LargeBinary, Row, delete, insert,
 from sqlalchemy.sql.elements import ColumnElement
 
 from clary.objects.info import Bucket
-from clary.objects.tables import buckets, documents, garbage, objects
+from clary.objects.tables import buckets, documents, garbage, objects, parts, uploads
 
 NULL = "null"
 NEWEST = -(2**63)
@@ -37,6 +37,10 @@ def is_empty(conn: Connection, name: str) -> bool:
 
 
 def drop_bucket(conn: Connection, name: str) -> None:
+    """With its documents and unfinished uploads."""
+    waiting = select(uploads.c.id).where(uploads.c.bucket == name)
+    conn.execute(delete(parts).where(parts.c.upload.in_(waiting)))
+    conn.execute(delete(uploads).where(uploads.c.bucket == name))
     conn.execute(delete(documents).where(documents.c.bucket == name))
     conn.execute(delete(buckets).where(buckets.c.name == name))
 

@@ -105,7 +105,7 @@ class Uploads:
         self._objects = objects
         self._store = objects.store
         self._root = objects.tree.uploads
-        self._sweep()
+        self.sweep()
 
     def create(self, bucket: str, key: str, extra: Extra) -> Upload:
         made = Upload(secrets.token_urlsafe(48), bucket, key, time.time(), 0, extra)
@@ -280,12 +280,12 @@ class Uploads:
         finally:
             os.close(fd)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """Remove the files of uploads that are no more."""
         for folder in self._root.iterdir():
             self._sweep_one(folder.name)
 
     def _sweep_one(self, upload: str) -> None:
-        """Remove the folder of an upload that is no more."""
         with self._store.read() as conn:
             known = conn.execute(select(uploads.c.id).where(uploads.c.id == upload)).first()
         if not known:

@@ -1,6 +1,5 @@
 """Which S3 operation a request is, from botocore's model: method, whether there is a key, query members, headers."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
@@ -8,10 +7,7 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 from botocore.model import OperationModel, ServiceModel
 
 from clary.objects.errors import S3Error
-
-_VIRTUAL_HOST = re.compile(
-    r"(?P<bucket>[a-z0-9][a-z0-9.-]{2,})\.(s3[.-]([a-z0-9-]+\.)?amazonaws\.com(\.cn)?|(s3\.)?localhost)(:\d+)?", re.I
-)
+from clary.wire.hosts import bucket_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +79,8 @@ def _route(operation: OperationModel) -> Route:
 
 def read_address(host: str, path: str) -> Address:
     """Bucket and key of an undecoded path, in path style or with the bucket in the host name."""
-    found = _VIRTUAL_HOST.fullmatch(host)
-    if found:
-        return Address(found["bucket"].lower(), _decode(path.removeprefix("/")))
+    if named := bucket_of(host):
+        return Address(named, _decode(path.removeprefix("/")))
     bucket, _, key = path.removeprefix("/").partition("/")
     return Address(unquote(bucket), _decode(key))
 

@@ -44,6 +44,7 @@ def list_buckets(call: Call) -> Answer:
 
 def delete_bucket(call: Call) -> Answer:
     call.objects.delete_bucket(call.bucket.name)
+    call.uploads.sweep()
     return Answer()
 
 
