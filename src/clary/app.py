@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from clary.capabilities.endpoints import ENDPOINTS, invocations
 from clary.capabilities.models import MODELS
 from clary.capabilities.training import TRAINING
-from clary.companions import iam, logs, sts
-from clary.companions.cloudwatch.store import MetricStore
+from clary.companions import cloudwatch, ecr, iam, kms, logs, sts
+from clary.companions.cloudwatch import MetricStore
+from clary.companions.ecr import Repositories
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.objects import Objects
 from clary.objects.server import S3
-from clary.resources import tags
+from clary.resources import search, tags
 from clary.resources.capability import Capability
 from clary.resources.kinds import Kinds
 from clary.resources.reconcile import Reconciler
 from clary.resources.store import DATABASE_FILE, Store
 from clary.resources.verbs import generic_operations
 from clary.resources.wake import Wake
+from clary.runtime.images import registries
 from clary.runtime.local import LocalBackend
 from clary.settings import Settings, load
 from clary.wire.context import Parts
@@ -29,9 +31,9 @@ from clary.wire.models import Models
 from clary.wire.operations import Operation, Registry
 from clary.wire.server import Server
 
-COMPANIONS: tuple[Capability, ...] = (iam.CAPABILITY, sts.CAPABILITY, logs.CAPABILITY)
+COMPANIONS: tuple[Capability, ...] = tuple(each.CAPABILITY for each in (iam, sts, logs, cloudwatch, ecr, kms))
 CAPABILITIES: tuple[Capability, ...] = (TRAINING, MODELS, ENDPOINTS)
-SHARED: tuple[Operation, ...] = (*tags.OPERATIONS,)
+SHARED: tuple[Operation, ...] = (*tags.OPERATIONS, *search.OPERATIONS)
 """Operations that belong to all kinds."""
 
 
@@ -62,6 +64,7 @@ def assemble(settings: Settings) -> Assembly:
         Objects(settings.home / "objects", store.database),
         LogStore(settings.home / "logs", store),
         metrics,
+        Repositories(registries),
         backend,
         invocations(settings, store, backend, metrics),
     )

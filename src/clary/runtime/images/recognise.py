@@ -92,6 +92,15 @@ def environment_of(uri: str) -> str:
     return image.environment
 
 
+def registries(region: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """AWS's registries in a region: account, its repositories, and of each the tags; which tags exist is not known."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for repository, (_framework, accounts) in _table()["repositories"].items():
+        for account in _table()["accounts"][accounts].get(region, "").split():
+            found.setdefault(account, {})[repository] = ()
+    return found
+
+
 def _is_aws(repository: str, account: str, region: str) -> bool:
     entry = _table()["repositories"].get(repository)
     if entry is None:
