@@ -11,8 +11,8 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from tests.companions.conftest import REGION, Tenant
 from tests.companions.refusals import refused
+from tests.companions.tenants import REGION, Tenant
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 MINUTE = int(time.time()) // 60 * 60 - 600

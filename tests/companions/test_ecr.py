@@ -1,5 +1,5 @@
-from tests.companions.conftest import Tenant
 from tests.companions.refusals import refused
+from tests.companions.tenants import Tenant
 
 AWS = "763104351884"
 

@@ -2,8 +2,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.companions.conftest import Tenant
 from tests.companions.refusals import refused
+from tests.companions.tenants import Tenant
 
 TRUST = json.dumps(
     {

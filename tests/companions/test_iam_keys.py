@@ -1,12 +1,13 @@
 import json
 import stat
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.companions.conftest import Site, Tenant
 from tests.companions.refusals import refused
+from tests.companions.tenants import Site, Tenant
 
 from clary.companions.iam import KeyRing
 from clary.companions.iam.bootstrap import first_start
@@ -30,8 +31,10 @@ class Clock:
 
 
 @pytest.fixture
-def store(store_url: str) -> Store:
-    return Store(store_url)
+def store(store_url: str) -> Iterator[Store]:
+    store = Store(store_url)
+    yield store
+    store.close()
 
 
 @pytest.fixture

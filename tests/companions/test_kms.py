@@ -1,5 +1,5 @@
-from tests.companions.conftest import Tenant
 from tests.companions.refusals import refused
+from tests.companions.tenants import Tenant
 
 
 def test_key_life(tenant: Tenant) -> None:

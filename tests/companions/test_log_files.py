@@ -196,6 +196,7 @@ def test_sweep_removes_only_what_nothing_shows(tmp_path: Path, store_url: str) -
     lost.parent.mkdir(parents=True)
     lost.touch()
     logs.sweep()
+    store.close()
     assert [path.exists() for path in (kept, old, young, lost)] == [True, False, True, False]
 
 

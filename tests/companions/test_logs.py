@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.companions.conftest import REGION, Tenant
 from tests.companions.refusals import refused
+from tests.companions.tenants import REGION, Tenant
 
 from clary.logfile import frame
 

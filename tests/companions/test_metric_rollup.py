@@ -1,5 +1,6 @@
 import math
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ NOW = 1_800_000_000
 
 
 @pytest.fixture
-def store(store_url: str) -> Store:
-    return Store(store_url, lambda: NOW)
+def store(store_url: str) -> Iterator[Store]:
+    store = Store(store_url, lambda: NOW)
+    yield store
+    store.close()
 
 
 SERIES = Metric("n", "m", (("a", "b"),))

@@ -1,7 +1,7 @@
 import json
 
-from tests.companions.conftest import Tenant
 from tests.companions.refusals import refused
+from tests.companions.tenants import Tenant
 
 
 def test_caller_is_an_assumed_role(tenant: Tenant) -> None:
