@@ -201,7 +201,8 @@ class Store:
 
 def _record(row: Row[Any]) -> Record:
     fields = dict(zip(_FIELDS, row, strict=True))
-    return Record(**fields | {"spec": _decode(fields["spec"]), "state": _decode(fields["state"])})
+    fields["spec"], fields["state"] = _decode(fields["spec"]), _decode(fields["state"])
+    return Record(**fields)
 
 
 def _row(record: Record) -> dict[str, Any]:

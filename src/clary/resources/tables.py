@@ -46,8 +46,8 @@ records = Table(
     Column("due", Double),
     # One index for each order in which a list can be asked for: a page is a walk of its index, never a sort.
     Index("records_name", *SCOPE, "name", "parent", unique=True),
-    Index("records_created", *SCOPE, "created", "id"),
-    Index("records_modified", *SCOPE, "modified", "id"),
+    Index("records_created", *SCOPE, "created", "id", "name"),
+    Index("records_modified", *SCOPE, "modified", "id", "name"),
     Index("records_status_created", *SCOPE, "status", "created", "id"),
     Index("records_status_modified", *SCOPE, "status", "modified", "id"),
     Index("records_status_name", *SCOPE, "status", "name", "parent"),

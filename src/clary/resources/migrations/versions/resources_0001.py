@@ -31,8 +31,8 @@ def upgrade() -> None:
         sa.Column("due", sa.Double),
     )
     op.create_index("records_name", "records", [*SCOPE, "name", "parent"], unique=True)
-    op.create_index("records_created", "records", [*SCOPE, "created", "id"])
-    op.create_index("records_modified", "records", [*SCOPE, "modified", "id"])
+    op.create_index("records_created", "records", [*SCOPE, "created", "id", "name"])
+    op.create_index("records_modified", "records", [*SCOPE, "modified", "id", "name"])
     op.create_index("records_status_created", "records", [*SCOPE, "status", "created", "id"])
     op.create_index("records_status_modified", "records", [*SCOPE, "status", "modified", "id"])
     op.create_index("records_status_name", "records", [*SCOPE, "status", "name", "parent"])
