@@ -36,10 +36,10 @@ def route(head: Head, body: bytes, scope: str | None, models: Models) -> Route |
 
     Raises `InvalidSignatureException` when the request is for another service than it was signed for.
     """
-    found = _by_target(head) or _by_smithy_path(head) or _by_action(head, body, scope)
+    found = _by_target(head) or _by_smithy_path(head) or _by_action(head, body, scope) or _by_path(head, scope)
     if found is None and scope in (None, "s3"):
         return None
-    found = found or _by_path(head, scope, models)
+    found = found or _unknown(head, scope)
     if scope is not None and found.service.signing != scope:
         raise AwsError(
             f"Credential should be scoped to correct service: '{found.service.signing}'.",
@@ -51,12 +51,13 @@ def route(head: Head, body: bytes, scope: str | None, models: Models) -> Route |
 
 def is_unsigned_api(head: Head) -> bool:
     """Whether a request without signature was meant for a service other than S3."""
-    if head.header("content-type").startswith(FORM) or "Action=" in head.query:
+    form = head.header("content-type").startswith(FORM) or "Action=" in head.query
+    # Many clients call any body a form; a form API has but one path.
+    if form and head.path == "/":
         return True
     if _by_target(head) or _by_smithy_path(head):
         return True
-    planes = (service for service in ALL if service.signing == "sagemaker" and service.protocols == ("rest-json",))
-    return any(_rest_paths(plane.name).match(head) for plane in planes)
+    return _by_path(head, None) is not None
 
 
 def guess(head: Head, scope: str | None) -> Route:
@@ -112,19 +113,23 @@ def _action(head: Head, body: bytes) -> tuple[str, str]:
     return action[:LONGEST_NAME], named.get("Version") or form.get("Version", [""])[0]
 
 
-def _by_path(head: Head, scope: str | None, models: Models) -> Route:
-    scoped = [service for service in ALL if service.signing == scope]
-    for service in scoped:
-        if service.protocols[0] == "rest-json":
+def _by_path(head: Head, scope: str | None) -> Route | None:
+    """One of the scope's rest-json services; of SageMaker's data planes when nothing is signed."""
+    for service in ALL:
+        if service.signing == (scope or "sagemaker") and service.protocols == ("rest-json",):
             matched = _rest_paths(service.name).match(head)
             if matched:
                 return Route(service, "rest-json", matched[0], labels=matched[1])
-    if not scoped:
-        raise AwsError(
-            f"Clary has no service that is signed as '{scope}'.", code="UnknownOperationException", status=404
-        )
-    wanted = f"{head.method} {head.path}" if not head.header("x-amz-target") else head.header("x-amz-target")
-    return Route(scoped[0], scoped[0].protocols[0], "", wanted[:LONGEST_NAME])
+    return None
+
+
+def _unknown(head: Head, scope: str | None) -> Route:
+    service = next((service for service in ALL if service.signing == scope), None)
+    if service is None:
+        told = f"Clary has no service that is signed as '{scope}'."
+        raise AwsError(told, code="UnknownOperationException", status=404)
+    wanted = head.header("x-amz-target") or f"{head.method} {head.path}"
+    return Route(service, service.protocols[0], "", wanted[:LONGEST_NAME])
 
 
 @cache

@@ -52,6 +52,10 @@ def _string_to_sign(head: Head, expires: str, bucket: str) -> str:
     subresources = sorted(
         f"{name}={value}" if value else name for name, value in head.query_pairs if SUBRESOURCES.fullmatch(name)
     )
-    resource = (f"/{bucket}" if bucket else "") + head.path + ("?" + "&".join(subresources) if subresources else "")
+    # A path that is only a bucket is signed with a closing slash, which clients need not send.
+    closing = "/" if not bucket and head.path.count("/") == 1 and head.path != "/" else ""
+    resource = (
+        (f"/{bucket}" if bucket else "") + head.path + closing + ("?" + "&".join(subresources) if subresources else "")
+    )
     content = (head.header("content-md5"), head.header("content-type"))
     return "\n".join((head.method, *content, expires, headers + resource))
