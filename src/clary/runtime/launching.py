@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from clary.runtime import indexes, layer, limits, places, sandbox, shims
+from clary.runtime import indexes, layer, limits, network, places, sandbox, shims
 from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, Workload
@@ -27,9 +27,6 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     environment: Path | None
     """The built runtime environment; `None` runs on the bare interpreter."""
     gpus: tuple[int, ...] = ()
-    hub: str = ""
-    hosts: str = ""
-    """Lines of /etc/hosts for the workload's instances; empty: the instance's own, on the loopback."""
 
     @property
     def plain(self) -> bool:
@@ -61,15 +58,15 @@ def spec(launch: Launch) -> Spec:
         "processes": held.processes,
         "cpus": held.cpus,
         "cgroups": held.cgroups,
-        "hub": launch.hub,
-        "host": instance.host,
+        "hub": str(launch.folder.parent) if network.mode(workload, launch.rung) == "hub" else "",
+        "number": workload.instances.index(instance),
     }
     if launch.plain:
         places.link(launch.folder, own)
         found["directory"] = str(launch.folder / "scratch" / "root")
         return found
-    network = bool(launch.hub) or not workload.isolated
-    view = View(entries=tuple(_outer_first([*_machine(launch), *own])), hostname=instance.host, network=network)
+    entries = tuple(_outer_first([*_machine(launch), *own]))
+    view = View(entries=entries, hostname=instance.host, network=network.mode(workload, launch.rung) != "none")
     if launch.rung == "bubblewrap":
         found["command"] = sandbox.bubblewrap(view, "/", command)
     else:
@@ -95,7 +92,7 @@ def _etc(launch: Launch) -> dict[str, str]:
     etc = {
         "passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
         "group": "root:x:0:\nnogroup:x:65534:\n",
-        "hosts": "127.0.0.1 localhost\n::1 localhost\n" + (launch.hosts or f"127.0.0.1 {host}\n"),
+        "hosts": "127.0.0.1 localhost\n::1 localhost\n" + network.hosts(launch.workload, launch.rung),
         "hostname": f"{host}\n",
     }
     if not launch.workload.isolated:

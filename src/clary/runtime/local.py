@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from clary.runtime import images, launching, limits, places, sandbox, shims
+from clary.runtime import images, launching, limits, network, places, sandbox, shims
 from clary.runtime.backend import Backend, NoRoom
 from clary.runtime.environments import Shelf
 from clary.runtime.sandbox import Rung
@@ -43,6 +43,8 @@ class LocalBackend(Backend):
         gpus = self._reserve(workload)
         folder.mkdir(parents=True, exist_ok=True)
         shims.replace(folder / "workload.json", msgspec.json.encode(workload))
+        if network.mode(workload, self.rung) == "hub" and not self.observe(workload.id).instances:
+            network.open_hub(folder, workload)
         for number, instance in enumerate(workload.instances):
             count = workload.limits.gpus
             self._start_one(folder / instance.host, workload, instance, gpus[number * count : (number + 1) * count])
@@ -85,6 +87,8 @@ class LocalBackend(Backend):
         self.kill(workload_id)
         for host in self._hosts(folder):
             _bury(folder / host)
+        network.close_hub(folder)
+        _wait_for_end(folder / "hub")
         _delete(folder)
 
     def _folder(self, workload_id: str) -> Path:
@@ -107,8 +111,8 @@ class LocalBackend(Backend):
 
     def _reserve(self, workload: Workload) -> list[int]:
         """Room for all instances, and which GPUs they get. Raises `NoRoom`."""
-        living = [path.parent for path in self.jobs.glob("*/*/lock") if shims.alive(path.parent)]
-        others = [folder for folder in living if folder.parent.name != workload.id]
+        known = [path.parent for path in self.jobs.glob("*/*/lock") if path.parent.name != "hub"]
+        others = [folder for folder in known if folder.parent.name != workload.id and shims.alive(folder)]
         if others and len(others) + len(workload.instances) > self.slots:
             raise NoRoom(f"{len(others)} of {self.slots} instances are in use on this machine")
         wanted = workload.limits.gpus * len(workload.instances)
@@ -161,16 +165,16 @@ def _environment(workload: Workload) -> str:
 
 def _bury(folder: Path) -> None:
     """Wait for an instance's end, then remove what it had outside its folder."""
-    while folder.is_dir():
-        fd = shims.lock(folder)
-        if fd is not None:
-            os.close(fd)
-            break
-        time.sleep(0.005)
-    spec = shims.spec(folder)
+    _wait_for_end(folder)
+    spec = shims.spec(folder) if folder.is_dir() else None
     if spec is not None:
         shims.sweep(folder)
         cgroups.remove(spec["cgroups"])
+
+
+def _wait_for_end(folder: Path) -> None:
+    while folder.is_dir() and shims.alive(folder):
+        time.sleep(0.005)
 
 
 def _delete(folder: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import clary
+from clary.runtime.shim import hub
+from clary.runtime.shim.hub import HubSpec
 from clary.runtime.shim.spec import Spec
 
-_START = "import sys; sys.path.insert(0, sys.argv[2]); from clary.runtime.shim.instance import main; main(sys.argv[1])"
+_START = "import sys; sys.path.insert(0, sys.argv[2]); from clary.runtime.shim.{} import main; main(sys.argv[1])"
 _LOCK_FD = 3
 MARK = "CLARY_INSTANCE"
 """In the environment of unsandboxed processes: the folder of the instance they belong to."""
@@ -55,7 +57,15 @@ def start(folder: Path, spec: Spec, lock_fd: int) -> None:
     replace(folder / "spec.json", json.dumps(spec).encode())
     with contextlib.suppress(FileExistsError):
         os.mkfifo(folder / "control", 0o600)
-    _spawn([interpreter(), "-I", "-S", "-c", _START, str(folder), str(package_root())], lock_fd)
+    _spawn("instance", folder, lock_fd)
+
+
+def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
+    """Likewise for the network of the workload in `folder`."""
+    replace(folder / hub.NAME, json.dumps(spec).encode())
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(folder / hub.LIFE, 0o600)
+    _spawn("hub", folder, lock_fd)
 
 
 def status(folder: Path) -> dict[str, Any] | None:
@@ -114,8 +124,9 @@ def reap() -> None:
             _started.remove(pid)
 
 
-def _spawn(command: list[str], lock_fd: int) -> None:
+def _spawn(part: str, folder: Path, lock_fd: int) -> None:
     reap()
+    command = [interpreter(), "-I", "-S", "-c", _START.format(part), str(folder), str(package_root())]
     with Path(os.devnull).open("r+b") as nothing:
         actions = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), fd) for fd in (0, 1, 2)]
         # Its number must differ from the target's, or the descriptor would stay close-on-exec.

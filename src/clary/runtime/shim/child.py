@@ -57,6 +57,10 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     cgroups.enter(spec["cgroups"])
     _limit(spec)
     os.umask(0o022)
+    if spec["hub"]:
+        from clary.runtime.shim import hub
+
+        hub.enter(f"{spec['hub']}/{hub.READY}", spec["number"])
     match spec["sandbox"]:
         case "bubblewrap":
             os.execve(spec["command"][0], spec["command"], spec["environment"])

@@ -24,6 +24,8 @@ WATCH = 0.25
 """Seconds between looks at the memory, where no cgroup holds the limit."""
 DRAIN = 5.0
 """Longest wait for the output's end after the last process was ended."""
+HUB = 15.0
+"""Longest wait for the network of a workload with several instances."""
 NOT_FOUND = b"bwrap: execvp "
 """What bubblewrap says when the sandbox stands and the command in it cannot be executed."""
 KILLED = 128 + signal.SIGKILL
@@ -65,6 +67,8 @@ class Instance:
         reader = MetricReader(self.spec["metrics"], f"{self.folder}/metrics.jsonl")
         self.pump = LogPump(self.spec["log"], self.spec["log_bytes"], reader)
         cgroups.make(self.spec["cgroups"])
+        if self.spec["hub"]:
+            _wait_for_hub(self.spec["hub"])
         if self.spec["sandbox"] == "plain":
             _adopt_orphans()
         self.child = child.start(self.spec)
@@ -207,6 +211,15 @@ class Instance:
         with contextlib.suppress(OSError):
             status.write(self.folder, self.status)
         status.poke(self.spec["wake"], self.spec["key"])
+
+
+def _wait_for_hub(folder: str) -> None:
+    """Until the network is there; holds the hub's life line from then on. Without it the child fails and says so."""
+    end = time.monotonic() + HUB
+    while time.monotonic() < end and not os.path.exists(f"{folder}/hub.ready"):
+        time.sleep(0.005)
+    with contextlib.suppress(OSError):
+        os.open(f"{folder}/hub.life", os.O_WRONLY | os.O_NONBLOCK)
 
 
 def _adopt_orphans() -> None:

@@ -44,5 +44,6 @@ class Spec(TypedDict):
     cgroups: dict[str, dict[str, str]]
     """Folders to make and enter, each with the files to write."""
     hub: str
-    """Folder of the workload's network hub; empty when the instance needs none."""
-    host: str
+    """The workload's folder when its instances share a private network (`hub.py`), else empty."""
+    number: int
+    """Of the instance among the workload's, from 0."""

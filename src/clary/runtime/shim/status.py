@@ -9,9 +9,9 @@ from typing import Any
 NAME = "status.json"
 
 
-def write(folder: str, status: dict[str, Any], *, durable: bool = False) -> None:
+def write(folder: str, status: dict[str, Any], *, durable: bool = False, name: str = NAME) -> None:
     """Replace the status. `durable` waits until it would survive a power cut."""
-    path = f"{folder}/{NAME}"
+    path = f"{folder}/{name}"
     fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(fd, json.dumps(status).encode())

@@ -1,0 +1,175 @@
+"""What instances reach over the network: each other, Clary, the outside, or nothing."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.runtime.backend_conformance import Bench, until
+
+from clary.runtime import network, sandbox
+from clary.runtime.local import LocalBackend
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    if sandbox.best() == "plain":
+        pytest.skip("no sandbox on this machine, so no network of its own")
+    bench = Bench(lambda: LocalBackend(tmp_path, slots=8), tmp_path)
+    yield bench
+    for identity in bench.started:
+        bench.make().destroy(identity)
+
+
+@pytest.fixture
+def listener() -> Iterator["Listener"]:
+    with Listener() as found:
+        yield found
+
+
+class Listener:
+    """A TCP server on the machine's loopback that answers `clary` and remembers what it was sent."""
+
+    def __enter__(self) -> "Listener":
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        self.heard: list[bytes] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.sock.accept()
+            except OSError:
+                return
+            with connection:
+                self.heard.append(connection.recv(100))
+                connection.sendall(b"clary" * 100_000)
+
+
+CALL = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5) as sock:
+    sock.sendall(b"hello")
+    sock.shutdown(socket.SHUT_WR)
+    print(sum(len(part) for part in iter(lambda: sock.recv(65536), b"")))
+"""
+
+MEET = """
+import os, socket, time
+peer = {"algo-1": "algo-2", "algo-2": "algo-1"}[os.environ["HOSTNAME"]]
+server = socket.create_server(("0.0.0.0", 8080))
+end = time.time() + 10
+while True:
+    try:
+        out = socket.create_connection((peer, 8080), timeout=1)
+        break
+    except OSError:
+        assert time.time() < end
+        time.sleep(0.02)
+out.sendall(os.environ["HOSTNAME"].encode())
+out.shutdown(socket.SHUT_WR)
+come, _ = server.accept()
+cards = {name for _, name in socket.if_nameindex()} & {"lo", "eth0"}
+print(come.recv(100).decode(), socket.gethostname(), sorted(cards))
+"""
+
+PROBE = """
+import socket, sys
+port = int(sys.argv[1])
+for family, kind, address in (
+    (socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", port)),
+    (socket.AF_INET, socket.SOCK_STREAM, (sys.argv[2], port)),
+    (socket.AF_INET, socket.SOCK_DGRAM, (sys.argv[2], 53)),
+    (socket.AF_INET, socket.SOCK_STREAM, ("169.254.169.254", 80)),
+    (socket.AF_INET6, socket.SOCK_STREAM, ("::1", port)),
+    (socket.AF_UNIX, socket.SOCK_STREAM, "\\0clary-abstract-" + str(port)),
+):
+    try:
+        with socket.socket(family, kind) as sock:
+            sock.settimeout(1)
+            sock.connect(address)
+            sock.send(b"escaped")
+            print("reached", address)
+    except OSError:
+        print("refused")
+"""
+
+
+def _machine_address() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("203.0.113.1", 9))
+        return str(sock.getsockname()[0])
+
+
+def test_one_instance_reaches_clary(bench: Bench, listener: Listener) -> None:
+    state, lines = bench.run("python", "-c", CALL, arguments=(str(listener.port),))
+    assert (state.exit_code, lines, listener.heard) == (0, ["500000"], [b"hello"])
+
+
+def test_an_isolated_instance_reaches_nothing(bench: Bench, listener: Listener) -> None:
+    with socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind(f"\0clary-abstract-{listener.port}")
+        abstract.listen()
+        arguments = (str(listener.port), _machine_address())
+        endpoint = f"http://127.0.0.1:{listener.port}"
+        _, lines = bench.run("python", "-c", PROBE, arguments=arguments, isolated=True, endpoint=endpoint)
+    assert lines == ["refused"] * 6
+    assert listener.heard == []
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_instances_use_the_same_port_and_call_each_other_by_name(bench: Bench, isolated: bool) -> None:
+    if not network.private():
+        pytest.skip("this machine allows no network namespaces")
+    identity = bench.start("python", "-c", MEET, hosts=2, isolated=isolated)
+    assert [state.exit_code for state in bench.ended(identity)] == [0, 0], bench.lines(identity)
+    assert bench.lines(identity, "algo-1") == ["algo-2 algo-1 ['eth0', 'lo']"]
+    assert bench.lines(identity, "algo-2") == ["algo-1 algo-2 ['eth0', 'lo']"]
+
+
+def test_several_instances_reach_clary_on_the_machines_loopback(bench: Bench, listener: Listener) -> None:
+    endpoint = f"http://127.0.0.1:{listener.port}"
+    identity = bench.start("python", "-c", CALL, arguments=(str(listener.port),), hosts=2, endpoint=endpoint)
+    assert [state.exit_code for state in bench.ended(identity)] == [0, 0], bench.lines(identity)
+    assert (bench.lines(identity, "algo-1"), bench.lines(identity, "algo-2")) == (["500000"], ["500000"])
+
+
+def test_several_isolated_instances_reach_nobody_else(bench: Bench, listener: Listener) -> None:
+    arguments = (str(listener.port), _machine_address())
+    endpoint = f"http://127.0.0.1:{listener.port}"
+    identity = bench.start("python", "-c", PROBE, arguments=arguments, hosts=2, isolated=True, endpoint=endpoint)
+    bench.ended(identity)
+    if not network.private():
+        pytest.skip("this machine allows no network namespaces")
+    assert bench.lines(identity) == ["refused"] * 6
+    assert listener.heard == []
+
+
+def test_a_network_leaves_nothing_behind(bench: Bench) -> None:
+    before = _processes()
+    identity = bench.start("/bin/sleep", "60", hosts=3)
+    until(lambda: all(state.phase == "running" for state in bench.backend.observe(identity).instances))
+    bench.backend.destroy(identity)
+    until(lambda: _processes() <= before)
+
+
+def _processes() -> set[str]:
+    """Our shims, hubs and connectors."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().decode(errors="replace")
+            mine = entry.stat().st_uid == os.geteuid()
+        except OSError:
+            continue
+        if mine and ("clary.runtime.shim" in words or "pasta" in words):
+            found.add(entry.parent.name)
+    return found
