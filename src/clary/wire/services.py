@@ -55,7 +55,6 @@ ALL = (
     Service("pricing", "pricing", ("json",), "AWSPriceListService", invalid="InvalidParameterException"),
     Service("application-autoscaling", "application-autoscaling", ("json",), "AnyScaleFrontendService"),
     Service("athena", "athena", ("json",), "AmazonAthena", invalid="InvalidRequestException"),
-    Service("glue", "glue", ("json",), "AWSGlue", invalid="InvalidInputException"),
     Service("events", "events", ("json",), "AWSEvents"),
     Service("secretsmanager", "secretsmanager", ("json",), "secretsmanager"),
     _rest("lambda", "lambda"),
