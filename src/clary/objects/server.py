@@ -24,6 +24,7 @@ from clary.objects.names import key_bytes
 from clary.objects.operations.copies import part_number
 from clary.objects.operations.table import OPERATIONS, QUICK
 from clary.objects.receive import Intake, content_length, document, pump
+from clary.objects.roots import name_roots
 from clary.objects.routing import Address, Routes, read_address
 from clary.objects.store import GRACE_SECONDS, Objects
 from clary.wire.errors import AwsError
@@ -45,7 +46,9 @@ class S3:
     def __init__(self, objects: Objects, models: Models) -> None:
         self._objects = objects
         self._uploads = Uploads(objects)
-        self._routes = Routes(models.service("s3"))
+        model = models.service("s3")
+        name_roots(model)
+        self._routes = Routes(model)
         self._threads = ThreadPoolExecutor(THREADS, "clary-s3")
         self._collecting: asyncio.TimerHandle | None = None
 
@@ -59,6 +62,8 @@ class S3:
             if head.method == "OPTIONS":
                 _send_preflight(proto, origin, request_id)
                 return
+            if identity is None:
+                raise S3Error("AccessDenied")
             operation = self._routes.find(head.method, address, head.query_map, head.named)
             answer = await self._answer(proto, operation, head, address, identity)
             self._send(proto, operation, answer, request_id, origin)
@@ -75,10 +80,8 @@ class S3:
             await self._refuse(proto, head, S3Error("InternalError"), request_id, origin)
 
     async def _answer(
-        self, proto: Any, operation: OperationModel, head: Head, address: Address, identity: Identity | None
+        self, proto: Any, operation: OperationModel, head: Head, address: Address, identity: Identity
     ) -> Answer:
-        if identity is None:
-            raise S3Error("AccessDenied")
         handler = OPERATIONS.get(operation.name)
         if handler is None:
             raise S3Error("NotImplemented", f"Clary does not implement s3:{operation.name} yet.")
