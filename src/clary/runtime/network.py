@@ -6,6 +6,8 @@ One instance shares the machine's network; an isolated one has only a loopback. 
 
 import contextlib
 import functools
+import hashlib
+import json
 import os
 import shutil
 import socket
@@ -61,7 +63,10 @@ def open_hub(folder: Path, workload: Workload) -> None:
 
 def close_hub(folder: Path) -> None:
     """End a hub that still waits for its first instance; one that has had instances ends with the last of them."""
-    if not (folder / "hub").is_dir() or not shims.alive(folder / "hub"):
+    if not (folder / "hub").is_dir():
+        return
+    if not shims.alive(folder / "hub"):
+        hub.run(json.loads((folder / hub.NAME).read_bytes())["close"] if not (folder / hub.CLOSED).exists() else [])
         return
     # A writer that comes and goes is all that the hub waits for.
     with contextlib.suppress(OSError):
@@ -71,32 +76,75 @@ def close_hub(folder: Path) -> None:
 @functools.cache
 def private() -> bool:
     """Whether workloads with several instances can have a network of their own. Tried once by doing it."""
-    tool = _ip()
-    if not tool:
+    if not _tool("ip"):
         return False
     flags = "CLONE_NEWNET" if os.geteuid() == 0 else "CLONE_NEWUSER | kernel.CLONE_NEWNET"
     trial = f"from clary.runtime.shim import kernel; kernel.unshare(kernel.{flags})"
     return subprocess.run([sys.executable, "-c", trial], capture_output=True, check=False).returncode == 0
 
 
+Way = Literal["nat", "pasta", "clary"]
+
+
 @functools.cache
-def outside() -> list[str]:
-    """The command that connects a private network to the outside; empty: only Clary itself can be reached there."""
-    tool = shutil.which("pasta")
-    if tool is None:
-        return []
-    quiet = ["--quiet", "--foreground", "--config-net", "--ns-ifname", "ext0", "--no-map-gw"]
-    return [tool, *quiet, "-t", "none", "-u", "none", "-T", "none", "-U", "none"]
+def outside() -> Way:
+    """How instances with a private network reach beyond it; `clary`: to Clary itself only, by the hub's relay."""
+    if os.geteuid() == 0 and (_tool("nft") or _tool("iptables")):
+        return "nat"
+    # As root it gives up its rights before it opens the namespace, and fails.
+    return "pasta" if os.geteuid() != 0 and _tool("pasta") else "clary"
 
 
 def _spec(workload: Workload) -> hub.HubSpec:
+    way = "clary" if workload.isolated else outside()
+    prefix = _prefix(workload.id)
     return {
         "hosts": [instance.host for instance in workload.instances],
         "privileged": os.geteuid() == 0,
         "endpoint": [] if workload.isolated or not workload.endpoint else _endpoint(workload.endpoint),
-        "outside": [] if workload.isolated else outside(),
-        "ip": _ip(),
+        "outside": _pasta() if way == "pasta" else [],
+        "nat": prefix if way == "nat" else "",
+        "open": _rules(prefix, "open") if way == "nat" else [],
+        "close": _rules(prefix, "close") if way == "nat" else [],
+        "ip": _tool("ip"),
     }
+
+
+def _prefix(workload_id: str) -> str:
+    """A network of its own for each workload, out of the range for carriers' NAT, which no site uses."""
+    digest = hashlib.sha256(workload_id.encode()).digest()
+    return f"100.{64 + digest[0] % 64}.{digest[1]}"
+
+
+def _rules(prefix: str, what: Literal["open", "close"]) -> list[list[str]]:
+    network = f"{prefix}.0/24"
+    rules: list[list[str]] = []
+    if nft := _tool("nft"):
+        table = f"clary_{prefix.replace('.', '_')}"
+        chain = f"{{ type nat hook postrouting priority 100; ip saddr {network} masquerade; }};"
+        made = [nft, f"table ip {table} {{ chain out {chain} }}"]
+        rules.append(made if what == "open" else [nft, f"delete table ip {table}"])
+    elif iptables := _tool("iptables"):
+        rules.append([iptables, "-w", "-t", "nat", _verb(what), "POSTROUTING", "-s", network, "-j", "MASQUERADE"])
+    if (iptables := _tool("iptables")) and _closed():
+        rules += [[iptables, "-w", _verb(what), "FORWARD", end, network, "-j", "ACCEPT"] for end in ("-s", "-d")]
+    return rules
+
+
+def _closed() -> bool:
+    """Whether the machine forwards only what it knows, as Docker sets it up."""
+    listed = [_tool("nft"), "list", "chain", "ip", "filter", "FORWARD"] if _tool("nft") else [_tool("iptables"), "-S"]
+    found = subprocess.run(listed, capture_output=True, text=True, check=False).stdout
+    return "policy drop" in found or "-P FORWARD DROP" in found
+
+
+def _verb(what: Literal["open", "close"]) -> str:
+    return "-I" if what == "open" else "-D"
+
+
+def _pasta() -> list[str]:
+    quiet = ["--quiet", "--foreground", "--config-net", "--ns-ifname", "ext0", "--no-map-gw"]
+    return [_tool("pasta"), *quiet, "-t", "none", "-u", "none", "-T", "none", "-U", "none"]
 
 
 def _endpoint(url: str) -> list[str]:
@@ -105,8 +153,8 @@ def _endpoint(url: str) -> list[str]:
     return [socket.gethostbyname(parts.hostname or "127.0.0.1"), str(port)]
 
 
-def _ip() -> str:
-    return shutil.which("ip", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
+def _tool(name: str) -> str:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
 
 
 def _default_interface() -> str:

@@ -37,7 +37,7 @@ def lay_out(folder: Path, workload: Workload, instance: Instance, etc: Mapping[s
         (folder / name).mkdir(parents=True, exist_ok=True)
     entries = [Entry("rw", str(folder / "ml"), str(ML)), Entry("rw", str(folder / "run"), RUN)]
     entries += _scratch(folder)
-    entries += _folders(folder, workload.folders)
+    entries += _folders(folder, workload.folders, workload.seeds)
     entries += [_mount(folder, number, mount) for number, mount in enumerate(instance.mounts)]
     entries += _files(folder, workload.folders, instance.files)
     entries += [_file(folder, f"/etc/{name}", text.encode()) for name, text in etc.items()]
@@ -61,11 +61,14 @@ def _scratch(folder: Path) -> list[Entry]:
     return [Entry("rw", str(folder / "scratch" / name), target) for name, target in shown.items()]
 
 
-def _folders(folder: Path, targets: Iterable[str]) -> list[Entry]:
+def _folders(folder: Path, targets: Iterable[str], seeds: Mapping[str, str]) -> list[Entry]:
     entries = []
     for target in sorted(targets, key=lambda text: len(PurePosixPath(text).parts)):
         place = named(folder, target)
-        place.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if target in seeds and not place.exists():
+            _copy(Path(seeds[target]), place)
+        place.mkdir(exist_ok=True)
         entries.append(Entry("rw", str(place), target))
     return entries
 

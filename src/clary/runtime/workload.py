@@ -74,6 +74,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = {}
     folders: tuple[str, ...] = ()
     """Empty writable folders, e.g. `/opt/ml/model`; they lie under the instance's folder and outlive it."""
+    seeds: Mapping[str, str] = {}
+    """A folder of `folders` to a folder of the machine: it begins with copies of what lies there."""
     instances: tuple[Instance, ...]
     limits: Limits = Limits()
     isolated: bool = False

@@ -11,12 +11,14 @@ hands over descriptors; the other stays outside and keeps them.
 import array
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import select
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from typing import TypedDict
 
 from clary.runtime.shim import kernel, status
@@ -26,9 +28,10 @@ NAME = "hub.json"
 LIFE = "hub.life"
 """FIFO that every shim of the workload holds open for writing: its end is the end of the hub."""
 READY = "hub.ready"
+CLOSED = "hub.closed"
+"""Says that the hub tidied up itself."""
 BRIDGE = "br0"
 NETWORK = 16
-MAX_HOSTS = 250
 
 
 class HubSpec(TypedDict):
@@ -40,7 +43,13 @@ class HubSpec(TypedDict):
     endpoint: list[str]
     """Address and port of Clary as seen from outside; empty: not reachable, the job is isolated."""
     outside: list[str]
-    """Command that connects the namespace whose path is appended; empty: no way out."""
+    """Command that connects the namespace whose path is appended (pasta); empty: there is none."""
+    nat: str
+    """First three parts of the addresses between the machine and the instances; empty: no NAT."""
+    open: list[list[str]]
+    """Commands that let the instances out by NAT."""
+    close: list[list[str]]
+    """Commands that undo it; a backend that finds a killed hub runs them again."""
     ip: str
     """Path of iproute2's `ip`."""
 
@@ -57,9 +66,10 @@ def main(folder: str) -> None:
     with open(f"{folder}/{NAME}") as file:
         spec: HubSpec = json.load(file)
     life = os.open(f"{folder}/{LIFE}", os.O_RDONLY | os.O_NONBLOCK)
-    signal.signal(signal.SIGTERM, lambda signum, stack: os._exit(0))
     spaces, listeners = _make(spec)
     ways = [_connect(spec, spaces, number) for number in range(len(spec["hosts"]))] if spec["outside"] else []
+    if spec["nat"]:
+        _translate(spec, spaces)
     ready = {"pid": os.getpid(), "user": spaces[-1] if not spec["privileged"] else None, "spaces": spaces}
     status.write(folder, ready, name=READY)
     try:
@@ -67,6 +77,8 @@ def main(folder: str) -> None:
     finally:
         for way in ways:
             way.terminate()
+        run(spec["close"])
+        os.close(os.open(f"{folder}/{CLOSED}", os.O_CREAT | os.O_WRONLY, 0o600))
         with contextlib.suppress(OSError):
             os.unlink(f"{folder}/{READY}")
 
@@ -82,6 +94,12 @@ def enter(ready: str, number: int) -> None:
         user = os.open(f"{holder}/{found['user']}", os.O_RDONLY)
         kernel.setns(user, kernel.CLONE_NEWUSER)
     kernel.setns(space, kernel.CLONE_NEWNET)
+
+
+def run(commands: list[list[str]]) -> None:
+    """Run commands one after the other; one that fails leaves its note in nobody's way."""
+    for command in commands:
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _hold(life: int, relay: Relay) -> None:
@@ -182,6 +200,33 @@ def _connect(spec: HubSpec, spaces: list[int], number: int) -> "subprocess.Popen
         stdin=subprocess.DEVNULL,
         preexec_fn=lambda: kernel.die_with_parent(signal.SIGKILL),
     )
+
+
+def _translate(spec: HubSpec, spaces: list[int]) -> None:
+    """A cable from the machine to each instance, forwarded and translated there. Needs privilege."""
+    with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
+        file.write("1")
+    run(spec["open"])
+    for number, _ in enumerate(spec["hosts"]):
+        near, far = (f"{spec['nat']}.{4 * number + end}" for end in (1, 2))
+        # Named after the network, so that two jobs' cables never have one name.
+        card = f"cl{''.join(f'{int(part):02x}' for part in spec['nat'].split('.'))}n{number}"
+        space = f"/proc/{os.getpid()}/fd/{spaces[number]}"
+        _ip(spec, [f"link add {card} type veth peer name ext0 netns {space}", f"addr add {near}/30 dev {card}"])
+        _ip(spec, [f"link set {card} up"])
+        lines = [f"addr add {far}/30 dev ext0", "link set ext0 up", f"route add default via {near}"]
+        _within(spaces[number], functools.partial(_ip, spec, lines))
+
+
+def _within(space: int, work: Callable[[], None]) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            kernel.setns(space, kernel.CLONE_NEWNET)
+            work()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 def _send(sock: socket.socket, fd: int) -> None:
