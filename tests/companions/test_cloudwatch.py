@@ -141,6 +141,7 @@ def test_bad_questions(tenant: Tenant, code: str, request_: dict[str, Any]) -> N
         ("InvalidParameterValue", "mine", {"Value": float("nan")}),
         ("InvalidParameterValue", "mine", {"Value": float("inf")}),
         ("InvalidParameterValue", "mine", {"Value": 1e200}),
+        ("InvalidParameterValue", "mine", {"Value": 1.0, "Dimensions": [{"Name": "a", "Value": "b\0"}]}),
         ("InvalidParameterValue", "mine", {"Values": [1.0], "Counts": [1.0, 2.0]}),
         ("InvalidParameterValue", "mine", {"Value": 1.0, "Timestamp": at(-86_400 * 20)}),
         ("InvalidParameterValue", "mine", {"Value": 1.0, "Timestamp": at(86_400)}),

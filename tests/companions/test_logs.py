@@ -138,6 +138,10 @@ def test_stream_life(tenant: Tenant) -> None:
     logs.put_log_events(logGroupName="g", logStreamName="s", logEvents=[{"timestamp": NOW, "message": "x"}])
     after = logs.get_log_events(logGroupName="g", logStreamName="s", nextToken=empty["nextForwardToken"])
     assert texts(after["events"]) == ["x"]
+    with refused("InvalidParameterException"):
+        logs.create_log_stream(logGroupName="g", logStreamName="a\0b")
+    with refused("ResourceNotFoundException"):
+        logs.get_log_events(logGroupName="g", logStreamName="a\0b")
     logs.delete_log_stream(logGroupName="g", logStreamName="s")
     with refused("ResourceNotFoundException", "log stream"):
         logs.get_log_events(logGroupName="g", logStreamName="s")

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from clary.companions.cloudwatch.statistics import invalid
@@ -18,6 +19,8 @@ MOST_DIMENSIONS = 30
 def read(namespace: str, datum: Datum) -> Iterator[tuple[Metric, Sample]]:
     """The samples of one datum. Raises InvalidParameterValue, InvalidParameterCombination, MissingParameter."""
     metric = Metric(namespace, datum["MetricName"], dimensions(datum))
+    if not all(map(str.isprintable, (namespace, metric.name, *chain(*metric.dimensions)))):
+        raise invalid("The names and dimensions of a metric must be printable.")
     at = datum.get("Timestamp", time.time())
     if not time.time() - PAST <= at <= time.time() + FUTURE:
         raise invalid("The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks.")

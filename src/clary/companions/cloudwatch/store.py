@@ -58,7 +58,7 @@ class MetricStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._active: dict[str, int] = {}
-        self._tidied = 0
+        self._tidied = int(store.now() * 1000)
         self._tidying = threading.Lock()
         dialect = sqlite if store.database.dialect == "sqlite" else postgresql
         upsert: Any = dialect.insert(metrics)

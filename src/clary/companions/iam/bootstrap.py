@@ -9,7 +9,7 @@ from clary.companions.iam.documents import SAGEMAKER
 from clary.companions.iam.entities import REGION, ROLE, create
 from clary.companions.iam.ids import ALPHABET
 from clary.companions.iam.keys import KeyRing
-from clary.companions.iam.master import write_durably
+from clary.companions.iam.master import sync_folder, write_durably
 from clary.companions.iam.users import ACCESS_KEY, new_key
 from clary.resources.store import NameTaken, Store
 from clary.settings import Settings
@@ -71,3 +71,4 @@ def _write(file: Path, access_key: str, secret: str) -> None:
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     write_durably(fresh, content)
     fresh.replace(file)
+    sync_folder(file.parent)

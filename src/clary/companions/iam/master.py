@@ -39,6 +39,7 @@ def _read_or_make(file: Path) -> bytes:
             pass
         finally:
             fresh.unlink()
+        sync_folder(file.parent)
     return file.read_bytes()
 
 
@@ -49,3 +50,12 @@ def write_durably(file: Path, content: bytes) -> None:
         target.write(content)
         target.flush()
         os.fsync(target.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Names given to files in it outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

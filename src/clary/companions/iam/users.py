@@ -32,6 +32,8 @@ def create_access_key(ctx: Context, request: Request) -> Response:
     user = find(store, ctx.account, USER, owner(ctx, request))
     access_key = "AKIA" + random_id()
     with store.write(user.id):
+        if store.locked(user.id) is None:
+            raise no_such(USER.missing.format(name=user.name))
         if len(_keys(store, user)) >= MOST_KEYS:
             raise AwsError(f"Cannot exceed quota for AccessKeysPerUser: {MOST_KEYS}", code="LimitExceeded", status=409)
         record = new_key(store, ctx.account, access_key, user.name, shown(USER, user)["Arn"], user.state["id"])

@@ -32,8 +32,11 @@ def create_log_group(ctx: Context, request: Request) -> None:
 
 @operation("CreateLogStream", "logs")
 def create_log_stream(ctx: Context, request: Request) -> None:
+    name = request["logStreamName"]
+    if "\0" in name:
+        raise _invalid("Log stream names hold no NUL.")
     try:
-        ctx.need(LogStore).create_stream(_group(ctx, request), request["logStreamName"])
+        ctx.need(LogStore).create_stream(_group(ctx, request), name)
     except Taken:
         _exists("stream")
 
@@ -203,8 +206,8 @@ def _group(ctx: Context, request: Request) -> Group:
     given = [request[member] for member in ("logGroupName", "logGroupIdentifier", "resourceArn") if request.get(member)]
     if len(given) != 1:
         raise _invalid("Exactly one of logGroupName and logGroupIdentifier must be given.")
-    found = ctx.need(LogStore).find_group(ctx.account, ctx.region, _name(ctx, given[0]))
-    return found or _missing("group")
+    name = _name(ctx, given[0])
+    return ("\0" not in name and ctx.need(LogStore).find_group(ctx.account, ctx.region, name)) or _missing("group")
 
 
 def _name(ctx: Context, identifier: str) -> str:
@@ -212,7 +215,8 @@ def _name(ctx: Context, identifier: str) -> str:
 
 
 def _stream(ctx: Context, group: Group, name: str) -> Stream:
-    return ctx.need(LogStore).find_stream(group, name) or _missing("stream")
+    # PostgreSQL takes no NUL, not even to say that it is not there.
+    return ("\0" not in name and ctx.need(LogStore).find_stream(group, name)) or _missing("stream")
 
 
 def _span(group: Group, request: Request) -> Span:
