@@ -251,6 +251,24 @@ def test_two_hosts_share_the_objects_and_merge_their_models(journey: Journey) ->
     assert journey.archive("sharded").keys() == {"algo-1", "algo-2"}
 
 
+COUNT = """
+import os
+place = "/opt/ml/checkpoints/count"
+count = int(open(place).read()) + 1 if os.path.exists(place) else 1
+open(place, "w").write(str(count))
+print("count", count)
+"""
+
+
+def test_checkpoints_go_from_job_to_job(journey: Journey) -> None:
+    config = {"S3Uri": f"s3://{BUCKET}/kept"}
+    for number in (1, 2):
+        found = journey.run(f"count-{number}", script=COUNT, CheckpointConfig=config)
+        assert found["TrainingJobStatus"] == "Completed", journey.told(f"count-{number}")
+        assert f"count {number}" in journey.log(f"count-{number}")
+    assert journey.s3.get_object(Bucket=BUCKET, Key="kept/count")["Body"].read() == b"2"
+
+
 HOSTILE = """
 import os
 os.symlink("/etc/passwd", "/opt/ml/model/passwd")
@@ -294,6 +312,12 @@ def test_keys_that_cannot_be_files_fail_the_job_clearly(journey: Journey) -> Non
         ({"OutputDataConfig": {"S3OutputPath": "s3://no-such-bucket/x"}}, "Failed to access S3 output location"),
         ({"InputDataConfig": [data("train", "nothing/here")]}, "No S3 objects found under S3 URL"),
         ({"InputDataConfig": [data("train", "", source={"S3Uri": "s3://no-such-bucket/x"})]}, "No S3 objects found"),
+        ({"InputDataConfig": [data("..", "exists")]}, "is not a channel name"),
+        ({"CheckpointConfig": {"S3Uri": "s3://no-such-bucket/x"}}, "Failed to access S3 checkpoint location"),
+        (
+            {"CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/x", "LocalPath": "/opt/ml/../../etc"}},
+            "cannot be a checkpoint folder",
+        ),
         ({"algorithm": {"TrainingInputMode": "Pipe"}, "InputDataConfig": [data("train", "")]}, "Pipe is not available"),
         (
             {"ResourceConfig": {"InstanceType": "ml.m5.gigantic", "InstanceCount": 1, "VolumeSizeInGB": 1}},

@@ -175,6 +175,7 @@ def test_config_files_of_several_hosts() -> None:
     (entry,) = echoed["InputDataConfig"]
     assert entry["DataSource"]["S3DataSource"]["S3DataDistributionType"] == "SHARDED_BY_S3_KEY"
     assert "/opt/ml/checkpoints" in workload.folders
+    assert workload.seeds == {"/opt/ml/checkpoints": f"{STAGED}/checkpoints"}
     assert workload.instances[1].mounts[0].source == f"{STAGED}/channels/algo-2/train"
 
 

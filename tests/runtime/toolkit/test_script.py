@@ -189,8 +189,8 @@ def test_an_algorithm_runs_when_no_program_is_named(place: Place) -> None:
 def test_termination_reaches_the_script(place: Place) -> None:
     place.code(
         "train.py",
-        "import signal, sys\n"
-        "signal.signal(signal.SIGTERM, lambda *_: (print('saving', flush=True), sys.exit(0)))\n"
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'saving\\n'), sys.exit(0)))\n"
         "print('ready', flush=True)\nsignal.pause()\n",
     )
     place.configure("hyperparameters", {"sagemaker_program": "train.py"})

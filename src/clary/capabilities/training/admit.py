@@ -4,6 +4,7 @@ The wire has checked shapes, patterns and enums already; the name is checked by 
 """
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from clary.capabilities.training.channels import Channel, channels
@@ -26,6 +27,7 @@ def admit(ctx: Context, request: Request) -> Request:
     _check_stopping(spec)
     _check_channels(ctx, spec)
     _check_output(ctx, _given(spec, "OutputDataConfig"))
+    _check_checkpoints(ctx, spec.get("CheckpointConfig"))
     return spec
 
 
@@ -97,6 +99,8 @@ def _check_channels(ctx: Context, spec: Request) -> None:
     found = channels(spec)
     names = [channel.name for channel in found]
     for name in names:
+        if name in (".", ".."):
+            raise ValidationException(f"{name} is not a channel name.")
         if names.count(name) > 1:
             raise ValidationException(f"Channel names must be unique, and {name} is given twice.")
     for channel in found:
@@ -129,10 +133,23 @@ def _no_objects(ctx: Context, uri: str, bucket: str, spec: Mapping[str, Any], ca
 
 def _check_output(ctx: Context, config: Request) -> None:
     uri = config.get("S3OutputPath", "")
+    _check_bucket(ctx, uri, "output")
+
+
+def _check_checkpoints(ctx: Context, config: Request | None) -> None:
+    if config is None:
+        return
+    _check_bucket(ctx, config["S3Uri"], "checkpoint")
+    folder = PurePosixPath(config.get("LocalPath") or "/opt/ml/checkpoints")
+    if not folder.is_absolute() or ".." in folder.parts or len(folder.parts) < 3 or folder == PurePosixPath("/opt/ml"):
+        raise ValidationException(f"CheckpointConfig: LocalPath {folder} cannot be a checkpoint folder.")
+
+
+def _check_bucket(ctx: Context, uri: str, what: str) -> None:
     bucket, _ = _uri(uri)
     if not ctx.need(Objects).bucket_exists(ctx.account, bucket):
         raise ValidationException(
-            f"Failed to access S3 output location {uri}. Error message from S3: The specified bucket does not exist"
+            f"Failed to access S3 {what} location {uri}. Error message from S3: The specified bucket does not exist"
         )
 
 

@@ -51,6 +51,7 @@ def plan(record: Record, site: Site) -> Workload:
         arguments=tuple(definition.get("ContainerArguments", ())),
         environment=environment(record, site, algorithm),
         folders=_folders(record),
+        seeds=_seeds(record, site),
         instances=tuple(_instance(record, site, host) for host in hosts(spec["ResourceConfig"])),
         limits=_limits(spec, site.limits),
         isolated=spec.get("EnableNetworkIsolation", False),
@@ -116,6 +117,12 @@ def _reaching(site: Site, given: Mapping[str, str]) -> dict[str, str]:
 def _folders(record: Record) -> tuple[str, ...]:
     checkpoints = places.checkpoint_folder(record)
     return places.FOLDERS if checkpoints is None else (*places.FOLDERS, checkpoints)
+
+
+def _seeds(record: Record, site: Site) -> dict[str, str]:
+    """Checkpoints of an earlier job are there before this one starts."""
+    folder = places.checkpoint_folder(record)
+    return {folder: str(places.Staging(site.jobs, record.id).checkpoints)} if folder else {}
 
 
 def _limits(spec: Mapping[str, Any], instance: Limits) -> Limits:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
-from clary.capabilities.training import failure, metrics, outputs, places, staging
+from clary.capabilities.training import checkpoints, failure, metrics, outputs, places, staging
 from clary.capabilities.training.channels import BadData
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved
 from clary.capabilities.training.hosts import hosts
-from clary.capabilities.training.kind import TRAINING_JOB, secondary_status
+from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
 from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, log_stream, plan
 from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.iam import KeyRing
@@ -56,6 +56,9 @@ class Work:
 
     def look(self) -> Seen:
         instances = self.backend.observe(self.record.id).instances
+        if instances and self.record.status not in FINAL:
+            # After the look: what a process that has ended wrote last is in S3 before its job's status says so.
+            checkpoints.sync(self.record, self.backend, self.jobs, self.parts.need(Objects))
         return Seen(
             now=self.parts.need(Store).now(),
             instances=instances,

@@ -27,6 +27,7 @@ def stage(record: Record, jobs: Path, objects: Objects) -> None:
     for channel in channels(record.spec):
         _stage_channel(record, channel, fresh, objects)
     _stage_source(record, fresh, objects)
+    _stage_checkpoints(record, fresh, objects)
     fresh.folder.rename(done.folder)
 
 
@@ -131,3 +132,17 @@ def _stage_source(record: Record, staging: Staging, objects: Objects) -> None:
         raise BadData(f"Data download failed: the source archive {uri} does not exist")
     staging.source.parent.mkdir(parents=True)
     link(info.path, staging.source)
+
+
+def _stage_checkpoints(record: Record, staging: Staging, objects: Objects) -> None:
+    """What lies under the checkpoint address; there need not be anything."""
+    config = record.spec.get("CheckpointConfig")
+    if config is None:
+        return
+    bucket, key = _own(record, config["S3Uri"], objects)
+    prefix = f"{key.rstrip('/')}/" if key else ""
+    found = objects.list(bucket, prefix)
+    _link_all(
+        staging.checkpoints,
+        (Item(info.key[len(prefix) :], info.path, f"s3://{bucket}/{info.key}") for info in found),
+    )

@@ -1,10 +1,11 @@
-"""The user's code: brought to `/opt/ml/code` and its requirements installed."""
+"""The user's code: brought to `/opt/ml/code` and its requirements installed.
+
+What only some jobs need is imported where they need it: the toolkit's start is part of every job's.
+"""
 
 import os
-import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,7 +31,6 @@ def _fill(here: Job, environ: Mapping[str, str]) -> None:
     if staged := environ.get(STAGED):
         _unpack(Path(staged), here.code)
     elif here.submit_directory.startswith("s3://"):
-        # Half of the start time of the toolkit would go into these modules.
         from clary.runtime.toolkit import download
 
         archive = here.base / "submitted.tar.gz"
@@ -42,6 +42,8 @@ def _fill(here: Job, environ: Mapping[str, str]) -> None:
 
 
 def _copy(place: Path, target: Path) -> None:
+    import shutil
+
     if place.is_dir():
         shutil.copytree(place, target, dirs_exist_ok=True)
     elif place.is_file():
@@ -52,6 +54,8 @@ def _copy(place: Path, target: Path) -> None:
 
 def _unpack(archive: Path, target: Path) -> None:
     """Members that would leave `target`, and links out of it, are refused."""
+    import tarfile
+
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(target, filter="data")

@@ -1,0 +1,59 @@
+"""Checkpoints: what user code writes into its checkpoint folder appears in S3 while the job runs.
+
+The way back, from S3 into the folder before the start, is `staging.py` and the workload's seeds.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from clary.capabilities.training.outputs import files
+from clary.capabilities.training.places import checkpoint_folder
+from clary.objects import Objects, parse_uri
+from clary.resources.records import Record
+from clary.runtime.backend import Backend
+
+Known = dict[str, list[int]]
+"""Key to size and modification time (nanoseconds) of what was last put into S3."""
+
+
+def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None:
+    """Put what is new or changed, delete what is gone. All hosts share one address. May be repeated."""
+    folder = checkpoint_folder(record)
+    if folder is None:
+        return
+    bucket, key = parse_uri(record.spec["CheckpointConfig"]["S3Uri"])
+    if not objects.bucket_exists(record.account, bucket):
+        return
+    memory = jobs / record.id / "checkpoints.json"
+    known: Known = json.loads(memory.read_bytes()) if memory.exists() else {}
+    found = _found(backend.outputs(record.id, folder), key.rstrip("/"))
+    changed = {name: (file, mark) for name, (file, mark) in found.items() if known.get(name) != mark}
+    for name, (file, _) in changed.items():
+        _put(record, bucket, name, file, jobs, objects)
+    gone = known.keys() - found.keys()
+    for name in gone:
+        objects.delete(bucket, name)
+    if changed or gone:
+        memory.write_text(json.dumps({name: mark for name, (_, mark) in found.items()}))
+
+
+def _found(folders: list[Path], key: str) -> dict[str, tuple[Path, list[int]]]:
+    found: dict[str, tuple[Path, list[int]]] = {}
+    for folder in folders:
+        for file in files(folder):
+            status: Any = file.stat()
+            name = f"{key}/{file.relative_to(folder).as_posix()}".lstrip("/")
+            found[name] = (file, [status.st_size, status.st_mtime_ns])
+    return found
+
+
+def _put(record: Record, bucket: str, key: str, file: Path, jobs: Path, objects: Objects) -> None:
+    # A copy: the job goes on writing to its own file.
+    copy = jobs / record.id / "checkpoint.part"
+    try:
+        shutil.copyfile(file, copy, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    objects.put_file(record.account, bucket, key, copy)
