@@ -138,7 +138,7 @@ def test_any_order_of_calls_does_what_the_model_says(store_url: str, tmp_path: P
     run_state_machine_as_test(
         Use,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=25,
             deadline=None,
             database=None,

@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -41,12 +40,7 @@ def open_token(ctx: Context, token: str | None, question: Any, start: Any) -> An
 def _mark(ctx: Context, question: Any, payload: bytes) -> bytes:
     asked = msgspec.json.encode(question, order="sorted")
     text = len(asked).to_bytes(8, "big") + asked + payload
-    return hmac.digest(_key(ctx.need(Store)), text, hashlib.sha256)[:MARK_BYTES]
-
-
-@cache
-def _key(store: Store) -> bytes:
-    return store.secret("page tokens")
+    return hmac.digest(ctx.need(Store).secret("page tokens"), text, hashlib.sha256)[:MARK_BYTES]
 
 
 def page_of(view: View, items: Sequence[Any], most: int) -> tuple[list[Any], str | None]:

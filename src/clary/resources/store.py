@@ -62,6 +62,7 @@ class Store:
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         self.database = Database(url)
         self.clock = clock
+        self._secrets: dict[str, bytes] = {}
         dialect = sqlite if self.database.dialect == "sqlite" else postgresql
         self._insert = dialect.insert(records).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
         tag: Any = dialect.insert(tags)
@@ -185,13 +186,12 @@ class Store:
 
     def secret(self, name: str) -> bytes:
         """32 random bytes, the same in every process and after every restart."""
-        with self.read() as conn:
-            known = conn.execute(select(secrets.c.value).where(secrets.c.name == name)).scalar()
-        if known is not None:
-            return bytes(known)
-        with self.write() as conn:
-            conn.execute(self._secret, {"name": name, "value": os.urandom(32)})
-        return self.secret(name)
+        if name not in self._secrets:
+            with self.write() as conn:
+                conn.execute(self._secret, {"name": name, "value": os.urandom(32)})
+                kept = conn.execute(select(secrets.c.value).where(secrets.c.name == name)).scalar_one()
+            self._secrets[name] = bytes(kept)
+        return self._secrets[name]
 
     def _one(self, statement: Any, names: dict[str, Any]) -> Record | None:
         with self.read() as conn:
