@@ -15,13 +15,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clary.app import Assembly, assemble
+from clary.companions.cloudwatch import MetricStore
 from clary.companions.iam.bootstrap import first_start
 from clary.companions.iam.keys import KeyRing
+from clary.companions.logs import LogStore
 from clary.parental import end_with_parent
 from clary.resources.runner import Runner
 from clary.resources.store import Store
 from clary.runtime.backend import Backend
 from clary.settings import Settings, load
+
+
+TIDY_SECONDS = 3600.0
+"""How often expired logs and old metric values are cleared away."""
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -48,7 +56,8 @@ def _run(assembly: Assembly, settings: Settings) -> None:
         for kind in (signal.SIGTERM, signal.SIGINT):
             signal.signal(kind, lambda *_: ended.set())
         runner.start()
-        ended.wait()
+        while not ended.wait(TIDY_SECONDS):
+            _tidy(assembly)
         runner.stop()
 
 
@@ -60,6 +69,15 @@ def _end_workloads(assembly: Assembly) -> None:
     backend = assembly.parts.need(Backend)  # type: ignore[type-abstract]
     for workload in backend.workloads():
         backend.kill(workload)
+
+
+def _tidy(assembly: Assembly) -> None:
+    try:
+        assembly.parts.need(LogStore).sweep()
+        assembly.parts.need(MetricStore).tidy()
+    except Exception:
+        # A border, like the reconcile tick: the next hour tries again.
+        log.exception("could not clear away what has expired")
 
 
 @contextmanager
