@@ -212,9 +212,9 @@ def test_a_union_has_exactly_one_member() -> None:
     ],
 )
 def test_what_cannot_be_read_is_a_serialization_error(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert refusal(body).code == "SerializationException"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_huge_name_is_refused_shortly() -> None:
@@ -241,6 +241,6 @@ def test_no_pattern_is_slow_on_what_its_length_allows() -> None:
     for pattern, longest in {(s["pattern"], min(s.get("max", 4096), 4096)) for s in shapes if "pattern" in s}:
         for text in ("a" * longest, "a-" * (longest // 2), "-" * longest, "a/" * (longest // 2), "1." * (longest // 2)):
             made = compiled(pattern)
-            started = time.perf_counter()
+            started = time.process_time()
             made.search(text[: longest - 1] + "\n")
-            assert time.perf_counter() - started < 0.5, pattern
+            assert time.process_time() - started < 0.5, pattern

@@ -6,7 +6,6 @@ Called by `validation.py` and `constraints.py`. What no rule can translate is a 
 import importlib.resources
 import itertools
 import re
-import sys
 import unicodedata
 from functools import cache
 from typing import Any
@@ -21,6 +20,9 @@ POSIX = {
     "Upper": "A-Z",
     "Print": "\\x20-\\x7e",
 } | {"ASCII": "\\x00-\\x7f"}
+ASSIGNED = ((0, 0x40000), (0xE0000, 0xE1000))
+"""Planes beyond hold nothing, or private characters; leaving them out spares most of the time."""
+
 CLASS = re.compile(r"\\p\{(\w+)\}|\\p(\w)")
 
 
@@ -69,12 +71,12 @@ def _ranges(name: str) -> str:
 
 @cache
 def _categories() -> dict[str, str]:
-    """Ranges of each general category and of each major one (`L`, `N`, ...), in one pass over all code points."""
+    """Ranges of each general category and of each major one (`L`, `N`, ...), in one pass over what is assigned."""
     spans: dict[str, list[str]] = {}
-    start = 0
-    for category, run in itertools.groupby(map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))):
-        end = start + sum(1 for _ in run)
-        for name in (category, category[0]):
-            spans.setdefault(name, []).append(f"\\U{start:08x}-\\U{end - 1:08x}")
-        start = end
+    for start, stop in ASSIGNED:
+        for category, run in itertools.groupby(map(unicodedata.category, map(chr, range(start, stop)))):
+            end = start + sum(1 for _ in run)
+            for name in (category, category[0]):
+                spans.setdefault(name, []).append(f"\\U{start:08x}-\\U{end - 1:08x}")
+            start = end
     return {name: "".join(ranges) for name, ranges in spans.items()}

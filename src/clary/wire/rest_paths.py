@@ -1,14 +1,14 @@
-"""Which operation a method and path mean, from the model's `requestUri`s. For rest-json and rest-xml services.
+"""Which operation a method and path mean, from the model's `requestUri`s: the rest services but S3, which has its own.
 
-A template may hold labels (`{Bucket}`), one greedy label (`{Key+}`) and query literals that must be present
-(`?uploads`, `?list-type=2`). The most specific match wins: more literal query parts, then more literal path.
+A template may hold labels (`{Name}`), one greedy label (`{Path+}`) and query literals that must be present (`?tagged`).
+The most specific match wins: more literal query parts, then more literal path.
 """
 
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from botocore.model import ServiceModel
+from botocore.model import OperationModel, ServiceModel
 
 from clary.wire.messages import Head
 
@@ -32,25 +32,23 @@ class RestPaths:
         for entry in sorted(entries, key=lambda entry: entry.weight, reverse=True):
             self._by_method.setdefault(entry.method, []).append(entry)
 
-    def match(self, head: Head, path: str | None = None) -> tuple[str, dict[str, str]] | None:
-        """Operation name and decoded labels. `path` replaces the request's own, e.g. with a virtual host's bucket."""
-        raw = head.path if path is None else path
+    def match(self, head: Head) -> tuple[str, dict[str, str]] | None:
+        """Operation name and decoded labels."""
         for entry in self._by_method.get(head.method, ()):
-            found = entry.path.fullmatch(raw)
+            found = entry.path.fullmatch(head.path)
             if found and all(_present(head, name, value) for name, value in entry.query):
                 return entry.operation, dict(zip(entry.labels, map(unquote, found.groups()), strict=True))
         return None
 
 
-def _compile(operation: "object") -> RestPath:
-    http: dict[str, str] = operation.http  # type: ignore[attr-defined]
-    uri, _, query = http["requestUri"].partition("?")
+def _compile(operation: OperationModel) -> RestPath:
+    uri, _, query = operation.http["requestUri"].partition("?")
     labels: list[str] = []
     pattern = "".join(_piece(piece, labels) for piece in re.split(r"(\{[^}]+\})", uri))
     literals = tuple((name, value) for name, _, value in (part.partition("=") for part in query.split("&") if part))
     weight = (len(literals), len(re.sub(r"\{[^}]+\}", "", uri)), -pattern.count("(.+)"))
-    name: str = operation.name  # type: ignore[attr-defined]
-    return RestPath(name, http["method"], re.compile(pattern + "/?", re.DOTALL), tuple(labels), literals, weight)
+    made = re.compile(pattern + "/?", re.DOTALL)
+    return RestPath(operation.name, operation.http["method"], made, tuple(labels), literals, weight)
 
 
 def _piece(piece: str, labels: list[str]) -> str:

@@ -19,7 +19,7 @@ from uuid import uuid4
 from clary.settings import Settings
 from clary.wire import bodies, canonical, routing, sigv2, sigv4, spellings, validation
 from clary.wire.context import Context, Parts
-from clary.wire.errors import AwsError, NotBuilt
+from clary.wire.errors import AwsError, NotBuilt, SerializationException
 from clary.wire.hosts import bucket_of
 from clary.wire.messages import Head, Reply
 from clary.wire.models import Models
@@ -97,15 +97,16 @@ class Server:
         started = time.perf_counter()
         try:
             body = await bodies.read(proto, head, self._settings.max_request_bytes)
+            route = self._route(head, body, told)
             if len(body) > SMALL_BODY:
-                route, call = await self._in_thread(self._understand, head, body, told, request_id)
+                call = await self._in_thread(self._understand, route, head, body, told, request_id)
             else:
-                route, call = self._understand(head, body, told, request_id)
+                call = self._understand(route, head, body, told, request_id)
             result = await self._dispatch(*call)
             operation = self._models.operation(route.service.name, route.operation)
             reply = self._codec(route).answer(operation, result, request_id)
         except AwsError as error:
-            reply = self._refuse(getattr(error, "route", route), error, request_id)
+            reply = self._refuse(route, error, request_id)
         except Exception:
             log.error("request %s (%s %s) failed\n%s", request_id, route.service.name, route.operation, _trace())
             reply = self._refuse(route, AwsError("An internal error has occurred."), request_id)
@@ -114,17 +115,19 @@ class Server:
             log.debug("%s %s %s %d %.1f ms", request_id, route.service.name, route.operation, reply.status, spent)
         return reply
 
-    def _understand(self, head: Head, body: bytes, told: sigv4.Claim | None, request_id: str) -> tuple[Route, Call]:
-        """Route, authenticate, parse and validate."""
+    def _route(self, head: Head, body: bytes, told: sigv4.Claim | None) -> Route:
         route = routing.route(head, body, told.service if told else None, self._models)
         if route is None:
             raise AwsError("This server has no object store.", code="NotImplemented", status=501)
+        return route
+
+    def _understand(self, route: Route, head: Head, body: bytes, told: sigv4.Claim | None, request_id: str) -> Call:
+        """Authenticate, parse and validate."""
+        identity = self._authenticate(head, body, told)
         try:
-            identity = self._authenticate(head, body, told)
-            return route, self._parse(route, head, body, identity, request_id)
-        except AwsError as error:
-            error.route = route  # type: ignore[attr-defined]
-            raise
+            return self._parse(route, head, body, identity, request_id)
+        except RecursionError as error:
+            raise SerializationException("The request is nested too deeply.") from error
 
     def _authenticate(self, head: Head, body: bytes, told: sigv4.Claim | None) -> Identity:
         if told is None:
