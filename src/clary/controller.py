@@ -25,7 +25,6 @@ from clary.resources.store import Store
 from clary.runtime.backend import Backend
 from clary.settings import Settings, load
 
-
 TIDY_SECONDS = 3600.0
 """How often expired logs and old metric values are cleared away."""
 
