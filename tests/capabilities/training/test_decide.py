@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.capabilities.training.records import job
 
-from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, moved
+from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, moved, uploaded
 from clary.resources.reconcile import Become, Wait
 from clary.runtime.workload import InstanceState
 
@@ -101,27 +101,9 @@ def failure(why: str, ended: float = 1100.0) -> Become:
             moved("InProgress", "Uploading", "Uploading generated training model", **TIMES, TimedOut=True),
         ),
         ("InProgress", at("Uploading"), seen(exited()), Step.UPLOAD),
-        (
-            "InProgress",
-            at("Uploading", Uploaded=True),
-            seen(exited()),
-            moved("Completed", "Completed", "Training job completed"),
-        ),
-        (
-            "InProgress",
-            at("Uploading", Uploaded=True, TimedOut=True),
-            seen(exited(cause="timeout")),
-            moved("Stopped", "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"),
-        ),
         ("Stopping", at("Stopping"), seen(running()), Step.STOP),
         ("Stopping", at("Stopping", Halted=True), seen(running()), Wait(WATCH_SECONDS)),
         ("Stopping", at("Stopping", Halted=True), seen(exited(code=143, cause="stopped")), Step.UPLOAD),
-        (
-            "Stopping",
-            at("Stopping", Halted=True, Uploaded=True),
-            seen(exited(code=143, cause="stopped")),
-            moved("Stopped", "Stopped", "Training job stopped", **TIMES),
-        ),
         (
             "Stopping",
             at("Stopping"),
@@ -142,3 +124,19 @@ def test_a_vanished_folder_is_a_lost_job() -> None:
     found = decide(job(state=at("Training", TrainingStartTime=1010.0)), seen())
     assert isinstance(found, Become)
     assert (found.status, found.state["FailureReason"][:19]) == ("Failed", "InternalServerError")
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "expected"),
+    [
+        ("InProgress", at("Uploading"), moved("Completed", "Completed", "Training job completed")),
+        (
+            "InProgress",
+            at("Uploading", TimedOut=True),
+            moved("Stopped", "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"),
+        ),
+        ("Stopping", at("Stopping", Halted=True), moved("Stopped", "Stopped", "Training job stopped", **TIMES)),
+    ],
+)
+def test_the_end_of_an_uploaded_job(status: str, state: dict[str, Any], expected: Become) -> None:
+    assert uploaded(job(status, state), seen(exited())) == expected

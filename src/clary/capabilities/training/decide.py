@@ -69,7 +69,7 @@ def decide(record: Record, seen: Seen) -> Become | Wait | Step:
         case "Training":
             return _training(record, seen)
         case _:
-            return _uploading(record, seen)
+            return Step.UPLOAD
 
 
 def moved(status: str, detail: str, message: str, **state: Any) -> Become:
@@ -119,9 +119,10 @@ def _vanished() -> InstanceState:
     return InstanceState(host="algo-1", phase="lost", message="The folder of the running job is gone.")
 
 
-def _uploading(record: Record, seen: Seen) -> Become | Step:
-    if not record.state.get("Uploaded"):
-        return Step.UPLOAD
+def uploaded(record: Record, seen: Seen) -> Become:
+    """The end of a job whose outputs are in S3."""
+    if record.status == "Stopping":
+        return moved("Stopped", "Stopped", "Training job stopped", **_times(record, seen))
     if record.state.get("TimedOut"):
         return moved("Stopped", "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided")
     return moved("Completed", "Completed", "Training job completed")
@@ -132,9 +133,7 @@ def _stopping(record: Record, seen: Seen) -> Become | Wait | Step:
         return Wait(WATCH_SECONDS) if record.state.get("Halted") else Step.STOP
     if seen.unread_metrics:
         return Step.MEASURE
-    if seen.instances and not record.state.get("Uploaded"):
-        return Step.UPLOAD
-    return moved("Stopped", "Stopped", "Training job stopped", **_times(record, seen))
+    return Step.UPLOAD if seen.instances else uploaded(record, seen)
 
 
 def _times(record: Record, seen: Seen) -> dict[str, float]:

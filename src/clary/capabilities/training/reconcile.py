@@ -1,13 +1,14 @@
 """Carrying a training job through: look, let `decide` choose, do it. Every step may run twice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
 from clary.capabilities.training import checkpoints, failure, metrics, outputs, places, staging
 from clary.capabilities.training.channels import BadData
-from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved
+from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
 from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, log_stream, plan
@@ -85,7 +86,7 @@ class Work:
         """Until the environment is there; then the job moves on with what is to be said of its instances."""
         try:
             fitted = self._fit()
-            progress = self.backend.prepare(plan(self.record, self._site(fitted.limits)))
+            progress = self.backend.prepare(plan(self.record, self._bare_site(fitted.limits)))
         except NoCapacity as error:
             return self._failed(str(error))
         except (BuildFailed, UnknownImage) as error:
@@ -134,7 +135,7 @@ class Work:
             outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))
         except outputs.CannotUpload as error:
             return self._failed(f"ClientError: {error}")
-        return Become(self.record.status, state={"Uploaded": True})
+        return uploaded(self.record, self.look())
 
     def _failed(self, why: str) -> Become:
         return fail(self.record, self.look(), failure.cut(why))
@@ -146,14 +147,14 @@ class Work:
         fits = [fit(name, machine, self.settings.gpu_types_on_cpu) for name in sorted(types)]
         return min(fits, key=lambda one: one.limits.cpus or machine.cpus)
 
+    def _bare_site(self, limits: Limits) -> Site:
+        return Site(jobs=self.jobs, wake=str(self.parts.need(Wake).path), endpoint=self.settings.url, limits=limits)
+
     def _site(self, limits: Limits) -> Site:
         record = self.record
         isolated = record.spec.get("EnableNetworkIsolation", False)
-        return Site(
-            jobs=self.jobs,
-            wake=str(self.parts.need(Wake).path),
-            endpoint=self.settings.url,
-            limits=limits,
+        return replace(
+            self._bare_site(limits),
             logs={host.name: str(self._log(host.name)) for host in hosts(record.spec["ResourceConfig"])},
             credentials={} if isolated else self._credentials(),
             plugin=CLIENT_PLUGIN if CLIENT_PLUGIN.is_dir() else None,
