@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: demo test check coverage benchmarks clean
+.PHONY: demo test check benchmarks clean FORCE
 
 demo: .venv/ready
 	$(RUN)/clary demo
@@ -16,7 +16,7 @@ check: .venv/ready
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
-docs/coverage.md: .venv/ready
+docs/coverage.md: .venv/ready FORCE
 	$(RUN)/clary coverage --markdown > $@
 
 benchmarks: .venv/ready
@@ -25,6 +25,8 @@ benchmarks: .venv/ready
 .venv/ready: pyproject.toml uv.lock
 	$(PYTHON) src/clary/cli/bootstrap.py
 	touch $@
+
+FORCE:
 
 clean:
 	rm -rf .venv .uv .cache

@@ -82,8 +82,9 @@ class Clary:
     def __exit__(self, *_: object) -> None:
         if self._process and self._process.poll() is None:
             self.stop()
-        controller = [sys.executable, "-m", "clary.controller", "--end-workloads"]
-        subprocess.run(controller, env=self.environ(), check=True, timeout=60)
+        if any(self.home.glob("jobs/*")):
+            controller = [sys.executable, "-m", "clary.controller", "--end-workloads"]
+            subprocess.run(controller, env=self.environ(), check=True, timeout=60)
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, f"clary up ended:\n{self.log.read_text()[-3000:]}"

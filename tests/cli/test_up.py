@@ -1,0 +1,105 @@
+"""`clary up` as a user meets it: real processes on a real port."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.servers import Clary, wait_until
+
+READY_SECONDS = 2.0
+IDLE_MEGABYTES = 300
+SLOW_MACHINE = 4.0
+"""The suite runs in parallel on two cores; alone the limits hold by themselves (`benchmarks/start.py`)."""
+
+
+def processes(clary: Clary, module: str) -> list[psutil.Process]:
+    """The children of `clary up` that run a module, and theirs."""
+    found = psutil.Process(clary.process.pid).children(recursive=True)
+    return [process for process in found if module in " ".join(process.cmdline())]
+
+
+def test_starts_stops_and_resumes_with_the_same_keys(clary_home: Clary) -> None:
+    clary_home.start()
+    keys = clary_home.client_environ()["AWS_ACCESS_KEY_ID"]
+    arn = clary_home.client("sts").get_caller_identity()["Arn"]
+    assert clary_home.stop(signal.SIGINT) == 0
+    clary_home.start()
+    assert clary_home.client_environ()["AWS_ACCESS_KEY_ID"] == keys
+    assert clary_home.client("sts").get_caller_identity()["Arn"] == arn
+    assert "assumed-role/SageMakerRole/" in arn
+
+
+def test_second_start_is_quick_and_everything_together_is_small(clary_home: Clary) -> None:
+    clary_home.start()
+    clary_home.stop()
+    begun = time.monotonic()
+    clary_home.start()
+    assert time.monotonic() - begun < READY_SECONDS * SLOW_MACHINE
+    parent = psutil.Process(clary_home.process.pid)
+    megabytes = sum(p.memory_info().rss for p in (parent, *parent.children(recursive=True))) / 2**20
+    assert megabytes < IDLE_MEGABYTES
+
+
+def test_refuses_a_home_in_use(clary_home: Clary) -> None:
+    clary_home.start()
+    second = clary_home.command("up", "--port", "1")
+    assert (second.returncode, second.stderr) == (
+        1,
+        f"clary: Clary already runs on {clary_home.home}: {clary_home.url}\n",
+    )
+
+
+def test_refuses_to_listen_beyond_this_machine_in_plain_text(clary_home: Clary) -> None:
+    refused = clary_home.command("up", "--host", "0.0.0.0")
+    assert refused.returncode == 1
+    assert "Refusing to listen on 0.0.0.0" in refused.stderr and "--insecure" in refused.stderr
+    assert not clary_home.home.exists()
+
+
+@pytest.mark.parametrize("module", ["clary.controller", "clary.workers"])
+def test_a_killed_process_is_back_by_itself(clary_home: Clary, module: str) -> None:
+    clary_home.start()
+    before = {process.pid for process in processes(clary_home, module)}
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: {p.pid for p in processes(clary_home, module)} - before, 30)
+    clary_home.client("sts").get_caller_identity()
+
+
+def test_nothing_of_a_killed_clary_keeps_serving(clary_home: Clary) -> None:
+    clary_home.start()
+    left = psutil.Process(clary_home.process.pid).children(recursive=True)
+    assert left
+    clary_home.stop(signal.SIGKILL)
+    gone, alive = psutil.wait_procs(left, 20)
+    assert not alive and len(gone) == len(left)
+    clary_home.start()
+    clary_home.client("sts").get_caller_identity()
+
+
+def test_stop_command_ends_it(clary_home: Clary) -> None:
+    clary_home.start()
+    stopped = clary_home.command("stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert clary_home.process.wait(10) == 0
+    again = clary_home.command("stop")
+    assert (again.returncode, again.stderr) == (
+        1,
+        f"clary: Clary does not run on {clary_home.home}. Start it: clary up\n",
+    )
+
+
+def test_status_lists_in_plain_columns_and_json(clary_home: Clary) -> None:
+    clary_home.start()
+    assert clary_home.command("status", check=True).stdout == ""
+    assert clary_home.command("status", "--json", check=True).stdout == "[]\n"
+
+
+def test_keys_are_the_owners_alone(clary_home: Clary) -> None:
+    clary_home.start()
+    modes = {path.name: path.stat().st_mode & 0o077 for path in Path(clary_home.home, "secrets").iterdir()}
+    assert "credentials.json" in modes
+    assert set(modes.values()) == {0}
