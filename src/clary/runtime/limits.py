@@ -17,8 +17,8 @@ import msgspec
 
 from clary.runtime.workload import Limits
 
-OWN_PROCESSES = 4
-"""bubblewrap's two and the pause between them count in a sandbox's control group."""
+OWN_PROCESSES = 2
+"""The sandbox's outer process and its init count in its control group."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 PERIOD = 100_000
 

@@ -112,7 +112,7 @@ class Instance:
         except BlockingIOError:
             return True
         if fd == self.child.output and data:
-            self.tail = data[-2048:]
+            self.tail = (self.tail + data[-2048:])[-2048:]
             self.pump.feed(data, time.time())
         elif fd == self.child.reports:
             self._hear(data)
