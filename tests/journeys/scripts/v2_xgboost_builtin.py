@@ -27,6 +27,6 @@ metrics = {metric["MetricName"]: metric["Value"] for metric in described["FinalM
 assert metrics["validation:auc"] > 0.97, metrics
 predictor = estimator.deploy(1, "ml.m5.large", serializer=CSVSerializer(), deserializer=CSVDeserializer())
 answer = np.array(predictor.predict(features[400:]), float).ravel()
-assert ((answer > 0.5) == labels[400:]).mean() > 0.95, answer
+assert ((answer > 0.5) == labels[400:]).mean() > 0.9, answer
 predictor.delete_model()
 predictor.delete_endpoint()
