@@ -13,8 +13,8 @@ import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.capabilities.endpoints.artefacts import ROW, archive, xgboost_archive
 from tests.servers import Clary, wait_until
+from tests.serving.artefacts import ROW, archive, xgboost_archive
 
 pytestmark = pytest.mark.xdist_group("endpoints")
 

@@ -10,8 +10,9 @@ from clary.capabilities.endpoints.fleet import Variant
 from clary.runtime.workload import Instance, Limits, Mount, Workload
 
 HOST = "algo-1"
-GRACE_SECONDS = 30.0
-"""AWS gives a serving container this long between SIGTERM and SIGKILL."""
+GRACE_SECONDS = 65.0
+"""Between SIGTERM and SIGKILL. AWS drains an instance first and then gives it 30 s; our model server drains itself
+after the signal, and a model may take 60 s for an answer."""
 MODEL_ARCHIVE = "/opt/clary/input/model.tar.gz"
 CODE_ARCHIVE = "/opt/clary/input/sourcedir.tar.gz"
 MODEL = "/opt/ml/model"

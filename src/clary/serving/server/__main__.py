@@ -6,6 +6,7 @@ a worker that dies is replaced and the others go on.
 
 import logging
 import os
+import signal
 import sys
 import threading
 from functools import partial
@@ -46,6 +47,9 @@ def serve(config: Config) -> None:
 
 
 def _load(config: Config, announce: int) -> Any:
+    # A fork inherits granian's handlers, which would swallow the signal until the model is loaded.
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, signal.SIG_DFL)
     app = worker(config)
     os.write(announce, b"1")
     return app
