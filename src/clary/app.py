@@ -52,7 +52,7 @@ def assemble(settings: Settings) -> Assembly:
     everything = (*COMPANIONS, *CAPABILITIES)
     store = Store(settings.database or f"sqlite:///{settings.home / DATABASE_FILE}")
     models = Models()
-    backend = LocalBackend(settings.home, environments=settings.environments)
+    backend = LocalBackend(settings.home, environments=settings.environments, slots=settings.slots)
     metrics = MetricStore(store)
     parts = Parts(
         settings,
