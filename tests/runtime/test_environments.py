@@ -68,7 +68,9 @@ mine = "mine:print"
 requires = ["setuptools"]
 build-backend = "setuptools.build_meta"
 END
-pip install -q --no-build-isolation --no-deps . && cd / && python -c 'import mine, numpy; print(mine.word, mine.__file__)'; command -v mine
+pip install -q --no-build-isolation --no-deps . && cd /
+python -c 'import mine, numpy; print(mine.word, mine.__file__)'
+command -v mine
 touch $(dirname $(python -c 'import numpy; print(numpy.__file__)'))/x 2>/dev/null && echo writable"""
     first = run(bench, "sklearn", script)
     assert first[-2:] == ["installed /opt/clary/venv/lib/" + first[-2].split("/lib/")[1], "/opt/clary/venv/bin/mine"]

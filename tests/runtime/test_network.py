@@ -11,13 +11,15 @@ from tests.runtime.backend_conformance import Bench, until
 
 from clary.runtime import network, sandbox
 from clary.runtime.local import LocalBackend
+from clary.runtime.sandbox import Rung
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    if sandbox.best() == "plain":
-        pytest.skip("no sandbox on this machine, so no network of its own")
-    bench = Bench(lambda: LocalBackend(tmp_path, slots=8), tmp_path)
+@pytest.fixture(params=["bubblewrap", "namespaces"])
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    rung: Rung = request.param
+    if not sandbox.works(rung):
+        pytest.skip(f"this machine does not allow {rung}")
+    bench = Bench(lambda: LocalBackend(tmp_path, rung=rung, slots=8), tmp_path)
     yield bench
     for identity in bench.started:
         bench.make().destroy(identity)

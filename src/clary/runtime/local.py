@@ -1,8 +1,10 @@
 """`LocalBackend`: instances as sandboxed processes of this machine. The default, and it needs no daemon."""
 
+import contextlib
 import os
 import re
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -73,7 +75,7 @@ class LocalBackend(Backend):
 
     def socket(self, workload_id: str, host: str) -> Path:
         """See `Backend`."""
-        return self._folder(workload_id) / host / "run" / "serve.sock"
+        return places.short(self._folder(workload_id) / host / "run") / "serve.sock"
 
     def workloads(self) -> list[str]:
         """See `Backend`."""
@@ -136,7 +138,7 @@ class LocalBackend(Backend):
 
     def _start_one(self, folder: Path, workload: Workload, instance: Instance, gpus: list[int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = shims.lock(folder)
+        lock = _claim(folder)
         if lock is None:
             return
         try:
@@ -163,11 +165,23 @@ def _environment(workload: Workload) -> str:
     return "" if workload.image == OWN_INTERPRETER else images.environment_of(workload.image)
 
 
+def _claim(folder: Path) -> int | None:
+    """The lock of an instance that was never started; `None` when a shim lives or lived here."""
+    for _ in range(20):
+        lock = shims.lock(folder)
+        # Whoever looks whether a shim lives holds the lock for an instant; only a status proves that one does.
+        if lock is not None or shims.status(folder) is not None:
+            return lock
+        time.sleep(0.002)
+    return None
+
+
 def _bury(folder: Path) -> None:
     """Wait for an instance's end, then remove what it had outside its folder."""
     _wait_for_end(folder)
     spec = shims.spec(folder) if folder.is_dir() else None
     if spec is not None:
+        places.forget_short(folder / "run")
         shims.sweep(folder)
         cgroups.remove(spec["cgroups"])
 
@@ -178,9 +192,14 @@ def _wait_for_end(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    for path, names, _ in os.walk(folder):
-        for name in names:
-            inner = Path(path, name)
-            if not inner.is_symlink():
-                inner.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(RecursionError):
+        for path, names, _ in os.walk(folder):
+            for name in names:
+                inner = Path(path, name)
+                if not inner.is_symlink():
+                    inner.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        # User code can nest folders deeper than Python recurses and paths reach; these two walk by file descriptor.
+        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], capture_output=True, check=False)
+        subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, check=True)

@@ -10,7 +10,11 @@ run/         /opt/clary/run, holds `serve.sock`
 scratch/     /tmp, /var/tmp and /root, on disk
 """
 
+import contextlib
+import hashlib
+import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -20,6 +24,7 @@ from clary.runtime.workload import Instance, Mount, Workload
 
 ML = PurePosixPath("/opt/ml")
 RUN = "/opt/clary/run"
+MAX_SOCKET_FOLDER = 90
 
 
 class BadTarget(ValueError):
@@ -54,6 +59,30 @@ def link(folder: Path, entries: Iterable[Entry]) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.is_symlink():
             place.symlink_to(entry.source)
+
+
+def short(folder: Path) -> Path:
+    """The folder by a name that leaves room for a socket's; the kernel takes 107 bytes for all of it."""
+    if len(bytes(folder)) <= MAX_SOCKET_FOLDER:
+        return folder
+    link = _short_link(folder)
+    link.parent.mkdir(mode=0o700, exist_ok=True)
+    if link.parent.stat().st_uid != os.geteuid() or link.parent.is_symlink():
+        raise PermissionError(f"{link.parent} belongs to somebody else")
+    if not link.is_symlink():
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(folder)
+    return link
+
+
+def forget_short(folder: Path) -> None:
+    """Remove the other name."""
+    _short_link(folder).unlink(missing_ok=True)
+
+
+def _short_link(folder: Path) -> Path:
+    digest = hashlib.sha256(bytes(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"clary-sockets-{os.geteuid()}", digest)
 
 
 def _scratch(folder: Path) -> list[Entry]:

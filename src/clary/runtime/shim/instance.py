@@ -68,7 +68,7 @@ class Instance:
         self.pump = LogPump(self.spec["log"], self.spec["log_bytes"], reader)
         cgroups.make(self.spec["cgroups"])
         if self.spec["hub"]:
-            _wait_for_hub(self.spec["hub"])
+            self._wait_for_hub(self.spec["hub"])
         if self.spec["sandbox"] == "plain":
             _adopt_orphans()
         self.child = child.start(self.spec)
@@ -78,6 +78,16 @@ class Instance:
         self._end_everything()
         self._drain()
         self._finish(code, usage)
+
+    def _wait_for_hub(self, folder: str) -> None:
+        """Until the network is there; holds the hub's life line from then on. Without it the child fails and says so."""
+        end = time.monotonic() + HUB
+        while not os.path.exists(f"{folder}/hub.ready"):
+            if time.monotonic() > end or os.path.exists(f"{self.folder}/kill"):
+                return
+            time.sleep(0.005)
+        with contextlib.suppress(OSError):
+            os.open(f"{folder}/hub.life", os.O_WRONLY | os.O_NONBLOCK)
 
     def _watch(self, wakers: list[int]) -> tuple[int, Any]:
         poll = select.poll()
@@ -211,15 +221,6 @@ class Instance:
         with contextlib.suppress(OSError):
             status.write(self.folder, self.status)
         status.poke(self.spec["wake"], self.spec["key"])
-
-
-def _wait_for_hub(folder: str) -> None:
-    """Until the network is there; holds the hub's life line from then on. Without it the child fails and says so."""
-    end = time.monotonic() + HUB
-    while time.monotonic() < end and not os.path.exists(f"{folder}/hub.ready"):
-        time.sleep(0.005)
-    with contextlib.suppress(OSError):
-        os.open(f"{folder}/hub.life", os.O_WRONLY | os.O_NONBLOCK)
 
 
 def _adopt_orphans() -> None:
