@@ -80,7 +80,7 @@ class Instance:
         self._finish(code, usage)
 
     def _wait_for_hub(self, folder: str) -> None:
-        """Until the network is there; holds the hub's life line from then on. Without it the child fails and says so."""
+        """Until the network is there; from then on holds its life line. Without a network the child says so."""
         end = time.monotonic() + HUB
         while not os.path.exists(f"{folder}/hub.ready"):
             if time.monotonic() > end or os.path.exists(f"{self.folder}/kill"):
