@@ -8,6 +8,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from clary.objects.errors import S3Error
@@ -19,6 +20,12 @@ COMBINABLE = {"crc32": 4, "crc32c": 4, "crc64nvme": 8}
 
 BITS = {"crc32": (32, 0xEDB88320), "crc32c": (32, 0x82F63B78), "crc64nvme": (64, 0x9A6C9329AC4BC9B5)}
 """Width and reflected polynomial."""
+
+
+LARGE_BYTES = 128 * 1024
+"""Smaller blocks cost less than handing them to a thread."""
+
+_POOL = ThreadPoolExecutor(2, "clary-hash")
 
 
 class Hash(Protocol):
@@ -57,8 +64,13 @@ class Digests:
         self._hashes = {name: new_hash(name) for name in dict.fromkeys(names)}
 
     def update(self, block: bytes) -> None:
-        for entry in self._hashes.values():
+        """The slowest, MD5, beside the others: all of them let go of the interpreter while they work."""
+        first, *rest = self._hashes.values()
+        beside = _POOL.submit(first.update, block) if rest and len(block) >= LARGE_BYTES else None
+        for entry in rest if beside else self._hashes.values():
             entry.update(block)
+        if beside:
+            beside.result()
 
     def hex(self, name: str) -> str:
         return self._hashes[name].digest().hex()

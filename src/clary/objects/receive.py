@@ -126,11 +126,11 @@ async def pump(proto: Any, intake: Intake, pool: Executor) -> None:
             running = loop.run_in_executor(pool, intake.take, b"".join(gathered))
             gathered, size = [], 0
     finally:
-        # Also when the client is gone: the thread must be done with the file before anyone removes it.
+        # Also when the client is gone: the thread must be done with the file before anyone closes it.
         if running:
-            await running
+            await asyncio.shield(running)
     if gathered:
-        await loop.run_in_executor(pool, intake.take, b"".join(gathered))
+        await asyncio.shield(loop.run_in_executor(pool, intake.take, b"".join(gathered)))
 
 
 async def document(proto: Any, head: Head, identity: Identity) -> bytes:

@@ -125,10 +125,10 @@ class S3:
         try:
             call.intake = Intake(call.head, identity, sink)
             await pump(proto, call.intake, self._threads)
-            return await self._in_thread(self._finish, call)
         except BaseException:
             sink.discard()
             raise
+        return await self._in_thread(self._finish, call)
 
     def _open(self, call: Call, length: int) -> Any:
         if call.operation == "PutObject":
@@ -137,8 +137,13 @@ class S3:
         return self._uploads.open_part(upload, part_number(call), length)
 
     def _finish(self, call: Call) -> Answer:
-        call.body.check()
-        return OPERATIONS[call.operation](call)
+        # Whoever waits for this may be cancelled; the file is this thread's alone until the end.
+        try:
+            call.body.check()
+            return OPERATIONS[call.operation](call)
+        except BaseException:
+            call.body.sink.discard()
+            raise
 
     async def _in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

@@ -30,7 +30,6 @@ GRACE_SECONDS = 60.0
 """How long the file of a replaced version stays: between finding a path and opening it must be less."""
 
 _PAGE = 1000
-_BLOCK = 1 << 20
 
 Condition = Callable[[ObjectInfo | None], None]
 """Looks at the object that a write would replace; raises to refuse the write."""
@@ -188,8 +187,12 @@ class Objects:
         if not file.exists() and (found := self.find(bucket, key)):
             return found
         staged = self.tree.adopt(file)
-        with staged.path.open("rb") as source:
-            etag = hashlib.file_digest(source, "md5").hexdigest()
+        try:
+            with staged.path.open("rb") as source:
+                etag = hashlib.file_digest(source, "md5").hexdigest()
+        except BaseException:
+            staged.discard()
+            raise
         done = self.commit(bucket, key, staged, etag, _extra(content_type, metadata))
         file.unlink(missing_ok=True)
         return done

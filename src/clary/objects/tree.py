@@ -67,9 +67,14 @@ class Adopted(Staged):
         self.id = secrets.token_hex(16)
         self.path = folder / self.id
         os.link(file, self.path, follow_symlinks=False)
-        self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        self.size = os.fstat(self._fd).st_size
-        os.fchmod(self._fd, 0o444)
+        self._fd = -1
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            self.size = os.fstat(self._fd).st_size
+            os.fchmod(self._fd, 0o444)
+        except OSError:
+            self.discard()
+            raise
 
 
 def copy_range(source: int, offset: int, target: int, at: int, size: int) -> None:
@@ -118,11 +123,20 @@ class Tree:
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"{file} is not a regular file")
         if status.st_nlink == 1 and status.st_dev == self.root.stat().st_dev:
-            return Adopted(self._staging, file)
+            # The kernel may forbid linking what another user owns.
+            with contextlib.suppress(PermissionError):
+                return Adopted(self._staging, file)
+        return self._copy(file)
+
+    def _copy(self, file: Path) -> Staged:
         staged = self.stage()
-        with file.open("rb") as source:
-            for block in iter(lambda: source.read(_COPY_BYTES), b""):
-                staged.write(block)
+        try:
+            with file.open("rb") as source:
+                for block in iter(lambda: source.read(_COPY_BYTES), b""):
+                    staged.write(block)
+        except BaseException:
+            staged.discard()
+            raise
         return staged
 
     def link(self, file: Path) -> Staged:
