@@ -9,6 +9,9 @@ import psutil
 import pytest
 from tests.servers import Clary, wait_until
 
+from clary.cli.up import healthy
+from clary.settings import Settings
+
 READY_SECONDS = 2.0
 IDLE_MEGABYTES = 300
 SLOW_MACHINE = 4.0
@@ -18,7 +21,14 @@ SLOW_MACHINE = 4.0
 def processes(clary: Clary, module: str) -> list[psutil.Process]:
     """The children of `clary up` that run a module, and theirs."""
     found = psutil.Process(clary.process.pid).children(recursive=True)
-    return [process for process in found if module in " ".join(process.cmdline())]
+    return [process for process in found if module in _command(process)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return "ended meanwhile"
 
 
 def test_starts_stops_and_resumes_with_the_same_keys(clary_home: Clary) -> None:
@@ -66,6 +76,7 @@ def test_a_killed_process_is_back_by_itself(clary_home: Clary, module: str) -> N
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: {p.pid for p in processes(clary_home, module)} - before, 30)
+    wait_until(lambda: healthy(Settings(port=clary_home.port)), 30)
     clary_home.client("sts").get_caller_identity()
 
 
