@@ -192,7 +192,7 @@ def _wait_for_end(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    with contextlib.suppress(RecursionError):
+    with contextlib.suppress(RecursionError, OSError):
         for path, names, _ in os.walk(folder):
             for name in names:
                 inner = Path(path, name)
