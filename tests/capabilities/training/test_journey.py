@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.training.journey import BUCKET, Journey, data
-from tests.capabilities.training.records import IMAGES, request
+from tests.capabilities.training.records import request
+from tests.servers import wait_until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("training")]
 
@@ -129,8 +130,6 @@ def test_stopping_is_visible_at_once_and_keeps_the_model(journey: Journey) -> No
 
 
 def wait_for_line(journey: Journey, name: str, line: str) -> None:
-    from tests.servers import wait_until
-
     wait_until(lambda: line in journey.log(name), 30, lambda: journey.told(name))
 
 
@@ -276,7 +275,7 @@ os.symlink("/", "/opt/ml/output/data/root")
 os.mkfifo("/opt/ml/model/pipe")
 open("/opt/ml/model/real", "w").write("x")
 os.symlink("/etc/passwd", "/opt/ml/output/failure")
-raise SystemExit(0)
+open(b"/opt/ml/model/\\xff\\xfe", "w").close()
 """
 
 
@@ -284,7 +283,29 @@ def test_links_and_pipes_in_outputs_stay_what_they_are(journey: Journey) -> None
     found = journey.run("hostile", script=HOSTILE)
     assert found["TrainingJobStatus"] == "Completed", journey.told("hostile")
     members = journey.archive("hostile")
-    assert {name: member.issym() for name, member in members.items()} == {"passwd": True, "real": False}
+    assert {name: member.issym() for name, member in members.items()} == {
+        "passwd": True,
+        "real": False,
+        "\udcff\udcfe": False,
+    }
+
+
+DEEP = """
+import os
+os.chdir("/opt/ml/model")
+for _ in range(1500):
+    os.mkdir("deep")
+    os.chdir("deep")
+"""
+
+
+def test_folders_without_end_fail_the_job_and_are_removed(journey: Journey) -> None:
+    found = journey.run("deep", script=DEEP)
+    assert (found["TrainingJobStatus"], found["FailureReason"]) == (
+        "Failed",
+        "ClientError: Failed to upload model artifacts: folders are nested too deeply",
+    )
+    wait_until(lambda: not list((journey.clary.home / "jobs").iterdir()), 30)
 
 
 def test_uncompressed_outputs(journey: Journey) -> None:
@@ -346,8 +367,6 @@ def test_names_are_unique_and_free_again_after_deletion(journey: Journey) -> Non
 
 
 def wait_gone(journey: Journey, name: str) -> None:
-    from tests.servers import wait_until
-
     def gone() -> bool:
         listed = journey.sagemaker.list_training_jobs(NameContains=name)["TrainingJobSummaries"]
         return not listed
@@ -356,11 +375,8 @@ def wait_gone(journey: Journey, name: str) -> None:
 
 
 def test_finished_jobs_leave_nothing_behind(journey: Journey) -> None:
-    from tests.servers import wait_until
-
     journey.run("tidy", script="pass")
     wait_until(lambda: not list((journey.clary.home / "jobs").iterdir()), 30)
-    assert IMAGES
 
 
 def test_gpu_types_need_a_gpu(journey: Journey) -> None:

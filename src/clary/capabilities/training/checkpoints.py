@@ -3,14 +3,16 @@
 The way back, from S3 into the folder before the start, is `staging.py` and the workload's seeds.
 """
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.training.outputs import files
+from clary.capabilities.training.outputs import CannotUpload, files
 from clary.capabilities.training.places import checkpoint_folder
 from clary.objects import Objects, parse_uri
+from clary.objects.errors import S3Error
 from clary.resources.records import Record
 from clary.runtime.backend import Backend
 
@@ -28,7 +30,10 @@ def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None
         return
     memory = jobs / record.id / "checkpoints.json"
     known: Known = json.loads(memory.read_bytes()) if memory.exists() else {}
-    found = _found(backend.outputs(record.id, folder), key.rstrip("/"))
+    try:
+        found = _found(backend.outputs(record.id, folder), key.rstrip("/"))
+    except CannotUpload:
+        return
     changed = {name: (file, mark) for name, (file, mark) in found.items() if known.get(name) != mark}
     for name, (file, _) in changed.items():
         _put(record, bucket, name, file, jobs, objects)
@@ -56,4 +61,6 @@ def _put(record: Record, bucket: str, key: str, file: Path, jobs: Path, objects:
         shutil.copyfile(file, copy, follow_symlinks=False)
     except FileNotFoundError:
         return
-    objects.put_file(record.account, bucket, key, copy)
+    with contextlib.suppress(S3Error):
+        # A name that no object can have stays on the machine, as it would on AWS.
+        objects.put_file(record.account, bucket, key, copy)
