@@ -63,9 +63,10 @@ def test_xgboost_many_rows_with_gaps(algorithm: ModelServer, booster: tuple[byte
         (b"", "text/csv", "", 204),
         (ROW, "image/png", "", 415),
         (b"a,b,c,d", "text/csv", "", 415),
-        (b'{"a"' * 2000, "text/csv", "", 415),
+        (b"a,b,c,d\n" * 2000, "application/json", "", 415),
         (ROW, "text/csv", "image/png", 406),
         (b"1,2", "text/csv", "", 400),
+        (b"1," * 3_000_000, "text/csv", "", 400),
     ],
 )
 def test_xgboost_refuses(algorithm: ModelServer, body: bytes, content_type: str, accept: str, status: int) -> None:
