@@ -30,12 +30,18 @@ def test_the_machines_files_are_out_of_sight_and_cannot_be_written(bench: Bench,
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "channel").mkdir()
     (tmp_path / "channel" / "data").write_text("data")
-    hidden = (f"{tmp_path}/secret", f"{tmp_path}/jobs", "/etc/shadow", f"/proc/1/root{tmp_path}/secret")
+    hidden = (
+        f"{tmp_path}/secret",
+        f"{tmp_path}/jobs",
+        "/etc/shadow",
+        "/etc/ssl/private",
+        f"/proc/1/root{tmp_path}/secret",
+    )
     script = f"""
 for path in {" ".join(hidden)} /opt/ml/model/../../../../{tmp_path}/secret; do
     [ -e "$path" ] && echo "sees $path"
 done
-for path in /usr/x /bin/x /etc/ssl/x /proc/sys/kernel/core_pattern /proc/sysrq-trigger /opt/ml/input/data/train/x; do
+for path in /usr/x /bin/x /etc/ssl/certs/x /proc/sys/kernel/core_pattern /proc/sysrq-trigger /opt/ml/input/data/train/x; do
     (echo x >> "$path") 2>/dev/null && echo "writes $path"
 done
 ln /opt/ml/input/data/train/data /opt/ml/model/hard 2>/dev/null && echo "links"

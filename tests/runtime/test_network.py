@@ -1,7 +1,11 @@
 """What instances reach over the network: each other, Clary, the outside, or nothing."""
 
+import json
 import os
+import shutil
+import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +16,7 @@ from tests.runtime.backend_conformance import Bench, until
 from clary.runtime import network, sandbox
 from clary.runtime.local import LocalBackend
 from clary.runtime.sandbox import Rung
+from clary.runtime.shim import hub
 
 
 @pytest.fixture(params=["bubblewrap", "namespaces"])
@@ -161,6 +166,23 @@ def test_a_network_leaves_nothing_behind(bench: Bench) -> None:
     until(lambda: all(state.phase == "running" for state in bench.backend.observe(identity).instances))
     bench.backend.destroy(identity)
     until(lambda: _processes() <= before)
+
+
+def test_a_killed_hub_leaves_no_rules_after_destroy(bench: Bench) -> None:
+    if network.outside() != "nat" or not shutil.which("nft"):
+        pytest.skip("no translation by nft on this machine")
+    identity = bench.start("/bin/sleep", "60", hosts=2)
+    until(lambda: all(state.phase == "running" for state in bench.backend.observe(identity).instances))
+    folder = bench.home / "jobs" / identity
+    table = json.loads((folder / hub.NAME).read_text())["close"][0][-1].removeprefix("delete table ip ")
+    assert table in _tables()
+    os.kill(json.loads((folder / hub.READY).read_text())["pid"], signal.SIGKILL)
+    bench.backend.destroy(identity)
+    assert table not in _tables()
+
+
+def _tables() -> str:
+    return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
 
 
 def _processes() -> set[str]:

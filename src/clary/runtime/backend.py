@@ -26,7 +26,10 @@ class Backend(Protocol):
         """Start every instance not yet started. Raises `NoRoom`."""
 
     def observe(self, workload_id: str) -> Observation:
-        """What is true now, from locks and status files, never from memory."""
+        """What is true now, from locks and status files, never from memory.
+
+        No instances while any of them was never launched: `start` is then to be called (again).
+        """
 
     def stop(self, workload_id: str) -> None:
         """Ask the user processes to end: SIGTERM, the grace period, then SIGKILL. Returns at once."""
@@ -35,7 +38,11 @@ class Backend(Protocol):
         """End everything of the workload now."""
 
     def outputs(self, workload_id: str, folder: str) -> list[Path]:
-        """The folder (a path of `Workload.folders`) of each instance, in host order."""
+        """The folder (a path of `Workload.folders`) of each instance, in host order.
+
+        What lies inside is the user's: links in it may point anywhere (`archive.pack` knows). A folder of
+        `Workload.folders` that lies inside another one is not found there, only under its own path.
+        """
 
     def socket(self, workload_id: str, host: str) -> Path:
         """Unix socket of a `serve` instance."""

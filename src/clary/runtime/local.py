@@ -44,6 +44,8 @@ class LocalBackend(Backend):
         folder = self._folder(workload.id)
         gpus = self._reserve(workload)
         folder.mkdir(parents=True, exist_ok=True)
+        # What lies below holds the job's credentials.
+        folder.chmod(0o700)
         shims.replace(folder / "workload.json", msgspec.json.encode(workload))
         if network.mode(workload, self.rung) == "hub" and not self.observe(workload.id).instances:
             network.open_hub(folder, workload)

@@ -27,9 +27,10 @@ STATUS_FD = 4
 
 SYSTEM_ETC = (
     *("alternatives", "ca-certificates", "crypto-policies", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
-    *("localtime", "mime.types", "nsswitch.conf", "pki", "protocols", "services", "ssl", "timezone"),
+    *("localtime", "mime.types", "nsswitch.conf", "protocols", "services", "timezone"),
+    *("ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "pki/ca-trust", "pki/tls/certs", "pki/tls/openssl.cnf"),
 )
-"""What of the machine's /etc is shown. Never accounts or keys."""
+"""What of the machine's /etc is shown. Never accounts or keys: where root runs Clary, a job may read root's files."""
 
 MASKED_PROC = ("sysrq-trigger", "kcore", "keys", "kmsg", "latency_stats", "mtrr", "sched_debug", "timer_list")
 

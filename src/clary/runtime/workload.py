@@ -67,7 +67,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     wake: str
     """Path of the controller's datagram socket."""
     image: str
-    """Image URI as the client wrote it."""
+    """Image URI as the client wrote it; empty: no image, just the interpreter that Clary runs on."""
     purpose: Purpose
     entrypoint: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
