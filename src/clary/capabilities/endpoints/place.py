@@ -29,7 +29,7 @@ class NoModelData(Exception):
 
 
 def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Placed:
-    """Raises `NoModelData`, `NoCapacity`, `UnknownImage`."""
+    """Raises `NoModelData`, `NoCapacity`, `UnknownImage`, or the `AwsError` of a role that is gone."""
     container = fleet.container(variant.model)
     archive, files = _model_data(parts.need(Objects), record.account, container)
     settings = parts.need(Settings)
@@ -40,7 +40,7 @@ def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Plac
         endpoint=settings.url,
         limits=_limits(variant, settings),
         framework=environment_of(container["Image"]),
-        credentials=_credentials(record, variant, workload, parts),
+        credentials=_credentials(record, variant, parts),
         model_archive=archive,
         model_files=files,
         code_archive=_code(parts.need(Objects), record.account, container),
@@ -101,13 +101,13 @@ def _code(objects: Objects, account: str, container: dict[str, Any]) -> Path | N
     return _object(objects, account, submitted) if submitted.startswith("s3://") else None
 
 
-def _credentials(record: Record, variant: Variant, workload: str, parts: Parts) -> dict[str, str]:
+def _credentials(record: Record, variant: Variant, parts: Parts) -> dict[str, str]:
     environment = {"AWS_REGION": record.region, "AWS_DEFAULT_REGION": record.region, "SAGEMAKER_REGION": record.region}
     role = variant.model.get("ExecutionRoleArn")
     if not role or variant.model.get("EnableNetworkIsolation"):
         return environment
     name = role.rpartition("/")[2]
-    made = parts.need(KeyRing).assume(record.account, name, fleet.instance_id(workload), CREDENTIAL_SECONDS)
+    made = parts.need(KeyRing).assume(record.account, name, "SageMaker", CREDENTIAL_SECONDS)
     return environment | {
         "AWS_ACCESS_KEY_ID": made.access_key,
         "AWS_SECRET_ACCESS_KEY": made.secret,

@@ -24,6 +24,7 @@ from clary.runtime.images import UnknownImage
 from clary.runtime.workload import InstanceState, Workload
 from clary.settings import Settings
 from clary.wire.context import Parts
+from clary.wire.errors import AwsError
 
 
 class EndpointReconciler:
@@ -94,7 +95,7 @@ class _Look:
         try:
             planned = workload(instance.workload, variant, place(self._record, variant, instance.workload, self._parts))
             blocked = self._backend.prepare(planned)
-        except (NoModelData, NoCapacity, UnknownImage, BuildFailed) as error:
+        except (NoModelData, NoCapacity, UnknownImage, BuildFailed, AwsError) as error:
             return Sight(presence="absent", broken=str(error))
         self._planned[instance.workload] = planned
         return Sight(presence="absent", blocked=blocked or "")
