@@ -22,9 +22,13 @@ class BuildFailed(Exception):
 
 
 def build(name: str, gpu: bool, target: Path, progress: Callable[[str], None]) -> None:
-    """Make environment `name` at `target` in one step, as seen from outside. Raises `BuildFailed`."""
+    """Make environment `name` at `target` in one step, as seen from outside. Raises `BuildFailed`.
+
+    The caller holds the environment's lock, so what another build left was left by a crash.
+    """
     work = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(work, ignore_errors=True)
+    for left in target.parent.glob(f".{target.name}.[0-9]*"):
+        shutil.rmtree(left, ignore_errors=True)
     try:
         progress(f"Preparing the {name} runtime: creating the environment")
         _uv(["venv", "--relocatable", "--no-project", "--python", shims.interpreter(), str(work)])
