@@ -9,7 +9,7 @@ import pytest
 from tests.serving.sockets import never, ok, says, server
 
 from clary.serving.gateway import Gateway, NoInstance, Variant, choose
-from clary.serving.http import Broken, TimedOut
+from clary.serving.reply import Broken, TimedOut
 
 CSV = {"content-type": "text/csv"}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.serving.sockets import Answer, never, ok, says, server
 
-from clary.serving.http import Broken, HttpError, Pool, Reply, TimedOut, TooLarge, Unreachable, request_bytes
+from clary.serving.http import Pool, request_bytes
+from clary.serving.reply import Broken, HttpError, Reply, TimedOut, TooLarge, Unreachable
 
 ASK = request_bytes("POST", "/invocations", [("content-type", "text/csv")], b"1,2")
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clary.serving.http import Pool, Reply, Unreachable, request_bytes
+from clary.serving.http import Pool, request_bytes
+from clary.serving.reply import Reply, Unreachable
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 TIMEOUT_SECONDS = 60.0

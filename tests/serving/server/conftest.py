@@ -12,7 +12,8 @@ import pytest
 from tests.servers import REPOSITORY, wait_until
 from tests.serving.artefacts import python
 
-from clary.serving.http import Pool, Reply, request_bytes
+from clary.serving.http import Pool, request_bytes
+from clary.serving.reply import Reply
 
 START_SECONDS = 60.0
 

@@ -6,7 +6,7 @@ from typing import Any
 from clary.capabilities.endpoints.metering import Call, Meter
 from clary.capabilities.endpoints.routes import Route, Routes
 from clary.serving.gateway import Forwarded, Gateway, NoInstance, Variant, choose
-from clary.serving.http import HttpError, Reply, TimedOut
+from clary.serving.reply import HttpError, Reply, TimedOut
 from clary.wire.context import Context
 from clary.wire.errors import AwsError
 from clary.wire.operations import operation

@@ -1,0 +1,157 @@
+"""One HTTP/1.1 answer, put together from the pieces that arrive. `http.py` uses it.
+
+The far side runs a user's model, so everything it sends is checked and bounded.
+
+HttpError
+├── Unreachable   no connection: nothing was sent, another instance may be tried
+├── Broken        the connection ended, or what came was no answer; the model may have seen the request
+├── TooLarge      the answer is longer than allowed
+└── TimedOut      no whole answer in time
+"""
+
+from dataclasses import dataclass
+
+MAX_HEAD = 64 * 1024
+
+
+class HttpError(Exception):
+    pass
+
+
+class Unreachable(HttpError):
+    pass
+
+
+class Broken(HttpError):
+    pass
+
+
+class TooLarge(HttpError):
+    pass
+
+
+class TimedOut(HttpError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Header names are in lower case; of a repeated header the last one counts."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class ReplyReader:
+    """Puts one answer together from the pieces that arrive."""
+
+    def __init__(self, max_body: int) -> None:
+        self.keep_alive = True
+        self._max_body = max_body
+        self._buffer = bytearray()
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._length: int | None = None
+        self._chunks: bytearray | None = None
+
+    def feed(self, data: bytes) -> Reply | None:
+        """The answer once it is whole. Raises `Broken` or `TooLarge`."""
+        self._buffer += data
+        if not self._status and not self._read_head():
+            return None
+        if self._chunks is not None:
+            return self._read_chunks(self._chunks)
+        if self._length is not None:
+            return self._read_sized(self._length)
+        self._bounded(len(self._buffer))
+        return None
+
+    def end(self) -> Reply | None:
+        """The answer when it was one that only the end of the connection ends."""
+        if self._status and self._length is None and self._chunks is None:
+            return Reply(self._status, self._headers, bytes(self._buffer))
+        return None
+
+    def _read_head(self) -> bool:
+        while True:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._buffer) > MAX_HEAD:
+                    raise Broken("the answer's head is too long")
+                return False
+            head = self._buffer[:end].decode("latin-1")
+            del self._buffer[: end + 4]
+            status = self._parse_head(head)
+            if status >= 200:
+                self._status = status
+                return True
+
+    def _parse_head(self, head: str) -> int:
+        first, *lines = head.split("\r\n")
+        version, _, rest = first.partition(" ")
+        code = rest[:3]
+        if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
+            raise Broken("not an HTTP answer")
+        pairs = (line.partition(":") for line in lines)
+        self._headers = {name.lower(): value.strip() for name, _, value in pairs}
+        self._frame(version, int(code))
+        return int(code)
+
+    def _frame(self, version: str, status: int) -> None:
+        headers = self._headers
+        connection = headers.get("connection", "").lower()
+        self.keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
+        if status in (204, 304):
+            self._length = 0
+        elif "chunked" in headers.get("transfer-encoding", "").lower():
+            self._chunks = bytearray()
+        elif "content-length" in headers:
+            self._length = _number(headers["content-length"], 10)
+            self._bounded(self._length)
+        else:
+            self.keep_alive = False
+
+    def _read_sized(self, length: int) -> Reply | None:
+        if len(self._buffer) < length:
+            return None
+        if len(self._buffer) > length:
+            self.keep_alive = False
+        return Reply(self._status, self._headers, bytes(self._buffer[:length]))
+
+    def _read_chunks(self, body: bytearray) -> Reply | None:
+        while (line_end := self._buffer.find(b"\r\n")) >= 0:
+            size = _number(self._buffer[:line_end].decode("latin-1").partition(";")[0].strip(), 16)
+            self._bounded(len(body) + size)
+            start, end = line_end + 2, line_end + 2 + size
+            if size == 0:
+                return self._read_trailer(start)
+            if len(self._buffer) < end + 2:
+                return None
+            body += self._buffer[start:end]
+            del self._buffer[: end + 2]
+        if len(self._buffer) > MAX_HEAD:
+            raise Broken("a chunk without a size")
+        return None
+
+    def _read_trailer(self, start: int) -> Reply | None:
+        """Nothing but an empty line, or trailers that are dropped."""
+        plain = self._buffer.startswith(b"\r\n", start)
+        if not plain and self._buffer.find(b"\r\n\r\n", start) < 0:
+            self._bounded(len(self._buffer))
+            return None
+        assert self._chunks is not None
+        return Reply(self._status, self._headers, bytes(self._chunks))
+
+    def _bounded(self, size: int) -> None:
+        if size > self._max_body:
+            raise TooLarge(f"the answer is longer than {self._max_body} bytes")
+
+
+def _number(text: str, base: int) -> int:
+    if not text.isascii() or not text.isalnum():
+        raise Broken("a length that is no number")
+    try:
+        return int(text, base)
+    except ValueError:
+        raise Broken("a length that is no number") from None
