@@ -4,6 +4,7 @@ Workers are identical, share the port (SO_REUSEPORT) and hold no state.
 """
 
 import os
+import signal
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,8 @@ def main() -> None:
 
 def _load(parent: int, _target: str) -> Any:
     """Runs in each worker. The import stays here: the process that only watches them should stay small."""
+    # Until the worker's loop listens, the handler inherited from the watching process would swallow a stop.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent(parent)
     from clary.app import server
 

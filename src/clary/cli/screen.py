@@ -24,21 +24,22 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool = False, title: str = 
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(list(rows))).decode())
     elif sys.stdout.isatty():
-        _table(rows, title)
+        table(rows, title)
     else:
         for row in rows:
             print("\t".join(str(value) for value in row.values()))
 
 
-def _table(rows: Sequence[dict[str, Any]], title: str) -> None:
+def table(rows: Sequence[dict[str, Any]], title: str) -> None:
+    """A drawn table with its heading, on a terminal or not."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*(rows[0] if rows else ()), title=title, title_justify="left")
+    drawn = Table(*(rows[0] if rows else ()), title=title, title_justify="left")
     for row in rows:
-        table.add_row(*(_coloured(escape(str(value))) for value in row.values()))
-    Console().print(table if rows else f"{title}: none")
+        drawn.add_row(*(_coloured(escape(str(value))) for value in row.values()))
+    Console().print(drawn if rows else f"{title}: none")
 
 
 def _coloured(text: str) -> str:

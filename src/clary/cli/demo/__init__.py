@@ -15,12 +15,21 @@ from typing import Any
 
 from clary.cli import clientenv, clients, running
 from clary.cli.failures import CannotStart
-from clary.cli.screen import note, show
+from clary.cli.screen import note, table
 from clary.settings import Settings
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("through_sdk.py", "through_boto3.py")
 START_SECONDS = 60.0
+COLUMNS = {
+    "client": "client",
+    "predictions": "predictions",
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "train_seconds": "train s",
+    "deploy_seconds": "deploy s",
+}
+"""Of a script's result, and how they are headed."""
 
 
 def demo(settings: Settings, *, keep: bool) -> int:
@@ -30,7 +39,10 @@ def demo(settings: Settings, *, keep: bool) -> int:
         results = [_run(settings, client, script, ["--keep"] if keep else []) for script in SCRIPTS]
     good = [result for result in results if result]
     note("")
-    show(good, title="XGBoost on scikit-learn's breast cancer data")
+    table(
+        [{title: result[key] for key, title in COLUMNS.items()} for result in good],
+        "XGBoost on scikit-learn's breast cancer data",
+    )
     if len(good) < len(SCRIPTS):
         note("The demonstration failed; see above")
         return 1
