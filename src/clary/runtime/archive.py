@@ -11,7 +11,7 @@ import shutil
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -20,6 +20,8 @@ COMPRESSION = 1
 MAX_BYTES = 64 * 1024**3
 MAX_MEMBERS = 1_000_000
 CHUNK = 1024 * 1024
+LONGEST_PATH = 3800
+"""Bytes: below the system's 4096 with room for one more name."""
 
 
 class BadArchive(Exception):
@@ -30,7 +32,7 @@ def pack(folders: Iterable[Path], target: Path) -> None:
     """Write a tar.gz of the folders' contents, merged at its root; of equal paths the last folder's stays.
 
     Streams. No link is followed: links that stay inside are kept as links, the others, devices, pipes and sockets
-    are left out. The target appears whole.
+    are left out. The target appears whole. Raises `BadArchive` where names nest too deeply.
     """
     partial = target.with_name(f".{target.name}.part")
     with tarfile.open(partial, "w:gz", compresslevel=COMPRESSION, dereference=False) as tar:
@@ -66,17 +68,24 @@ def extract(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES, max_memb
 def _merged(folders: Iterable[Path]) -> dict[str, Path]:
     chosen: dict[str, Path] = {}
     for folder in folders:
-        chosen |= {path.relative_to(folder).as_posix(): path for path in _entries(folder)}
+        chosen |= {path.relative_to(folder).as_posix(): path for path in entries(folder)}
     return chosen
 
 
-def _entries(folder: Path) -> Iterable[Path]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = Path(entry.path)
-            yield path
-            if entry.is_dir(follow_symlinks=False):
-                yield from _entries(path)
+def entries(folder: Path) -> Iterator[Path]:
+    """Everything below a folder whose content is hostile, parents first, no link followed.
+
+    Raises `BadArchive` where names nest too deeply to be opened.
+    """
+    waiting = [folder] if folder.is_dir() else []
+    while waiting:
+        inner = waiting.pop()
+        if len(os.fsencode(inner)) > LONGEST_PATH:
+            raise BadArchive("folders are nested too deeply")
+        for entry in sorted(inner.iterdir()):
+            yield entry
+            if entry.is_dir() and not entry.is_symlink():
+                waiting.append(entry)
 
 
 def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:

@@ -9,11 +9,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.training.outputs import CannotUpload, files
+from clary.capabilities.training.outputs import files
 from clary.capabilities.training.places import checkpoint_folder
 from clary.objects import Objects, parse_uri
 from clary.objects.errors import S3Error
 from clary.resources.records import Record
+from clary.runtime.archive import BadArchive
 from clary.runtime.backend import Backend
 
 Known = dict[str, list[int]]
@@ -32,7 +33,7 @@ def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None
     known: Known = json.loads(memory.read_bytes()) if memory.exists() else {}
     try:
         found = _found(backend.outputs(record.id, folder), key.rstrip("/"))
-    except CannotUpload:
+    except BadArchive:
         return
     changed = {name: (file, mark) for name, (file, mark) in found.items() if known.get(name) != mark}
     for name, (file, _) in changed.items():

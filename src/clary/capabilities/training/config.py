@@ -10,14 +10,14 @@ from clary.capabilities.training.places import checkpoint_folder
 from clary.resources.records import Record
 
 
-def config_files(record: Record, host: Host) -> dict[str, Any]:
+def config_files(record: Record, host: Host, card: str) -> dict[str, Any]:
     """File name to content, for one host."""
     spec = record.spec
     delivered = [channel for channel in channels(spec) if host.gets(channel.groups)]
     files: dict[str, Any] = {
         "hyperparameters.json": spec.get("HyperParameters", {}),
         "inputdataconfig.json": {channel.name: _input(channel) for channel in delivered},
-        "resourceconfig.json": resources(spec, host),
+        "resourceconfig.json": resources(spec, host, card),
         "trainingjobconfig.json": job_config(record),
         "init-config.json": init_config(spec, host, delivered),
         "metric-definition-regex.json": spec["AlgorithmSpecification"].get("MetricDefinitions", []),
@@ -35,8 +35,8 @@ def _input(channel: Channel) -> dict[str, str]:
     return {"ContentType": channel.content_type, **described} if channel.content_type else described
 
 
-def resources(spec: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    """`resourceconfig.json`. AWS sorts hosts as text: algo-10 comes before algo-2."""
+def resources(spec: Mapping[str, Any], host: Host, card: str) -> dict[str, Any]:
+    """`resourceconfig.json`; `card` is the network interface. AWS sorts hosts as text: algo-10 comes before algo-2."""
     everyone = hosts(spec["ResourceConfig"])
     groups: dict[str, list[Host]] = {}
     for other in everyone:
@@ -54,7 +54,7 @@ def resources(spec: Mapping[str, Any], host: Host) -> dict[str, Any]:
             }
             for name, members in groups.items()
         ],
-        "network_interface_name": "eth0",
+        "network_interface_name": card,
     }
 
 

@@ -33,6 +33,8 @@ class Site:
     limits: Limits
     logs: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict)
+    card: str = "eth0"
+    """Name of the network interface that the instances see."""
     plugin: Path | None = None
     """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
 
@@ -92,7 +94,7 @@ def environment(record: Record, site: Site, algorithm: Algorithm | None) -> dict
         "TRAINING_JOB_ARN": record.arn,
         "AWS_REGION": record.region,
         "AWS_DEFAULT_REGION": record.region,
-        "DMLC_INTERFACE": "eth0",
+        "DMLC_INTERFACE": site.card,
     }
     if site.limits.cpus:
         own["CLARY_CPUS"] = str(math.ceil(site.limits.cpus))
@@ -155,7 +157,7 @@ def _instance(record: Record, site: Site, host: Host) -> Instance:
         log=site.logs.get(host.name, ""),
         files={
             f"{places.CONFIG}/{name}": json.dumps(content).encode()
-            for name, content in config_files(record, host).items()
+            for name, content in config_files(record, host, site.card).items()
         },
         mounts=tuple(mounts),
     )

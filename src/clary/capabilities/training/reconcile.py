@@ -20,7 +20,7 @@ from clary.resources.reconcile import Become, Do, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
-from clary.runtime import limits
+from clary.runtime import limits, network
 from clary.runtime.backend import Backend, NoRoom
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
@@ -148,7 +148,14 @@ class Work:
         return min(fits, key=lambda one: one.limits.cpus or machine.cpus)
 
     def _bare_site(self, limits: Limits) -> Site:
-        return Site(jobs=self.jobs, wake=str(self.parts.need(Wake).path), endpoint=self.settings.url, limits=limits)
+        spec = self.record.spec
+        return Site(
+            jobs=self.jobs,
+            wake=str(self.parts.need(Wake).path),
+            endpoint=self.settings.url,
+            limits=limits,
+            card=network.interface(len(hosts(spec["ResourceConfig"])), spec.get("EnableNetworkIsolation", False)),
+        )
 
     def _site(self, limits: Limits) -> Site:
         record = self.record

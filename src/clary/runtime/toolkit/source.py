@@ -53,13 +53,11 @@ def _copy(place: Path, target: Path) -> None:
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Members that would leave `target`, and links out of it, are refused."""
-    import tarfile
+    from clary.runtime.archive import BadArchive, extract
 
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(target, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
+        extract(archive, target)
+    except (BadArchive, OSError) as error:
         raise failures.ImportModuleError(f"cannot unpack {archive.name}: {error}") from error
 
 

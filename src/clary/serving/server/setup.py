@@ -6,8 +6,8 @@ All of it happens inside the sandbox: a hostile archive or package harms its own
 import logging
 import subprocess
 import sys
-import tarfile
 
+from clary.runtime.archive import extract
 from clary.serving.server.config import Config
 
 logger = logging.getLogger(__name__)
@@ -17,9 +17,7 @@ def unpack(config: Config) -> None:
     """Members and links that lead out of their folder are refused. May run again over its own result."""
     for archive, folder in ((config.model_archive, config.model_dir), (config.code_archive, config.base / "code")):
         if archive:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
+            extract(archive, folder)
 
 
 def install_requirements(config: Config) -> None:
