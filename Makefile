@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: demo test check benchmarks clean FORCE
+.PHONY: demo test check bench clean FORCE
 
 demo: .venv/ready
 	$(RUN)/clary demo
@@ -19,8 +19,9 @@ check: .venv/ready
 docs/coverage.md: .venv/ready FORCE
 	$(RUN)/clary coverage --markdown > $@
 
-benchmarks: .venv/ready
-	$(RUN)/python benchmarks/run.py
+# All measures, or those named: make bench MEASURES="invocations objects"
+bench: .venv/ready
+	$(RUN)/python -m benchmarks.run $(MEASURES)
 
 .venv/ready: pyproject.toml uv.lock
 	$(PYTHON) src/clary/cli/bootstrap.py

@@ -1,1 +1,1 @@
-"""What `docs/performance.md` says, measured: one file for each row of the table, peers in the same run."""
+"""Measures of Clary beside its peers; `make bench` runs them and writes docs/performance.md. One file, one measure."""

@@ -1,31 +1,34 @@
-"""`make benchmarks`: all of them, or those named, one after the other; then writes `docs/performance.md`."""
+"""`python -m benchmarks.run [--quick] [measure...]`: run measures and write each into docs/performance.md.
 
-import importlib
+`--quick` runs each with tiny counts and writes nothing: it only shows that they work.
+"""
+
+import argparse
 import sys
-import time
+import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks import control_plane, first_line, invocations, many_jobs, objects, start_and_memory
 
-from benchmarks import table
+MEASURES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (start_and_memory, control_plane, first_line, many_jobs, invocations, objects)
+}
 
-ALL = ("start", "api", "s3")
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
-
-def main(names: list[str]) -> int:
-    """A partial run prints and leaves the page as it is."""
-    tables: dict[str, list[table.Line]] = {}
-    for name in names or ALL:
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        module = importlib.import_module(f"benchmarks.{name}")
-        tables[module.TITLE] = module.measure()
-    text = table.page(tables, time.strftime("%Y-%m-%d"))
-    print(text)
-    if not names:
-        PAGE.write_text(text)
-    return int(any(line.held is False for lines in tables.values() for line in lines))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help="all by default")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    for name in given.measures or MEASURES:
+        print(f"{name} ...", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="clary-bench-") as folder:
+            section = MEASURES[name].measure(Path(folder), given.quick)
+        print(section.markdown())
+        if not given.quick:
+            section.write()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
