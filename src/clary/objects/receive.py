@@ -5,7 +5,7 @@ Two blocks of a request are in memory at most.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from clary.wire.sigv4 import Identity
 BLOCK_BYTES = 512 * 1024
 MAX_PUT_BYTES = 5 * 1024**3
 MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
+SILENCE_SECONDS = 30.0
+"""How long a client may send nothing in the middle of a body. A slow one may take as long as it likes."""
 STREAMING = "STREAMING-"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 
@@ -116,7 +118,7 @@ async def pump(proto: Any, intake: Intake, pool: Executor) -> None:
     gathered: list[bytes] = []
     size = 0
     try:
-        async for chunk in proto:
+        async for chunk in _chunks(proto):
             gathered.append(chunk)
             size += len(chunk)
             if size < BLOCK_BYTES:
@@ -133,6 +135,20 @@ async def pump(proto: Any, intake: Intake, pool: Executor) -> None:
         await asyncio.shield(loop.run_in_executor(pool, intake.take, b"".join(gathered)))
 
 
+async def _chunks(proto: Any) -> AsyncIterator[bytes]:
+    """What arrives of the body. Raises `RequestTimeout`."""
+    arriving = aiter(proto)
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                chunk = await anext(arriving)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise S3Error("RequestTimeout") from None
+        yield chunk
+
+
 async def document(proto: Any, head: Head, identity: Identity) -> bytes:
     """A small body, such as XML, verified like a large one. Raises `EntityTooLarge`."""
     sink = _Memory()
@@ -141,7 +157,7 @@ async def document(proto: Any, head: Head, identity: Identity) -> bytes:
     intake = Intake(head, identity, sink)
     if intake.length > MAX_DOCUMENT_BYTES:
         raise S3Error("EntityTooLarge", MaxSizeAllowed=str(MAX_DOCUMENT_BYTES))
-    async for chunk in proto:
+    async for chunk in _chunks(proto):
         intake.take(chunk)
     intake.check()
     return bytes(sink.body)

@@ -55,6 +55,6 @@ def unpack(head: Head, body: bytes, limit: int) -> bytes:
         raise SerializationException("The request body is not valid gzip.") from error
     if len(plain) > limit:
         raise TooLarge(f"Request body is larger than {limit} bytes when unpacked.")
-    if not stream.eof:
+    if not stream.eof or stream.unused_data:
         raise SerializationException("The request body is not valid gzip.")
     return plain
