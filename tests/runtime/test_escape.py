@@ -41,7 +41,8 @@ def test_the_machines_files_are_out_of_sight_and_cannot_be_written(bench: Bench,
 for path in {" ".join(hidden)} /opt/ml/model/../../../../{tmp_path}/secret; do
     [ -e "$path" ] && echo "sees $path"
 done
-for path in /usr/x /bin/x /etc/ssl/certs/x /proc/sys/kernel/core_pattern /proc/sysrq-trigger /opt/ml/input/data/train/x; do
+for path in /usr/x /bin/x /etc/ssl/certs/x /proc/sys/kernel/core_pattern /proc/sysrq-trigger \\
+        /opt/ml/input/data/train/x; do
     (echo x >> "$path") 2>/dev/null && echo "writes $path"
 done
 ln /opt/ml/input/data/train/data /opt/ml/model/hard 2>/dev/null && echo "links"
