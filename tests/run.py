@@ -1,14 +1,18 @@
-"""`make test`: the whole suite, in parallel, with one closing line that tells how it went.
+"""`make test`: the whole suite, in parallel; then again on PostgreSQL what depends on the database.
 
 A run in which no test passed is not green, even if none failed.
 """
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 WORKERS = str(min(os.cpu_count() or 1, 4))
+ON_POSTGRESQL = ("resources", "companions", "objects", "capabilities")
+"""Folders of the tests whose subject keeps or reads records."""
 
 
 class Passed:
@@ -22,10 +26,24 @@ class Passed:
 
 
 def main() -> int:
+    if sys.argv[1:]:
+        return _run(sys.argv[1:])
+    return _run([]) or _on_postgresql()
+
+
+def _run(arguments: list[str]) -> int:
     passed = Passed()
     # Journeys and other tests of one group share a server; everything else goes where there is room.
-    code = pytest.main(["-n", WORKERS, "--dist", "loadgroup", *sys.argv[1:]], plugins=[passed])
+    code = pytest.main(["-n", WORKERS, "--dist", "loadgroup", *arguments], plugins=[passed])
     return int(code) if passed.count else int(code) or int(pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def _on_postgresql() -> int:
+    """In a fresh interpreter: which database is used is settled at import."""
+    folders = [str(Path(__file__).parent / name) for name in ON_POSTGRESQL]
+    environ = os.environ | {"CLARY_TEST_DATABASE": "postgresql"}
+    print("The same on PostgreSQL:", *ON_POSTGRESQL, flush=True)
+    return subprocess.run([sys.executable, __file__, *folders], env=environ, check=False).returncode
 
 
 if __name__ == "__main__":
