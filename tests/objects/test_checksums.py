@@ -19,7 +19,7 @@ from clary.objects.checksums import COMBINABLE, Digests, combine
 from clary.objects.chunked import Decoder
 from clary.objects.errors import S3Error
 
-ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]
+ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "XXHASH64", "XXHASH3", "XXHASH128"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -36,6 +36,12 @@ def test_each_algorithm(s3: Any, algorithm: str) -> None:
     bad = {f"Checksum{algorithm}": "AAAA"}
     assert refused(s3.put_object, Bucket=BUCKET, Key="other", Body=b"hello", **bad) == ("InvalidRequest", 400)
     assert keys(s3.list_objects_v2(Bucket=BUCKET)) == ["k"]
+
+
+def test_an_unknown_algorithm_is_refused(s3: Any, service: Service) -> None:
+    header = {"x_amz_checksum_blake3": "AAAA"}
+    assert Raw(service.url).put("k", "UNSIGNED-PAYLOAD", b"hello", **header) == (400, "InvalidRequest")
+    assert keys(s3.list_objects_v2(Bucket=BUCKET)) == []
 
 
 def test_content_md5(s3: Any) -> None:
@@ -147,6 +153,8 @@ def crc32(data: bytes) -> str:
 WHOLE = b"".join(PIECES)
 TRAILER = f"x-amz-checksum-crc32:{crc32(WHOLE)}"
 WRONG = "x-amz-checksum-crc32:AAAAAA=="
+OTHER = "x-amz-checksum-crc32c:AAAAAA=="
+MALFORMED_TRAILER = (400, "MalformedTrailerError")
 FRAMED = {"x_amz_decoded_content_length": LENGTH, "content_encoding": "aws-chunked"}
 WITH_TRAILER = FRAMED | {"x_amz_trailer": "x-amz-checksum-crc32"}
 SIGNED, UNSIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -154,6 +162,15 @@ SIGNED, UNSIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAY
 FRAMINGS = {
     "unsigned, trailer": (UNSIGNED, frame(PIECES, f"{TRAILER}\r\n"), WITH_TRAILER, (200, "")),
     "unsigned, wrong trailer": (UNSIGNED, frame(PIECES, f"{WRONG}\r\n"), WITH_TRAILER, (400, "BadDigest")),
+    "unsigned, other trailer": (UNSIGNED, frame(PIECES, f"{OTHER}\r\n"), WITH_TRAILER, MALFORMED_TRAILER),
+    "unsigned, promised trailer missing": (UNSIGNED, frame(PIECES), WITH_TRAILER, MALFORMED_TRAILER),
+    "unsigned, trailer without promise": (UNSIGNED, frame(PIECES, f"{TRAILER}\r\n"), FRAMED, MALFORMED_TRAILER),
+    "unsigned, trailer of no known kind": (
+        UNSIGNED,
+        frame(PIECES, "x-amz-checksum-blake3:AAAA\r\n"),
+        FRAMED | {"x_amz_trailer": "x-amz-checksum-blake3"},
+        (400, "InvalidRequest"),
+    ),
     "unsigned, cut short": (UNSIGNED, frame(PIECES)[:-40], FRAMED, (400, "IncompleteBody")),
     "unsigned, other length": (
         UNSIGNED,

@@ -58,13 +58,13 @@ def check(objects: Objects) -> list[str]:
 def test_writers_killed_at_any_moment(store_url: str, database: Database, objects: Objects) -> None:
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     root = objects.tree.root
-    for turn in range(6):
+    for turn in range(4):
         command = [sys.executable, "-c", WRITER, str(root), store_url]
         writers = [subprocess.Popen([*command, name], stdout=subprocess.PIPE) for name in ("a", "b")]
         for number, writer in enumerate(writers):
             assert writer.stdout is not None
             # Let each get somewhere; where it then is, is chance.
-            for _ in range(8 + 5 * turn + number):
+            for _ in range(8 + 8 * turn + number):
                 assert writer.stdout.readline()
             writer.send_signal(signal.SIGKILL)
         for writer in writers:

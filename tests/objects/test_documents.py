@@ -62,6 +62,14 @@ def test_documents(s3: Any, name: str, member: str, value: dict[str, Any], missi
         assert refused(get, Bucket=BUCKET) == (missing, 404)
 
 
+def test_documents_are_bounded(s3: Any) -> None:
+    many = [{"Key": f"{number}", "Value": "x" * 200} for number in range(800)]
+    code = ("MaxMessageLengthExceeded", 400)
+    assert refused(s3.put_bucket_tagging, Bucket=BUCKET, Tagging={"TagSet": many}) == code
+    assert refused(s3.get_bucket_tagging, Bucket=BUCKET) == ("NoSuchTagSet", 404)
+    s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": f"{n}{'k' * 1000}"} for n in range(1000)]})
+
+
 def test_policy(s3: Any) -> None:
     policy = json.dumps({"Version": "2012-10-17", "Statement": []})
     assert refused(s3.get_bucket_policy, Bucket=BUCKET) == ("NoSuchBucketPolicy", 404)

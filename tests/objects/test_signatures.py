@@ -56,6 +56,14 @@ def test_unsigned_requests_are_refused(s3: Any, service: Service) -> None:
     assert keys(s3.list_objects_v2(Bucket=BUCKET)) == ["k"]
 
 
+def test_forms_are_refused_by_name(s3: Any) -> None:
+    form = s3.generate_presigned_post(BUCKET, "k")
+    parts = [f'--x\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in form["fields"].items()]
+    kind = "multipart/form-data; boundary=x"
+    status, text = fetch(form["url"], "POST", "".join([*parts, "--x--\r\n"]).encode(), content_type=kind)
+    assert (status, code(text)) == (501, "NotImplemented")
+
+
 def test_virtual_hosts(s3: Any, service: Service) -> None:
     port = urlsplit(service.url).port
     s3.put_object(Bucket=BUCKET, Key="folder/k", Body=b"x")

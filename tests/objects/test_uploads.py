@@ -167,6 +167,7 @@ def test_get_by_part_number(s3: Any) -> None:
     [
         ("CRC32", "COMPOSITE"),
         ("SHA256", "COMPOSITE"),
+        ("XXHASH128", "COMPOSITE"),
         ("CRC32", "FULL_OBJECT"),
         ("CRC32C", "FULL_OBJECT"),
         ("CRC64NVME", "FULL_OBJECT"),

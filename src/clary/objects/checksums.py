@@ -1,7 +1,7 @@
 """Hashes of bodies: the ETag, the payload hash that a signature covers, and S3's checksum algorithms.
 
-zlib and hashlib serve all but CRC32C and CRC64NVME; those come from `awscrt`, loaded when first asked for (in plain
-Python they run at a few MB/s, and the AWS CLI uses CRC64NVME by default).
+zlib and hashlib serve all but CRC32C, CRC64NVME and the XXHash family; those come from `awscrt`, loaded when first
+asked for (in plain Python they run at a few MB/s, and the AWS CLI uses CRC64NVME by default).
 """
 
 import base64
@@ -13,14 +13,18 @@ from typing import Protocol
 
 from clary.objects.errors import S3Error
 
-ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha1", "sha256", "sha512", "md5")
+XXHASH = {"xxhash64": "new_xxhash64", "xxhash3": "new_xxhash3_64", "xxhash128": "new_xxhash3_128"}
+"""S3's names, and those of `awscrt`."""
+
+ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha1", "sha256", "sha512", "md5", *XXHASH)
 HEADER = "x-amz-checksum-"
+_KNOWN = {HEADER + name for name in (*ALGORITHMS, "algorithm", "mode", "type")}
+
 COMBINABLE = {"crc32": 4, "crc32c": 4, "crc64nvme": 8}
 """Algorithms whose value of a whole follows from the values of its parts, with their width in bytes."""
 
 BITS = {"crc32": (32, 0xEDB88320), "crc32c": (32, 0x82F63B78), "crc64nvme": (64, 0x9A6C9329AC4BC9B5)}
 """Width and reflected polynomial."""
-
 
 LARGE_BYTES = 128 * 1024
 """Smaller blocks cost less than handing them to a thread."""
@@ -46,14 +50,32 @@ class _Crc:
         return self._value.to_bytes(self._width, "big")
 
 
+class _XxHash:
+    def __init__(self, make: str) -> None:
+        import awscrt.checksums
+
+        self._hash = getattr(awscrt.checksums.XXHash, make)()
+        self._digest = b""
+
+    def update(self, data: bytes, /) -> None:
+        self._hash.update(data)
+
+    def digest(self) -> bytes:
+        """awscrt's may be finished once only."""
+        self._digest = self._digest or self._hash.finalize()
+        return self._digest
+
+
 def new_hash(name: str) -> Hash:
-    """`name` is an algorithm of `ALGORITHMS`, or md5."""
+    """`name` is one of `ALGORITHMS`."""
     if name == "crc32":
         return _Crc(zlib.crc32, 4)
     if name in COMBINABLE:
         import awscrt.checksums
 
         return _Crc(getattr(awscrt.checksums, name), COMBINABLE[name])
+    if name in XXHASH:
+        return _XxHash(XXHASH[name])
     return hashlib.new(name, usedforsecurity=False)
 
 
@@ -81,6 +103,7 @@ class Digests:
 
 def given(headers: Mapping[str, str]) -> dict[str, str]:
     """The checksums that a request or trailer states, by algorithm. Raises `InvalidRequest` for one of wrong form."""
+    check_known(headers)
     found = {name: headers[HEADER + name].strip() for name in ALGORITHMS if HEADER + name in headers}
     for name, value in found.items():
         if _width(value) != len(new_hash(name).digest()):
@@ -90,6 +113,12 @@ def given(headers: Mapping[str, str]) -> dict[str, str]:
             "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
         )
     return found
+
+
+def check_known(headers: Iterable[str]) -> None:
+    """Raises `InvalidRequest` for a checksum of an unknown algorithm: accepted, it would pass for verified."""
+    if any(name.startswith(HEADER) and name not in _KNOWN for name in headers):
+        raise S3Error("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.")
 
 
 def _width(value: str) -> int:

@@ -8,7 +8,19 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, LargeBinary, Row, delete, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    LargeBinary,
+    Row,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from clary.objects.info import Bucket
@@ -18,11 +30,25 @@ NULL = "null"
 NEWEST = -(2**63)
 """Smaller than every age."""
 
+# Statements that nearly every request runs are built once: constructing one costs more than running it.
+_BUCKET = select(buckets).where(buckets.c.name == bindparam("bucket"))
+_HELD_BUCKET = _BUCKET.with_for_update(read=True)
+_KEY = select(objects).where(objects.c.bucket == bindparam("bucket"), objects.c.key == bindparam("at"))
+_LIVE = _KEY.where(objects.c.live)
+_VERSIONED = _KEY.where(objects.c.version == bindparam("wanted"))
+_NEWEST = _KEY.order_by(objects.c.age).limit(1)
+_LIVE_FROM = (
+    select(objects)
+    .where(objects.c.bucket == bindparam("bucket"), objects.c.live, objects.c.key >= bindparam("start"))
+    .order_by(objects.c.key)
+    .limit(bindparam("most"))
+)
+_LIVE_BETWEEN = _LIVE_FROM.where(objects.c.key < bindparam("end"))
+
 
 def bucket(conn: Connection, name: str, *, hold: bool = False) -> Bucket | None:
     """`hold` keeps the bucket from being deleted until the transaction ends."""
-    query = select(buckets).where(buckets.c.name == name)
-    row = conn.execute(query.with_for_update(read=True) if hold else query).first()
+    row = conn.execute(_HELD_BUCKET if hold else _BUCKET, {"bucket": name}).first()
     return Bucket(*row) if row else None
 
 
@@ -46,16 +72,16 @@ def drop_bucket(conn: Connection, name: str) -> None:
 
 
 def live(conn: Connection, name: str, key: bytes) -> Row[Any] | None:
-    return conn.execute(select(objects).where(*_is(name, key), objects.c.live)).first()
+    return conn.execute(_LIVE, {"bucket": name, "at": key}).first()
 
 
 def versioned(conn: Connection, name: str, key: bytes, version: str) -> Row[Any] | None:
-    return conn.execute(select(objects).where(*_is(name, key), objects.c.version == version)).first()
+    return conn.execute(_VERSIONED, {"bucket": name, "at": key, "wanted": version}).first()
 
 
 def newest(conn: Connection, name: str, key: bytes) -> Row[Any] | None:
     """The latest version, be it a delete marker."""
-    return conn.execute(select(objects).where(*_is(name, key)).order_by(objects.c.age).limit(1)).first()
+    return conn.execute(_NEWEST, {"bucket": name, "at": key}).first()
 
 
 def key_of_file(conn: Connection, file: str) -> tuple[str, str] | None:
@@ -109,8 +135,8 @@ def forget(conn: Connection, files: Sequence[str]) -> None:
 
 def live_from(conn: Connection, name: str, start: bytes, end: bytes | None, limit: int) -> Sequence[Row[Any]]:
     """Live rows with `start <= key < end`, in byte order; a walk of the index `s3_objects_live`."""
-    query = select(objects).where(objects.c.bucket == name, objects.c.live, objects.c.key >= start)
-    return conn.execute(_until(query, end).order_by(objects.c.key).limit(limit)).all()
+    values = {"bucket": name, "start": start, "end": end, "most": limit}
+    return conn.execute(_LIVE_FROM if end is None else _LIVE_BETWEEN, values).all()
 
 
 def versions_from(

@@ -5,11 +5,11 @@ Two blocks of a request are in memory at most.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
-from clary.objects.checksums import ALGORITHMS, HEADER, Digests, given, verify
+from clary.objects.checksums import HEADER, Digests, check_known, given, verify
 from clary.objects.chunked import Decoder, Signer
 from clary.objects.errors import S3Error
 from clary.wire.messages import Head
@@ -17,11 +17,15 @@ from clary.wire.sigv4 import Identity
 
 BLOCK_BYTES = 512 * 1024
 MAX_PUT_BYTES = 5 * 1024**3
-MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 128 * 1024
+LARGE_DOCUMENTS = dict.fromkeys(
+    ("CompleteMultipartUpload", "DeleteObjects", "PutBucketLifecycleConfiguration", "PutBucketReplication"),
+    2 * 1024 * 1024,
+)
+"""Bodies that AWS allows to list thousands of things. Every byte of XML may become a node of thirty times its size."""
 SILENCE_SECONDS = 30.0
 """How long a client may send nothing in the middle of a body. A slow one may take as long as it likes."""
 STREAMING = "STREAMING-"
-UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
 class Sink(Protocol):
@@ -43,14 +47,14 @@ class Intake:
         self._head = head.named
         self._signed_hash = identity.payload_hash
         self._decoder = _decoder(identity, head)
+        self._promised = _promised(self._head) if self._decoder else ""
         self.stated = given(self._head)
         self.digests = Digests(["md5", *self._wanted()])
 
     def _wanted(self) -> Iterable[str]:
         yield from self.stated
-        trailer = self._head.get("x-amz-trailer", "").strip().lower().removeprefix(HEADER)
-        if trailer in ALGORITHMS:
-            yield trailer
+        if self._promised:
+            yield self._promised.removeprefix(HEADER)
         if len(self._signed_hash) == 64:
             yield "sha256"
 
@@ -65,7 +69,10 @@ class Intake:
         """Raises unless the payload is what the client said it would be."""
         if self._decoder:
             self._decoder.finish()
-            self.stated |= given(self._decoder.trailer)
+            stated = given(self._decoder.trailer)
+            if {HEADER + name for name in stated} != ({self._promised} - {""}):
+                raise S3Error("MalformedTrailerError")
+            self.stated |= stated
         if self.sink.size != self.length:
             raise S3Error("IncompleteBody")
         if len(self._signed_hash) == 64 and self.digests.hex("sha256") != self._signed_hash:
@@ -87,6 +94,13 @@ def content_length(head: Head) -> int:
     if int(text) > MAX_PUT_BYTES:
         raise S3Error("EntityTooLarge", ProposedSize=text, MaxSizeAllowed=str(MAX_PUT_BYTES))
     return int(text)
+
+
+def _promised(headers: Mapping[str, str]) -> str:
+    """The checksum header that is to follow the body. Raises `InvalidRequest` for one that is not known."""
+    trailer = headers.get("x-amz-trailer", "").strip().lower()
+    check_known([trailer])
+    return trailer if trailer.startswith(HEADER) else ""
 
 
 def check_md5(header: str | None, digests: Digests) -> None:
@@ -149,14 +163,14 @@ async def _chunks(proto: Any) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def document(proto: Any, head: Head, identity: Identity) -> bytes:
-    """A small body, such as XML, verified like a large one. Raises `EntityTooLarge`."""
+async def document(proto: Any, head: Head, identity: Identity, limit: int) -> bytes:
+    """A small body, such as XML, verified like a large one. Raises `MaxMessageLengthExceeded`."""
     sink = _Memory()
     if head.header("content-length") in ("", "0") and "transfer-encoding" not in head.named:
         return b""
     intake = Intake(head, identity, sink)
-    if intake.length > MAX_DOCUMENT_BYTES:
-        raise S3Error("EntityTooLarge", MaxSizeAllowed=str(MAX_DOCUMENT_BYTES))
+    if intake.length > limit:
+        raise S3Error("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(limit))
     async for chunk in _chunks(proto):
         intake.take(chunk)
     intake.check()

@@ -16,14 +16,14 @@ from xml.sax.saxutils import escape
 from botocore.model import OperationModel
 
 from clary.objects import cors
-from clary.objects.call import Answer, Call
+from clary.objects.call import Answer, Call, Operation
 from clary.objects.errors import S3Error
 from clary.objects.info import Bucket
 from clary.objects.multipart import Uploads
 from clary.objects.names import key_bytes
 from clary.objects.operations.copies import part_number
 from clary.objects.operations.table import OPERATIONS, QUICK
-from clary.objects.receive import Intake, content_length, document, pump
+from clary.objects.receive import LARGE_DOCUMENTS, MAX_DOCUMENT_BYTES, Intake, content_length, document, pump
 from clary.objects.roots import name_roots
 from clary.objects.routing import Address, Routes, read_address
 from clary.objects.store import GRACE_SECONDS, Objects
@@ -62,6 +62,10 @@ class S3:
             if head.method == "OPTIONS":
                 _send_preflight(proto, origin, request_id)
                 return
+            if head.method == "POST" and head.header("content-type").startswith("multipart/form-data"):
+                raise S3Error(
+                    "NotImplemented", "Clary does not implement uploads by HTML forms; presign a PUT instead."
+                )
             if identity is None:
                 raise S3Error("AccessDenied")
             operation = self._routes.find(head.method, address, head.query_map, head.named)
@@ -90,9 +94,9 @@ class S3:
             return handler(call)
         if operation.name in STREAMING:
             return await self._stream(proto, call, identity)
-        body = await document(proto, head, identity)
-        call.params = _parse(operation, head, body, address)
-        return await self._in_thread(handler, call)
+        limit = LARGE_DOCUMENTS.get(operation.name, MAX_DOCUMENT_BYTES)
+        body = await document(proto, head, identity, limit)
+        return await self._in_thread(_understand, handler, call, operation, body, address)
 
     def _call(self, operation: OperationModel, head: Head, address: Address, identity: Identity) -> Call:
         key_bytes(address.key)
@@ -197,6 +201,11 @@ class S3:
 
 def _ids(request_id: str) -> list[tuple[str, str]]:
     return [("x-amz-request-id", request_id), ("x-amz-id-2", request_id)]
+
+
+def _understand(handler: Operation, call: Call, operation: OperationModel, body: bytes, address: Address) -> Answer:
+    call.params = _parse(operation, call.head, body, address)
+    return handler(call)
 
 
 def _parse(operation: OperationModel, head: Head, body: bytes, address: Address) -> dict[str, Any]:

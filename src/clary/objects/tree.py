@@ -7,7 +7,9 @@
 
 A version's file never changes and never moves, so a reader or a job that linked it is not disturbed by an overwrite.
 The link under `<bucket>/` is a view: the index decides what an object is, so a crash between the two can only leave
-the view behind, and the staging entry left over tells the next start which key to show again (`sweep`).
+the view behind, and the staging entry left over tells the next start which key to show again (`sweep`). The view is
+not synced, which would cost each write another wait for the disk: after a power cut, though no object is lost, its last
+changes may be missing until those keys are written again.
 """
 
 import contextlib
