@@ -101,8 +101,8 @@ def _text(status: int, message: str) -> Answer:
 
 
 def _reply(proto: Any, answer: Answer) -> None:
-    headers = [("content-type", answer.content_type)]
+    headers = [("content-type", answer.content_type), *answer.headers.items()]
     if answer.status == 204:
-        proto.response_empty(204, [])
+        proto.response_empty(204, headers[1:])
     else:
         proto.response_bytes(answer.status, headers, answer.body)

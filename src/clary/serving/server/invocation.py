@@ -20,9 +20,12 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`headers` are those that a script adds; of them the platform passes on the custom attributes."""
+
     status: int
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Serve = Callable[[Invocation], Answer]

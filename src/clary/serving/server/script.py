@@ -1,17 +1,18 @@
 """User code: `model_fn`, `input_fn`, `predict_fn`, `output_fn` or `transform_fn`, with a framework's defaults.
 
-The functions' signatures are AWS's inference toolkit's; each may take one more argument, the context.
+The functions' signatures are AWS's inference toolkit's; each may take one more argument, the context
+(`context.py`).
 """
 
 import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
+from clary.serving.server.context import Context
 from clary.serving.server.invocation import TEXT_TYPES, Answer, Invocation, Serve, choose_accept, media_type
 
 Function = Callable[..., Any]
@@ -32,18 +33,6 @@ class Defaults(Protocol):
     def output_fn(self, prediction: Any, accept: str) -> tuple[bytes, str]: ...
 
 
-@dataclass(slots=True)
-class ScriptContext:
-    """The optional last argument. `manifest` and `system_properties` are named as TorchServe names them."""
-
-    system_properties: dict[str, Any]
-    manifest: dict[str, Any]
-    request: Invocation | None = None
-
-    def get_request_header(self, index: int, name: str) -> str | None:
-        return self.request.headers.get(name.lower()) if self.request else None
-
-
 def load_module(code_dir: Path, program: str) -> ModuleType | None:
     """The user's script with its folder and `lib/` importable; `None` when there is no such file."""
     file = code_dir / program
@@ -59,21 +48,22 @@ def build(module: ModuleType | None, defaults: Defaults, model_dir: Path, defaul
     Raises `ValueError` when the script gives `transform_fn` beside one that it replaces.
     """
     given = {name: getattr(module, name, None) for name in FUNCTIONS}
-    context = ScriptContext({"model_dir": str(model_dir)}, {})
-    model = _load(given, defaults, str(model_dir), context)
+    folder = str(model_dir)
+    model = _load(given, defaults, folder)
     accept = default_accept or defaults.default_accept
     transform = given["transform_fn"]
     if transform is None:
-        return _pipeline(given, defaults, model, accept)
+        return _pipeline(given, defaults, model, accept, folder)
     if rivals := [name for name in FUNCTIONS[1:4] if given[name]]:
         raise ValueError(f"Cannot use transform_fn implementation in conjunction with {', '.join(rivals)}")
-    return _transformer(_with_context(transform, 4), model, accept)
+    return _transformer(_with_context(transform, 4), model, accept, folder)
 
 
 FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn", "pre_model_fn", "model_warmup_fn")
 
 
-def _load(given: dict[str, Function | None], defaults: Defaults, model_dir: str, context: ScriptContext) -> Any:
+def _load(given: dict[str, Function | None], defaults: Defaults, model_dir: str) -> Any:
+    context = Context(model_dir)
     if prepare := given["pre_model_fn"]:
         _with_context(prepare, 1)(context, model_dir)
     model = _with_context(given["model_fn"] or defaults.model_fn, 1)(context, model_dir)
@@ -82,34 +72,34 @@ def _load(given: dict[str, Function | None], defaults: Defaults, model_dir: str,
     return model
 
 
-def _pipeline(given: dict[str, Function | None], defaults: Defaults, model: Any, default_accept: str) -> Serve:
+def _pipeline(
+    given: dict[str, Function | None], defaults: Defaults, model: Any, default_accept: str, model_dir: str
+) -> Serve:
     read = _with_context(given["input_fn"] or defaults.input_fn, 2)
     predict = _with_context(given["predict_fn"] or defaults.predict_fn, 2)
     write = _with_context(given["output_fn"] or defaults.output_fn, 2)
     own_output = given["output_fn"] is not None
 
     def serve(call: Invocation) -> Answer:
-        context = _context_of(call)
+        context = Context(model_dir, call)
         accept = _accept(call, default_accept, None if own_output else defaults.accepts)
         data = read(context, _decoded(call), call.content_type or JSON)
-        return _answer(write(context, predict(context, data, model), accept), accept)
+        return _answer(context, write(context, predict(context, data, model), accept), accept)
 
     return serve
 
 
-def _transformer(transform: Function, model: Any, default_accept: str) -> Serve:
+def _transformer(transform: Function, model: Any, default_accept: str, model_dir: str) -> Serve:
     def serve(call: Invocation) -> Answer:
+        context = Context(model_dir, call)
         accept = _accept(call, default_accept, None)
-        return _answer(transform(_context_of(call), model, _decoded(call), call.content_type or JSON, accept), accept)
+        given = _decoded(call), call.content_type or JSON, accept
+        return _answer(context, transform(context, model, *given), accept)
 
     return serve
 
 
 JSON = "application/json"
-
-
-def _context_of(call: Invocation) -> ScriptContext:
-    return ScriptContext({}, {}, call)
 
 
 def _accept(call: Invocation, default: str, supported: frozenset[str] | None) -> str:
@@ -124,9 +114,12 @@ def _decoded(call: Invocation) -> bytes | str:
     return call.body.decode() if media_type(call.content_type or JSON) in TEXT_TYPES else call.body
 
 
-def _answer(result: Any, accept: str) -> Answer:
-    body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, accept)
-    return Answer(200, content_type, _bytes(body))
+def _answer(context: Context, result: Any, accept: str) -> Answer:
+    """A type given with the body counts more than one set on the context, and that more than the one asked for."""
+    told = dict(context.get_response_headers(0))
+    default = told.pop("content-type", accept)
+    body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, default)
+    return Answer(context.get_response_status(0)[0], content_type, _bytes(body), told)
 
 
 def _bytes(body: Any) -> bytes:
