@@ -28,16 +28,17 @@ def refusal(head: Head, later: float = 0) -> str:
 
 
 @pytest.mark.parametrize(
-    "head",
+    "method, more",
     [
-        presigned(),
-        presigned("put_object"),
-        presigned(VersionId="v"),
-        presigned(ResponseContentType="text/a+b; x=1"),
-        presigned("list_parts", UploadId="u"),
+        ("get_object", {}),
+        ("put_object", {}),
+        ("get_object", {"VersionId": "v"}),
+        ("get_object", {"ResponseContentType": "text/a+b; x=1"}),
+        ("list_parts", {"UploadId": "u"}),
     ],
 )
-def test_what_botocore_signs_is_accepted(head: Head) -> None:
+def test_what_botocore_signs_is_accepted(method: str, more: dict[str, str]) -> None:
+    head = presigned(method, **more)
     assert sigv2.is_signed(head)
     found = sigv2.authenticate(head, OneKey(), time.time(), "us-east-1")
     assert (found.principal, found.service, found.payload_hash) == (PRINCIPAL, "s3", "UNSIGNED-PAYLOAD")
