@@ -62,6 +62,14 @@ def test_refuses_a_home_in_use(clary_home: Clary) -> None:
     )
 
 
+def test_options_outrank_the_file(clary_home: Clary) -> None:
+    clary_home.home.mkdir()
+    (clary_home.home / "clary.toml").write_text("workers = 2\nport = 1\nregion = 'eu-west-1'\n")
+    clary_home.start("--workers", "1")
+    assert len(processes(clary_home, "clary.workers")) == 2, "granian's own and one worker"
+    assert clary_home.client("sts").meta.region_name == "eu-west-1"
+
+
 def test_refuses_to_listen_beyond_this_machine_in_plain_text(clary_home: Clary) -> None:
     refused = clary_home.command("up", "--host", "0.0.0.0")
     assert refused.returncode == 1

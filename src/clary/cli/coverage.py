@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from clary.app import CAPABILITIES, COMPANIONS, operations
 from clary.cli.screen import show
+from clary.objects.operations import documents
+from clary.objects.operations.table import OPERATIONS as S3_OPERATIONS
 from clary.settings import Settings
 from clary.wire.models import Models
 from clary.wire.operations import Operation, Registry
@@ -46,6 +48,7 @@ def answers() -> list[dict[str, str]]:
     models, registry = Models(), Registry(operations((*COMPANIONS, *CAPABILITIES)))
     companions = sorted({entry.service for entry in registry} - set(SAGEMAKER))
     rows = [_row(service, name, registry) for service in SAGEMAKER for name in models.service(service).operation_names]
+    rows += [_s3_row(name) for name in models.service("s3").operation_names]
     return rows + [_row(service, name, registry) for service in companions for name in _built(registry, service)]
 
 
@@ -59,6 +62,11 @@ def _row(service: str, name: str, registry: Registry) -> dict[str, str]:
     return {"service": service, "operation": name, "answer": found.depth if found else "refuses"}
 
 
+def _s3_row(name: str) -> dict[str, str]:
+    answer = "records" if name in documents.RECORDED else "executes" if name in S3_OPERATIONS else "refuses"
+    return {"service": "s3", "operation": name, "answer": answer}
+
+
 def _built(registry: Registry, service: str) -> list[str]:
     return sorted(entry.name for entry in registry if entry.service == service)
 
@@ -70,7 +78,7 @@ def _summary(rows: list[dict[str, str]]) -> Iterator[str]:
         count = Counter(row["answer"] for row in rows if row["service"] == service)
         yield f"| {service} | {count.total()} | {count['executes']} | {count['records']} | {count['refuses']} |"
     yield ""
-    yield "Companion services list only what is built. S3 has its own server: see [objects](decisions/objects.md)."
+    yield "Of the companion services, from CloudWatch on, only what is built is counted."
 
 
 def _sections(rows: list[dict[str, str]]) -> Iterator[str]:

@@ -49,11 +49,10 @@ def _children(environ: dict[str, str]) -> list[Child]:
 
 
 def _environ(settings: Settings) -> dict[str, str]:
-    """The children's environment: every setting that differs from its default, by its variable."""
-    default = Settings()
-    chosen = {name: str(getattr(settings, name)) for name in Settings.__struct_fields__}
-    changed = {f"CLARY_{k.upper()}": v for k, v in chosen.items() if v != str(getattr(default, k))}
-    return dict(os.environ) | changed | {"CLARY_HOME": str(settings.home), "CLARY_PARENT": str(os.getpid())}
+    """The children's environment: every setting by its variable, also defaults, which the file may gainsay."""
+    chosen = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    told = {f"CLARY_{name.upper()}": str(value) for name, value in chosen.items() if value is not None}
+    return dict(os.environ) | told | {"CLARY_PARENT": str(os.getpid())}
 
 
 def _controller(environ: dict[str, str], task: str) -> None:

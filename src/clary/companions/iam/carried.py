@@ -157,7 +157,13 @@ WORK: dict[str, Work] = {
 }
 
 OPERATIONS = tuple(
-    Operation("iam", name.format(noun=entity.noun, plural=entity.plural), partial(work, entity))
+    # Policies are kept, shown and simulated; no request is refused because of one.
+    Operation(
+        "iam",
+        name.format(noun=entity.noun, plural=entity.plural),
+        partial(work, entity),
+        "records" if "Polic" in name else "executes",
+    )
     for entity in (ROLE, USER)
     for name, work in WORK.items()
 )

@@ -31,8 +31,6 @@ class Entity:
     prefix: str
     exists: str
     missing: str
-    inline: bool = True
-    """Whether it carries inline and attached policies."""
 
     @property
     def kind(self) -> str:
@@ -58,7 +56,6 @@ POLICY = Entity(
     "ANPA",
     "A policy called {name} already exists. Duplicate names are not allowed.",
     "Policy {name} was not found.",
-    inline=False,
 )
 
 

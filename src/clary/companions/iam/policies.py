@@ -46,21 +46,21 @@ def document_of(store: Store, account: str, arn: str) -> str | None:
     return record.spec["PolicyDocument"] if record else None
 
 
-@operation("CreatePolicy", "iam")
+@operation("CreatePolicy", "iam", depth="records")
 def create_policy(ctx: Context, request: Request) -> Response:
     documents.statements(request["PolicyDocument"])
     record = create(ctx.need(Store), ctx.account, POLICY, request)
     return {"Policy": _full(ctx, record, Counter())}
 
 
-@operation("GetPolicy", "iam")
+@operation("GetPolicy", "iam", depth="records")
 def get_policy(ctx: Context, request: Request) -> Response:
     if AWS_POLICY.fullmatch(request["PolicyArn"]):
         raise _foreign(request["PolicyArn"])
     return {"Policy": _full(ctx, _find(ctx, request["PolicyArn"]), _attachments(ctx))}
 
 
-@operation("GetPolicyVersion", "iam")
+@operation("GetPolicyVersion", "iam", depth="records")
 def get_policy_version(ctx: Context, request: Request) -> Response:
     if AWS_POLICY.fullmatch(request["PolicyArn"]):
         raise _foreign(request["PolicyArn"])
@@ -70,12 +70,12 @@ def get_policy_version(ctx: Context, request: Request) -> Response:
     return {"PolicyVersion": _version(policy) | {"Document": encoded(policy.spec["PolicyDocument"])}}
 
 
-@operation("ListPolicyVersions", "iam")
+@operation("ListPolicyVersions", "iam", depth="records")
 def list_policy_versions(ctx: Context, request: Request) -> Response:
     return {"Versions": [_version(_find(ctx, request["PolicyArn"]))], "IsTruncated": False}
 
 
-@operation("ListPolicies", "iam")
+@operation("ListPolicies", "iam", depth="records")
 def list_policies(ctx: Context, request: Request) -> Response:
     """The account's own; AWS's are attachable but not listed."""
     prefix, scope = request.get("PathPrefix", "/"), request.get("Scope", "All")
@@ -90,7 +90,7 @@ def list_policies(ctx: Context, request: Request) -> Response:
     return {"Policies": [_brief(record, counts) for record in found]} | more
 
 
-@operation("DeletePolicy", "iam")
+@operation("DeletePolicy", "iam", depth="records")
 def delete_policy(ctx: Context, request: Request) -> None:
     record = _find(ctx, request["PolicyArn"])
     with ctx.need(Store).write():

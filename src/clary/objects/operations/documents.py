@@ -192,3 +192,6 @@ OPERATIONS: dict[str, Operation] = {
     "GetBucketPolicy": get_policy,
     "DeleteBucketPolicy": _delete("Policy"),
 }
+
+RECORDED = frozenset(name for name in OPERATIONS if "Cors" not in name and "Tagging" not in name)
+"""Stored and returned, and nothing more; so a bucket policy opens and closes nothing either."""
