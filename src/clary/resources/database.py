@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, literal, select
 from sqlalchemy.engine import make_url
 
+from clary.resources.commits import Writer
 from clary.resources.migrations import upgrade
 from clary.resources.tables import Word
 
@@ -34,18 +35,22 @@ class Database:
         self._reader = self.engine if sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(writes=True)
         # SQLite has one writer; threads queue here, where waiting costs nothing, rather than in its sleeping retries.
-        self._gate: AbstractContextManager[Any] = threading.Lock() if sqlite else nullcontext()
+        self._begin = Writer(self._writer).write if sqlite else self._writer.begin
         self._mine = threading.local()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for reading; each statement sees all that was committed before it."""
-        joined = self._joined()
+        """A connection for reading; each statement sees all that was committed before it. Inside another, the same."""
+        joined = self._joined() or getattr(self._mine, "reading", None)
         if joined is not None:
             yield joined
             return
         with self._reader.connect() as conn:
-            yield conn
+            self._mine.reading = conn
+            try:
+                yield conn
+            finally:
+                self._mine.reading = None
 
     @contextmanager
     def write(self, lock: str = "") -> Iterator[Connection]:
@@ -59,9 +64,9 @@ class Database:
             self._take(joined, lock)
             yield joined
             return
-        with self._gate, self._writer.begin() as conn:
+        after: list[Callable[[], None]] = []
+        with self._begin() as conn:
             self._take(conn, lock)
-            after: list[Callable[[], None]] = []
             self._mine.conn, self._mine.after = conn, after
             try:
                 yield conn

@@ -26,19 +26,22 @@ def project(kind: Kind, shape: Shape, view: View, only: Container[str] | None = 
     wrapper = _wrapper(kind, shape)
     if wrapper:
         return {wrapper: project(kind, shape.members[wrapper], view)}
-    standard = _standard(kind, view)
-    wanted = [name for name in shape.members if only is None or name in only]
-    found = {name: _member(kind, name, view, standard) for name in wanted}
-    return {name: value for name, value in found.items() if value is not None}
+    said = {**_standard(kind, view), **_present(view.record.state), **_present(view.record.spec)}
+    computed = kind.computed
+    found = {}
+    for name in shape.members:
+        if only is None or name in only:
+            value = computed[name](view) if name in computed else said.get(name)
+            if value is not None:
+                found[name] = value
+    return found
 
 
-def _member(kind: Kind, name: str, view: View, standard: dict[str, Any]) -> Any:
-    if name in kind.computed:
-        return kind.computed[name](view)
-    for source in (view.record.spec, view.record.state, standard):
-        if source.get(name) is not None:
-            return source[name]
-    return None
+def _present(values: dict[str, Any]) -> dict[str, Any]:
+    """Without members that are `None`, which would hide what stands behind them."""
+    if None in values.values():
+        return {name: value for name, value in values.items() if value is not None}
+    return values
 
 
 def _standard(kind: Kind, view: View) -> dict[str, Any]:

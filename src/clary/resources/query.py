@@ -1,10 +1,11 @@
 """What to list, and the walk of one index that answers it. `Store.page` runs it; `listing.py` makes the queries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, tuple_
 
 from clary.resources.records import Record
 from clary.resources.tables import Word, records
@@ -57,13 +58,13 @@ class Page:
     """Give it as `after` for the following page; `None` on the last."""
 
 
-def walk(conn: Connection, query: Query, columns: Sequence[Column[Any]], decode: Callable[[Row[Any]], Record]) -> Page:
+def walk(conn: Connection, query: Query, decode: Callable[[Row[Any]], Record]) -> Page:
     """One record more than the limit is looked for, to know whether a page follows."""
     found: list[Record] = []
     after = query.after
     chunk = query.limit + 1 if query.where is None else max(CHUNK, query.limit + 1)
     while True:
-        rows = conn.execute(_statement(conn, query, columns, after), _values(query, after) | {"most": chunk}).all()
+        rows = conn.execute(_statement(conn, query, after), _values(query, after) | {"most": chunk}).all()
         candidates = [decode(row) for row in rows]
         found += candidates if query.where is None else filter(query.where, candidates)
         if len(found) > query.limit:
@@ -77,17 +78,26 @@ def position(sort: Sort, record: Record) -> Position:
     return tuple(getattr(record, name) for name in ORDERS[sort])
 
 
-def _statement(conn: Connection, query: Query, columns: Sequence[Column[Any]], after: Position | None) -> Select[Any]:
+def _statement(conn: Connection, query: Query, after: Position | None) -> Select[Any]:
+    tests = tuple(name for name in _TESTS if getattr(query, name) not in (None, ""))
+    place = ("instr" if conn.dialect.name == "sqlite" else "strpos") if query.name_contains else ""
+    return _built(tests, place, query.sort, query.descending, after is not None)
+
+
+@lru_cache(maxsize=256)
+def _built(tests: tuple[str, ...], place: str, sort: Sort, descending: bool, further: bool) -> Select[Any]:
+    """Kept, because constructing one costs more than running it. `place` is the function that finds text in text."""
     conditions = [records.c[name] == bindparam(name) for name in ("account", "region", "kind")]
-    conditions += [test for name, test in _TESTS.items() if getattr(query, name) not in (None, "")]
-    if query.name_contains:
-        place = func.instr if conn.dialect.name == "sqlite" else func.strpos
-        conditions.append(place(records.c.name, bindparam("name_contains", type_=Word)) > 0)
-    order = [records.c[name] for name in ORDERS[query.sort]]
-    if after is not None:
-        here = tuple_(*(bindparam(f"after_{name}", type_=records.c[name].type) for name in ORDERS[query.sort]))
-        conditions.append(tuple_(*order) < here if query.descending else tuple_(*order) > here)
-    ordered = [column.desc() for column in order] if query.descending else order
+    conditions += [_TESTS[name] for name in tests]
+    if place:
+        found: ColumnElement[int] = getattr(func, place)(records.c.name, bindparam("name_contains", type_=Word))
+        conditions.append(found > 0)
+    order = [records.c[name] for name in ORDERS[sort]]
+    if further:
+        here = tuple_(*(bindparam(f"after_{name}", type_=records.c[name].type) for name in ORDERS[sort]))
+        conditions.append(tuple_(*order) < here if descending else tuple_(*order) > here)
+    ordered = [column.desc() for column in order] if descending else order
+    columns = [records.c[name] for name in Record.__struct_fields__]
     return select(*columns).where(*conditions).order_by(*ordered).limit(bindparam("most"))
 
 

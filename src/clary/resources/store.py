@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clary.resources.database import Database
@@ -162,7 +162,7 @@ class Store:
     def page(self, query: Query) -> Page:
         """The records of one page, walking one index: as fast in 100,000 as in 100."""
         with self.read() as conn:
-            return walk(conn, query, _COLUMNS, _record)
+            return walk(conn, query, _record)
 
     def tags(self, record_id: str) -> dict[str, str]:
         """By key."""
@@ -199,10 +199,24 @@ class Store:
         return None if row is None else _record(row)
 
 
-def _record(row: Row[Any]) -> Record:
-    fields = dict(zip(_FIELDS, row, strict=True))
-    fields["spec"], fields["state"] = _decode(fields["spec"]), _decode(fields["state"])
-    return Record(**fields)
+def _record(row: Any) -> Record:
+    # Spelled out: a page has up to a hundred of them, and a dictionary of the fields takes twice the time.
+    return Record(
+        id=row[0],
+        account=row[1],
+        region=row[2],
+        kind=row[3],
+        name=row[4],
+        parent=row[5],
+        arn=row[6],
+        status=row[7],
+        spec=_decode(row[8]),
+        state=_decode(row[9]),
+        created=row[10],
+        modified=row[11],
+        version=row[12],
+        due=row[13],
+    )
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -83,9 +83,10 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
     """
     tags = checked(request.get("Tags", []))
     spec = {name: value for name, value in request.items() if name not in _unkept(ctx)}
-    if kind.admit:
-        spec = kind.admit(ctx, spec)
     store = ctx.need(Store)
+    if kind.admit:
+        with store.read():
+            spec = kind.admit(ctx, spec)
     with store.write():
         record = _new(ctx, kind, spec, store.now())
         record.state.update(state)
