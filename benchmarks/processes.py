@@ -55,7 +55,7 @@ def running(
         )
         yield Server(name, port, process.pid)
     finally:
-        members = family(process.pid)
+        members = family(process.pid) if process.poll() is None else []
         process.terminate()
         psutil.wait_procs(members, 10)
         for member in members:
