@@ -1,15 +1,15 @@
 """What the command line accepts and says."""
 
+import resource
 import statistics
-import time
 
 import pytest
 from tests.servers import Clary
 
 from clary.cli.main import app
 
-ENV_SECONDS = 0.3
-SLOW_MACHINE = 4.0
+ENV_SECONDS = 0.5
+"""Of processor time, because the suite shares its cores; alone it takes 0.12 s by the clock."""
 
 
 def test_env_before_the_first_start_says_what_to_do(clary_home: Clary) -> None:
@@ -19,12 +19,16 @@ def test_env_before_the_first_start_says_what_to_do(clary_home: Clary) -> None:
 
 
 def test_env_is_quick_enough_for_a_shell_profile(clary_home: Clary) -> None:
-    def once() -> float:
-        begun = time.monotonic()
-        clary_home.command("env")
-        return time.monotonic() - begun
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
 
-    assert statistics.median(once() for _ in range(5)) < ENV_SECONDS * SLOW_MACHINE
+    def once() -> float:
+        before = spent()
+        clary_home.command("env")
+        return spent() - before
+
+    assert statistics.median(once() for _ in range(5)) < ENV_SECONDS
 
 
 def test_a_wrong_setting_is_named(clary_home: Clary) -> None:

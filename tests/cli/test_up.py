@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -12,10 +11,9 @@ from tests.servers import Clary, wait_until
 from clary.cli.up import healthy
 from clary.settings import Settings
 
-READY_SECONDS = 2.0
+READY_SECONDS = 6.0
+"""Of processor time, all processes together, because the suite shares its cores (`benchmarks/` reads the clock)."""
 IDLE_MEGABYTES = 300
-SLOW_MACHINE = 4.0
-"""The suite runs in parallel on two cores; alone the limits hold by themselves (`benchmarks/start.py`)."""
 
 
 def processes(clary: Clary, module: str) -> list[psutil.Process]:
@@ -42,15 +40,14 @@ def test_starts_stops_and_resumes_with_the_same_keys(clary_home: Clary) -> None:
     assert "assumed-role/SageMakerRole/" in arn
 
 
-def test_second_start_is_quick_and_everything_together_is_small(clary_home: Clary) -> None:
+def test_second_start_is_cheap_and_everything_together_is_small(clary_home: Clary) -> None:
     clary_home.start()
     clary_home.stop()
-    begun = time.monotonic()
     clary_home.start()
-    assert time.monotonic() - begun < READY_SECONDS * SLOW_MACHINE
     parent = psutil.Process(clary_home.process.pid)
-    megabytes = sum(p.memory_info().rss for p in (parent, *parent.children(recursive=True))) / 2**20
-    assert megabytes < IDLE_MEGABYTES
+    together = [parent, *parent.children(recursive=True)]
+    assert sum(sum(process.cpu_times()[:4]) for process in together) < READY_SECONDS
+    assert sum(process.memory_info().rss for process in together) / 2**20 < IDLE_MEGABYTES
 
 
 def test_refuses_a_home_in_use(clary_home: Clary) -> None:

@@ -12,7 +12,8 @@ from clary.wire.context import Context
 Request = dict[str, Any]
 Response = dict[str, Any]
 Handler = Callable[[Context, Request], Response | Awaitable[Response | None] | None]
-Depth = Literal["executes", "records"]
+Depth = Literal["executes", "records", "refuses"]
+"""`refuses`: a handler only to say why not; most of what is not built has none."""
 
 
 @dataclass(frozen=True, slots=True)

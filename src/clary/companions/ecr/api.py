@@ -43,12 +43,12 @@ def describe_images(ctx: Context, request: Request) -> Response:
     return _page(tags, str, f"images {found}", request, "imageDetails", shown)
 
 
-@operation("GetAuthorizationToken", "ecr")
+@operation("GetAuthorizationToken", "ecr", depth="refuses")
 def get_authorization_token(ctx: Context, request: Request) -> Response:
     raise NotBuilt("GetAuthorizationToken is not available here: this is no container registry.")
 
 
-@operation("BatchGetImage", "ecr")
+@operation("BatchGetImage", "ecr", depth="refuses")
 def batch_get_image(ctx: Context, request: Request) -> Response:
     raise NotBuilt("BatchGetImage is not available here: images are recognised by name, their manifests are not kept.")
 

@@ -184,6 +184,6 @@ def _refusal(name: str) -> Handler:
 
 
 REFUSED = tuple(
-    Operation("kms", name, _refusal(name))
+    Operation("kms", name, _refusal(name), depth="refuses")
     for name in ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext")
 )

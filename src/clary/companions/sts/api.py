@@ -53,7 +53,7 @@ def get_access_key_info(ctx: Context, request: Request) -> Response:
     return {"Account": record.account}
 
 
-@operation("AssumeRoleWithWebIdentity", "sts")
+@operation("AssumeRoleWithWebIdentity", "sts", depth="refuses")
 def assume_role_with_web_identity(ctx: Context, request: Request) -> Response:
     raise NotBuilt("AssumeRoleWithWebIdentity is not available here: no web identity provider is known.")
 
