@@ -2,30 +2,36 @@
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import signal
+import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import clary
-from clary.runtime.shim import hub
+from clary.runtime.shim import cgroups, hub, nursery, processes
 from clary.runtime.shim.hub import HubSpec
 from clary.runtime.shim.spec import Spec
 
-_START = "import sys; sys.path.insert(0, sys.argv[2]); from clary.runtime.shim.{} import main; main(sys.argv[1])"
-_LOCK_FD = 3
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from clary.runtime.shim.{} import main; main(sys.argv[2])"
+_FD = 3
+"""What a started process finds there: its lock, or the nursery its calls."""
 MARK = "CLARY_INSTANCE"
 """In the environment of unsandboxed processes: the folder of the instance they belong to."""
 _started: list[int] = []
 
 
+@functools.cache
 def interpreter() -> str:
     """The real interpreter behind whatever virtual environment this runs in."""
     return str(Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}").resolve())
 
 
+@functools.cache
 def package_root() -> Path:
     """The folder that holds the package `clary`."""
     return Path(clary.__file__).resolve().parent.parent
@@ -43,13 +49,18 @@ def lock(folder: Path) -> int | None:
 
 
 def alive(folder: Path) -> bool:
-    """Whether a shim holds the folder."""
-    if not (folder / "lock").exists():
+    """Whether a shim holds the folder, which may be going away: nothing is made in it."""
+    try:
+        fd = os.open(folder / "lock", os.O_RDWR)
+    except FileNotFoundError:
         return False
-    fd = lock(folder)
-    if fd is not None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
         os.close(fd)
-    return fd is None
+    return False
 
 
 def start(folder: Path, spec: Spec, lock_fd: int) -> None:
@@ -57,7 +68,7 @@ def start(folder: Path, spec: Spec, lock_fd: int) -> None:
     replace(folder / "spec.json", json.dumps(spec).encode())
     with contextlib.suppress(FileExistsError):
         os.mkfifo(folder / "control", 0o600)
-    _spawn("instance", folder, lock_fd)
+    _nursery.bear([*_command("instance"), str(folder)], lock_fd)
 
 
 def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
@@ -65,26 +76,29 @@ def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
     replace(folder / hub.NAME, json.dumps(spec).encode())
     with contextlib.suppress(FileExistsError):
         os.mkfifo(folder / hub.LIFE, 0o600)
-    _spawn("hub", folder, lock_fd)
+    _spawn([*_command("hub"), str(folder)], lock_fd)
 
 
 def status(folder: Path) -> dict[str, Any] | None:
     """What the shim last said; `None` when it never did."""
-    try:
-        text = (folder / "status.json").read_bytes()
-    except FileNotFoundError:
-        return None
-    found: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] | None = _document(folder / "status.json", {"phase": "preparing"})
     return found
 
 
 def spec(folder: Path) -> Spec | None:
     """What the shim was told; `None` when none was started."""
+    found: Spec | None = _document(folder / "spec.json", None)
+    return found
+
+
+def _document(file: Path, torn: Any) -> Any:
+    """`None` when there is no such file; `torn` when a power cut left it empty."""
     try:
-        found: Spec = json.loads((folder / "spec.json").read_bytes())
+        return json.loads(file.read_bytes())
     except FileNotFoundError:
         return None
-    return found
+    except ValueError:
+        return torn
 
 
 def gpus(folder: Path) -> list[int]:
@@ -103,15 +117,21 @@ def request(folder: Path, name: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """End what a killed shim left behind. Only unsandboxed processes can be: a sandbox dies with its shim."""
+    """End what a killed shim left behind: unsandboxed processes, and a sandbox that was just being made.
+
+    A sandbox that stands dies with its shim.
+    """
     told = spec(folder)
-    if told is None or told["sandbox"] != "plain":
+    if told is None:
         return
-    mark = f"{MARK}={folder}".encode()
-    for environ in Path("/proc").glob("[0-9]*/environ"):
+    processes.signal_all(cgroups.processes(told["cgroups"]))
+    # The shim's own child before it became the sandbox, bubblewrap, and what runs without any.
+    marks = {mark.encode() for mark in (str(folder), f"{folder}/run", f"{MARK}={folder}")}
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if mark in environ.read_bytes().split(b"\0"):
-                os.kill(int(environ.parent.name), signal.SIGKILL)
+            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            if not marks.isdisjoint(words.split(b"\0")):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def reap() -> None:
@@ -124,14 +144,43 @@ def reap() -> None:
             _started.remove(pid)
 
 
-def _spawn(part: str, folder: Path, lock_fd: int) -> None:
+class _Nursery:
+    """This process's `shim/nursery.py`: started when first needed, and again when it was killed."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._calls: socket.socket | None = None
+
+    def bear(self, command: list[str], lock_fd: int) -> None:
+        """Have it make a shim that looks like `command` and holds the lock."""
+        call = [b"".join(word.encode() + b"\0" for word in command)]
+        with self._guard:
+            try:
+                socket.send_fds(self._calls or self._start(), call, [lock_fd])
+            except (BrokenPipeError, ConnectionResetError):
+                socket.send_fds(self._start(), call, [lock_fd])
+
+    def _start(self) -> socket.socket:
+        self._calls, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            _spawn([*_command("nursery"), "-" * nursery.TITLE_BYTES], theirs.fileno())
+        return self._calls
+
+
+_nursery = _Nursery()
+
+
+def _command(part: str) -> list[str]:
+    return [interpreter(), "-I", "-S", "-c", _START.format(part), str(package_root())]
+
+
+def _spawn(command: list[str], fd: int) -> None:
     reap()
-    command = [interpreter(), "-I", "-S", "-c", _START.format(part), str(folder), str(package_root())]
     with Path(os.devnull).open("r+b") as nothing:
-        actions = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), fd) for fd in (0, 1, 2)]
+        actions = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), number) for number in (0, 1, 2)]
         # Its number must differ from the target's, or the descriptor would stay close-on-exec.
-        spare = fcntl.fcntl(lock_fd, fcntl.F_DUPFD_CLOEXEC, 10)
-        actions.append((os.POSIX_SPAWN_DUP2, spare, _LOCK_FD))
+        spare = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+        actions.append((os.POSIX_SPAWN_DUP2, spare, _FD))
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
         _started.append(
             os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True, setsigmask=[])

@@ -1,7 +1,7 @@
 """The shim's main loop: one instance from its spec to its exit status.
 
-Whoever starts it hands over file descriptor 3, an exclusive lock on `<folder>/lock`, and goes away. The lock is the
-shim's life sign. Requests come as files (`stop`, `kill`) in the folder; a byte in the FIFO `control` says to look now.
+The nursery (`nursery.py`) forks it with file descriptor 3, an exclusive lock on `<folder>/lock`: the shim's life
+sign. Requests come as files (`stop`, `kill`) in the folder; a byte in the FIFO `control` says to look now.
 """
 
 import contextlib
@@ -32,11 +32,7 @@ KILLED = 128 + signal.SIGKILL
 
 
 def main(folder: str) -> None:
-    """Detach, run the instance in `folder` to its end, and write how it ended."""
-    if os.fork():
-        os._exit(0)
-    if os.getpgrp() != os.getpid():
-        os.setsid()
+    """Run the instance in `folder` to its end, and write how it ended."""
     with open(f"{folder}/spec.json") as file:
         spec: Spec = json.load(file)
     Instance(folder, spec).run()
@@ -61,7 +57,10 @@ class Instance:
 
     def run(self) -> None:
         """All of it, in order."""
-        self._say("preparing")
+        # Whoever finds this knows that the user's process may have run, so that it is there must outlive a power cut.
+        status.write(self.folder, self.status)
+        status.sync(self.folder)
+        status.poke(self.spec["wake"], self.spec["key"])
         control = os.open(f"{self.folder}/control", os.O_RDWR | os.O_NONBLOCK)
         wakeup = _child_signals()
         reader = MetricReader(self.spec["metrics"], f"{self.folder}/metrics.jsonl")
