@@ -26,10 +26,16 @@ SAGEMAKER = [name for service, name in BUILT if service in ("sagemaker", "sagema
 OWN, NOBODY = "own-thing-a", "own-thing-z"
 """What the owner has, and a name of the same length that nobody has."""
 
+TRUST = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}]}'
+)
+
 
 @pytest.fixture(scope="session")
 def belongings(site: Site) -> Iterator[dict[str, Any]]:
     """One of everything the owner can have, all called `OWN`; the test at the end sees that nothing changed."""
+    site.s3.put_object(Bucket=BUCKET, Key="secret/model.tar.gz", Body=b"no archive")
     site.journey.create(OWN, algorithm={"ContainerEntrypoint": ["/bin/true"]})
     site.sagemaker.create_model(
         ModelName=OWN,
@@ -58,7 +64,7 @@ def _companions(site: Site) -> None:
         logGroupName=OWN, logStreamName=OWN, logEvents=[{"timestamp": 1_000_000_000_000, "message": "the owner's"}]
     )
     iam.create_user(UserName=OWN)
-    iam.create_role(RoleName=OWN, AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
+    iam.create_role(RoleName=OWN, AssumeRolePolicyDocument=TRUST)
     kms.create_alias(AliasName=f"alias/{OWN}", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
 
 
@@ -205,7 +211,7 @@ def test_other_accounts_data_and_roles_in_jobs(site: Site, belongings: object) -
     assert refused(OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/out"}) == refused(
         OutputDataConfig={"S3OutputPath": "s3://no-one-s/out"}
     )
-    assert "SageMakerRole" in refused(RoleArn=ROLE)
+    assert "Cross-account pass role is not allowed" in refused(RoleArn=ROLE)
     assert client.list_training_jobs()["TrainingJobSummaries"] == []
 
 
@@ -225,10 +231,6 @@ def test_names_are_free_in_every_account(site: Site, belongings: object) -> None
 
 def _role(site: Site) -> str:
     iam = site.client("iam", site.stranger)
-    trust = (
-        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},'
-        '"Action":"sts:AssumeRole"}]}'
-    )
     with contextlib.suppress(ClientError):
-        iam.create_role(RoleName="Strange", AssumeRolePolicyDocument=trust)
+        iam.create_role(RoleName="Strange", AssumeRolePolicyDocument=TRUST)
     return f"arn:aws:iam::{STRANGER}:role/Strange"
