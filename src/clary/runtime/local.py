@@ -103,7 +103,8 @@ class LocalBackend(Backend):
     def _hosts(self, folder: Path) -> list[str]:
         try:
             workload = msgspec.json.decode((folder / "workload.json").read_bytes(), type=Workload)
-        except FileNotFoundError:
+        except (FileNotFoundError, msgspec.DecodeError):
+            # A power cut may have left it empty.
             return []
         return [instance.host for instance in workload.instances]
 
@@ -115,8 +116,7 @@ class LocalBackend(Backend):
 
     def _reserve(self, workload: Workload) -> list[int]:
         """Room for all instances, and which GPUs they get. Raises `NoRoom`."""
-        known = [path.parent for path in self.jobs.glob("*/*/lock") if path.parent.name != "hub"]
-        others = [folder for folder in known if folder.parent.name != workload.id and shims.alive(folder)]
+        others = [folder for folder in self._living() if folder.parent.name != workload.id]
         if others and len(others) + len(workload.instances) > self.slots:
             raise NoRoom(f"{len(others)} of {self.slots} instances are in use on this machine")
         wanted = workload.limits.gpus * len(workload.instances)
@@ -125,6 +125,14 @@ class LocalBackend(Backend):
         if len(free) < wanted:
             raise NoRoom(f"{wanted} GPUs are needed and {len(free)} are free on this machine")
         return free
+
+    def _living(self) -> list[Path]:
+        """Instances with a shim, of all workloads. Other threads make and delete folders meanwhile."""
+        found: list[Path] = []
+        for job in self.jobs.iterdir() if self.jobs.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                found += [lock.parent for lock in job.glob("*/lock") if lock.parent.name != "hub"]
+        return [folder for folder in found if shims.alive(folder)]
 
     def _state(self, folder: Path) -> InstanceState | None:
         # The lock first: a shim that lets go of it has said its last word before.

@@ -66,7 +66,8 @@ def close_hub(folder: Path) -> None:
     if not (folder / "hub").is_dir():
         return
     if not shims.alive(folder / "hub"):
-        hub.run(json.loads((folder / hub.NAME).read_bytes())["close"] if not (folder / hub.CLOSED).exists() else [])
+        told = folder / hub.NAME
+        hub.run(json.loads(told.read_bytes())["close"] if told.exists() and not (folder / hub.CLOSED).exists() else [])
         return
     # A writer that comes and goes is all that the hub waits for.
     with contextlib.suppress(OSError):

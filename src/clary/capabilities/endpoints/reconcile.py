@@ -37,6 +37,7 @@ class EndpointReconciler:
         seen = look.all(before)
         decision = decide(record.id, record.status, before, seen, store.now(), settings.endpoint_startup_seconds)
         if decision.status != record.status or decision.fleets != before:
+            look.forget(before, decision.fleets)
             return Become(decision.status, message=decision.fleets.failure, state=fleet.dump(decision.fleets))
         if record.status == "Deleting" and not before.retired:
             return Remove()
@@ -62,6 +63,11 @@ class _Look:
             for variant in variants
             for instance in variant.instances
         }
+
+    def forget(self, before: Fleets, after: Fleets) -> None:
+        """A start or an end that was cut short may have left a folder that looks like no workload."""
+        for gone in {each.workload for each in before.retired} - {each.workload for each in after.retired}:
+            self._backend.destroy(gone)
 
     def act(self, decision: Decision) -> None:
         for name in decision.start:

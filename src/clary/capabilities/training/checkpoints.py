@@ -30,7 +30,7 @@ def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None
     if not objects.bucket_exists(record.account, bucket):
         return
     memory = jobs / record.id / "checkpoints.json"
-    known: Known = json.loads(memory.read_bytes()) if memory.exists() else {}
+    known = _known(memory)
     try:
         found = _found(backend.outputs(record.id, folder), key.rstrip("/"))
     except BadArchive:
@@ -42,7 +42,18 @@ def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None
     for name in gone:
         objects.delete(bucket, name)
     if changed or gone:
-        memory.write_text(json.dumps({name: mark for name, (_, mark) in found.items()}))
+        fresh = memory.with_suffix(".new")
+        fresh.write_text(json.dumps({name: mark for name, (_, mark) in found.items()}))
+        fresh.replace(memory)
+
+
+def _known(memory: Path) -> Known:
+    """Nothing known only means that everything is put again."""
+    try:
+        found: Known = json.loads(memory.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
 
 
 def _found(folders: list[Path], key: str) -> dict[str, tuple[Path, list[int]]]:

@@ -17,7 +17,7 @@ MOST_BYTES = 4 * 1024 * 1024
 
 def has_unread(record: Record, folders: Mapping[str, Path]) -> bool:
     read = record.state.get("MetricsRead", {})
-    return any(_size(folder / FILE) > read.get(host, 0) for host, folder in folders.items())
+    return any(_block(folder / FILE, read.get(host, 0)) for host, folder in folders.items())
 
 
 def take_in(record: Record, folders: Mapping[str, Path], store: MetricStore) -> dict[str, Any]:
@@ -50,13 +50,18 @@ def final(known: Iterable[Mapping[str, Any]], fresh: Iterable[Mapping[str, Any]]
 
 def _lines(file: Path, start: int) -> tuple[list[dict[str, Any]], int]:
     """Whole lines after `start`, and where they end."""
+    whole = _block(file, start)
+    return [json.loads(line) for line in whole.splitlines()], start + len(whole)
+
+
+def _block(file: Path, start: int) -> bytes:
+    # A shim that was killed may have left the beginning of a line, which never becomes whole.
     if _size(file) <= start:
-        return [], start
+        return b""
     with file.open("rb") as source:
         source.seek(start)
         block = source.read(MOST_BYTES)
-    whole = block[: block.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], start + len(whole)
+    return block[: block.rfind(b"\n") + 1]
 
 
 def _size(file: Path) -> int:

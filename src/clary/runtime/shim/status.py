@@ -20,6 +20,17 @@ def write(folder: str, status: dict[str, Any], *, durable: bool = False, name: s
     finally:
         os.close(fd)
     os.rename(f"{path}.new", path)
+    if durable:
+        sync(folder)
+
+
+def sync(folder: str) -> None:
+    """Make the names in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def write_surely(folder: str, status: dict[str, Any]) -> None:
