@@ -10,10 +10,12 @@ from typing import Any, Self
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 from tests.capabilities.training.records import request
+from tests.crash import traces
 from tests.crash.witness import Witness
 from tests.servers import REPOSITORY, Clary, wait_until
 
 from clary.cli import up
+from clary.resources.query import Query
 from clary.resources.store import DATABASE_FILE, Store
 from clary.settings import Settings
 
@@ -91,9 +93,9 @@ class Stage:
 
     def create(self, name: str, **more: Any) -> bool:
         """Ask for a job; whether that was acknowledged."""
-        output = {"OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"}}
+        more = {"algorithm": self.witness.command, "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"}} | more
         try:
-            self.sagemaker.create_training_job(**request(name, algorithm=self.witness.command, **output | more))
+            self.sagemaker.create_training_job(**request(name, **more))
         except (ClientError, BotoCoreError):
             return False
         return True
@@ -130,6 +132,16 @@ class Stage:
             return not waiting
 
         wait_until(over, SECONDS, lambda: f"{waiting}: {[self.describe(name) for name in waiting[:2]]}{self.told()}")
+
+    def assert_no_traces(self) -> None:
+        """Nothing of the jobs is left on this machine but the controller's and the server's own processes."""
+        jobs, home = self.home / "jobs", self.home
+        wait_until(lambda: not any(jobs.iterdir()), SECONDS, lambda: f"{list(jobs.iterdir())}{self.told()}")
+        wait_until(lambda: not traces.processes(home), SECONDS, lambda: str(traces.processes(home)))
+        query = Query(kind="TrainingJob", account="123456789012", region="us-east-1", limit=100_000)
+        ids = {record.id for record in self.store.page(query).records}
+        assert (traces.mounts(home), traces.control_groups(ids)) == ([], [])
+        assert "Traceback" not in self.clary.log.read_text(), self.told()
 
     def told(self) -> str:
         return self.clary.log.read_text()[-6000:]

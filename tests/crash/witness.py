@@ -20,7 +20,7 @@ class Witness:
     """`started` and `ended` count what each job said, over all its lives. `let` is asked who may go at once."""
 
     def __init__(self, let: Callable[[str], bool] = lambda name: True) -> None:
-        self._let = let
+        self.let = let
         self._free: set[str] = set()
         self._waiting: dict[str, list[socket.socket]] = {}
         self._unread: dict[socket.socket, bytes] = {}
@@ -86,7 +86,7 @@ class Witness:
             return
         self._names[line] = word
         with self._lock:
-            go = self._let(word) or word in self._free
+            go = self.let(word) or word in self._free
             if not go:
                 self._waiting.setdefault(word, []).append(line)
         if go:
