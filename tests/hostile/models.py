@@ -84,3 +84,10 @@ def model_fn(folder):
 BROKEN = """
 raise RuntimeError("this model is broken on purpose")
 """
+
+DEFAULT = """
+def model_fn(folder):
+    return folder
+def predict_fn(data, model):
+    return data
+"""

@@ -1,13 +1,12 @@
 """Endpoints under abuse: by their callers, and by the models in them. A good endpoint beside them stays good."""
 
-import io
+import pickle
 import socket
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy
 import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.training.journey import BUCKET
@@ -33,6 +32,7 @@ def endpoints(site: Site) -> Iterator[None]:
     outside = str(site.home.parent / "outside" / "written")
     archives = {
         "good": script(models.ECHO),
+        "default": script(models.DEFAULT),
         "impostor": script(models.IMPOSTOR),
         "broken": script(models.BROKEN),
         "traversal": tar(*REFUSED["traversal"](outside), good=[file("code/inference.py", models.ECHO.encode())]),
@@ -91,10 +91,23 @@ def test_models_that_cannot_be_loaded(site: Site, endpoints: None, name: str) ->
     good(site)
 
 
+def test_pickles_of_callers_are_not_loaded(site: Site, endpoints: None) -> None:
+    """An array of objects, as `numpy.save` writes it; the same call with numbers is answered."""
+    assert settled(site, "default")["EndpointStatus"] == "InService"
+    told = [call(site, "default", npy(*kind), "application/x-npy") for kind in (("|O", PICKLE), ("<f8", bytes(8)))]
+    assert [answer[:2] for answer in told] == [(424, "ModelError"), (200, "")]
+
+
+PICKLE = pickle.dumps([1.0])
+
+
+def npy(kind: str, data: bytes) -> bytes:
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (1,), }}".ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
+
+
 def test_calls_that_mean_harm(site: Site, endpoints: None) -> None:
     assert settled(site, "good")["EndpointStatus"] == "InService"
-    pickled = io.BytesIO()
-    numpy.save(pickled, numpy.array([print], dtype=object), allow_pickle=True)
     assert call(site, "good", bytes(7 * MEGABYTE))[:2] == (400, "ValidationError")
     assert call(site, "good", b"raise")[:2] == (424, "ModelError")
     assert call(site, "good", b"recursion")[:2] == (424, "ModelError")

@@ -65,6 +65,29 @@ def extract(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES, max_memb
         os.close(root)
 
 
+def open_file(folder: Path, file: Path) -> int:
+    """A descriptor of a plain file below a folder that user code may be changing at this moment.
+
+    No link is followed on the way, the ones in the place of folders included. Raises `OSError` for anything else.
+    """
+    *parents, name = file.relative_to(folder).parts
+    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    for part in parents:
+        above = here
+        try:
+            here = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+        finally:
+            os.close(above)
+    try:
+        found = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+    finally:
+        os.close(here)
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        os.close(found)
+        raise OSError(errno.EINVAL, "not a plain file", str(file))
+    return found
+
+
 def _merged(folders: Iterable[Path]) -> dict[str, Path]:
     chosen: dict[str, Path] = {}
     for folder in folders:

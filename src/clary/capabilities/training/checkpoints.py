@@ -4,21 +4,25 @@ The way back, from S3 into the folder before the start, is `staging.py` and the 
 """
 
 import contextlib
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from clary.capabilities.training.outputs import files
 from clary.capabilities.training.places import checkpoint_folder
 from clary.objects import Objects, parse_uri
 from clary.objects.errors import S3Error
 from clary.resources.records import Record
-from clary.runtime.archive import BadArchive
+from clary.runtime.archive import BadArchive, open_file
 from clary.runtime.backend import Backend
 
 Known = dict[str, list[int]]
 """Key to size and modification time (nanoseconds) of what was last put into S3."""
+Place = tuple[Path, Path]
+"""A checkpoint folder and a file below it."""
+COPY_BYTES = 1024 * 1024
 
 
 def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None:
@@ -33,11 +37,12 @@ def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None
     known = _known(memory)
     try:
         found = _found(backend.outputs(record.id, folder), key.rstrip("/"))
-    except BadArchive:
+    except (BadArchive, FileNotFoundError, NotADirectoryError):
+        # The job is rearranging its folders; it is looked at again soon.
         return
-    changed = {name: (file, mark) for name, (file, mark) in found.items() if known.get(name) != mark}
-    for name, (file, _) in changed.items():
-        _put(record, bucket, name, file, jobs, objects)
+    changed = {name: place for name, (place, mark) in found.items() if known.get(name) != mark}
+    for name, place in changed.items():
+        _put(record, bucket, name, place, jobs, objects)
     gone = known.keys() - found.keys()
     for name in gone:
         objects.delete(bucket, name)
@@ -56,22 +61,28 @@ def _known(memory: Path) -> Known:
     return found
 
 
-def _found(folders: list[Path], key: str) -> dict[str, tuple[Path, list[int]]]:
-    found: dict[str, tuple[Path, list[int]]] = {}
+def _found(folders: list[Path], key: str) -> dict[str, tuple[Place, list[int]]]:
+    found: dict[str, tuple[Place, list[int]]] = {}
     for folder in folders:
         for file in files(folder):
-            status: Any = file.stat()
+            try:
+                status = file.lstat()
+            except OSError:
+                continue
             name = f"{key}/{file.relative_to(folder).as_posix()}".lstrip("/")
-            found[name] = (file, [status.st_size, status.st_mtime_ns])
+            found[name] = ((folder, file), [status.st_size, status.st_mtime_ns])
     return found
 
 
-def _put(record: Record, bucket: str, key: str, file: Path, jobs: Path, objects: Objects) -> None:
-    # A copy: the job goes on writing to its own file.
+def _put(record: Record, bucket: str, key: str, place: Place, jobs: Path, objects: Objects) -> None:
+    # A copy: the job goes on writing to its own file, and may put links in the place of files and folders.
     copy = jobs / record.id / "checkpoint.part"
     try:
-        shutil.copyfile(file, copy, follow_symlinks=False)
-    except FileNotFoundError:
+        with os.fdopen(open_file(*place), "rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target, COPY_BYTES)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         return
     with contextlib.suppress(S3Error):
         # A name that no object can have stays on the machine, as it would on AWS.
