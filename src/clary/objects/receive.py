@@ -22,7 +22,7 @@ LARGE_DOCUMENTS = dict.fromkeys(
     ("CompleteMultipartUpload", "DeleteObjects", "PutBucketLifecycleConfiguration", "PutBucketReplication"),
     2 * 1024 * 1024,
 )
-"""Bodies that AWS allows to list thousands of things. Every byte of XML may become a node of thirty times its size."""
+"""Bodies that AWS allows to list thousands of things. Read, XML may take forty times its size."""
 SILENCE_SECONDS = 30.0
 """How long a client may send nothing in the middle of a body. A slow one may take as long as it likes."""
 STREAMING = "STREAMING-"
