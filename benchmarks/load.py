@@ -15,6 +15,8 @@ from pathlib import Path
 Address = tuple[str, int] | Path
 """A port, or a unix socket."""
 
+SILENCE_SECONDS = 30.0
+
 
 @dataclass(slots=True)
 class Result:
@@ -51,7 +53,10 @@ def drive(
         poll.register(number, select.EPOLLIN)
         connection.send(request)
     while open_now:
-        for number, _ in poll.poll(30):
+        ready = poll.poll(SILENCE_SECONDS)
+        if not ready:
+            raise RuntimeError(f"{address} has not answered for {SILENCE_SECONDS:g} s")
+        for number, _ in ready:
             connection = open_now[number]
             if not connection.receive():
                 continue
