@@ -93,8 +93,10 @@ class ReplyReader:
         code = rest[:3]
         if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
             raise Broken("not an HTTP answer")
-        pairs = (line.partition(":") for line in lines)
-        self._headers = {name.lower(): value.strip() for name, _, value in pairs}
+        pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        if len({value for name, value in pairs if name == "content-length"}) > 1:
+            raise Broken("two lengths that differ")
+        self._headers = dict(pairs)
         self._frame(version, int(code))
         return int(code)
 
