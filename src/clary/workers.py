@@ -3,6 +3,7 @@
 Workers are identical, share the port (SO_REUSEPORT) and hold no state.
 """
 
+import gc
 import os
 import signal
 from functools import partial
@@ -42,7 +43,10 @@ def _load(parent: int, _target: str) -> Any:
     end_with_parent(parent)
     from clary.app import server
 
-    return server()
+    made = server()
+    # What lives as long as the process need not be looked at by every collection.
+    gc.freeze()
+    return made
 
 
 if __name__ == "__main__":
