@@ -21,7 +21,13 @@ STABLE_SECONDS = 300.0
 LONGEST_BACKOFF = 60.0
 DRAIN_SECONDS = 2.0
 """Longer than any server believes an old route."""
-DEFAULT_STARTUP_SECONDS = 240.0
+ROOM_SECONDS = 2.0
+"""As often as a training job looks whether there is room, so that neither keeps the other from it."""
+NO_CAPACITY = (
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. "
+    "Please retry using a different ML instance type or after some time."
+)
+"""AWS's words."""
 
 Presence = Literal["absent", "starting", "running", "ended"]
 
@@ -132,25 +138,33 @@ class _Turn:
     def _tend_instance(self, instance: Instance, variant: Variant) -> Instance | None:
         """The instance as it now is; `None` when its workload is over."""
         sight = self.seen.get(instance.workload, Sight("absent"))
+        if instance.waiting and sight.presence != "absent":
+            instance = msgspec.structs.replace(instance, waiting=0.0)
         if instance.ready:
             return instance if sight.presence == "running" else None
         if sight.presence == "running" and sight.healthy:
             return msgspec.structs.replace(instance, ready=True, proven=True, since=self.now)
         if sight.presence == "absent":
-            return self._begin(instance, sight)
+            return self._begin(instance, variant, sight)
         if sight.presence == "ended":
             return self._failed(instance, variant, sight.broken)
-        limit = variant.production.get("ContainerStartupHealthCheckTimeoutInSeconds") or self.startup
-        if sight.started and self.now - sight.started > limit:
+        if sight.started and self.now - sight.started > self._patience(variant):
             return self._failed(instance, variant, "", final=True)
         return instance
 
-    def _begin(self, instance: Instance, sight: Sight) -> Instance | None:
+    def _patience(self, variant: Variant) -> float:
+        """Seconds that a new instance may wait for room, and then again to become healthy."""
+        return variant.production.get("ContainerStartupHealthCheckTimeoutInSeconds") or self.startup
+
+    def _begin(self, instance: Instance, variant: Variant, sight: Sight) -> Instance | None:
         if sight.broken:
             if not instance.proven:
                 self.failure = sight.broken
             return instance if not instance.proven else None
-        if sight.blocked:
+        if instance.waiting and not instance.proven and self.now - instance.waiting > self._patience(variant):
+            # Given up rather than kept: what it holds may be what another endpoint or job is waiting for.
+            self.failure = NO_CAPACITY
+        elif sight.blocked:
             self.message = sight.blocked
         elif instance.not_before <= self.now:
             self.start.append(instance.workload)
@@ -192,6 +206,8 @@ class _Turn:
         """Seconds until something may have changed that nobody tells us."""
         fleet = [instance for each in (fleets.serving, fleets.next) if each for instance in each.instances]
         pending = [instance for instance in fleet if not instance.ready]
+        if pending and all(instance.waiting for instance in pending) and not fleets.retired:
+            return ROOM_SECONDS
         if pending or fleets.retired:
             return 0.1 if any(self.now - instance.since < 10 for instance in pending) else 0.5
         return 5.0 if fleet else None

@@ -5,11 +5,14 @@ before it is started: nothing that runs is ever unknown.
 """
 
 import hashlib
+from collections.abc import Set
 from typing import Any
 
 import msgspec
 
 STATE_KEY = "Fleets"
+CONFIG_KEY = "ShownConfig"
+"""The configuration that was shown last, for an endpoint that has no fleet any more."""
 
 
 class Instance(msgspec.Struct, kw_only=True, frozen=True):
@@ -22,6 +25,8 @@ class Instance(msgspec.Struct, kw_only=True, frozen=True):
     failures: int = 0
     """Starts in a row that ended before the instance had served for a while."""
     not_before: float = 0.0
+    waiting: float = 0.0
+    """Since when there has been no room to start it; 0 when there was none to wait for."""
     proven: bool = False
     """The place has been ready once: from then on it is restarted for ever, not given up."""
 
@@ -82,6 +87,12 @@ class Fleets(msgspec.Struct, kw_only=True, frozen=True):
     """FailureReason of the endpoint."""
 
     @property
+    def waiting(self) -> tuple[Instance, ...]:
+        """Those that were told to wait for room."""
+        found = [each for each in (self.serving, self.next) if each]
+        return tuple(instance for each in found for instance in each.instances if instance.waiting)
+
+    @property
     def current(self) -> Fleet | None:
         """What Describe shows."""
         return self.serving or self.next
@@ -99,12 +110,38 @@ def load(state: dict[str, Any]) -> Fleets:
 
 def dump(fleets: Fleets) -> dict[str, Any]:
     """The part of a record's state that these fleets are."""
-    shown = {"FailureReason": fleets.failure} if fleets.failure else {"FailureReason": None}
+    shown: dict[str, Any] = {"FailureReason": fleets.failure or None}
+    if fleets.current:
+        shown[CONFIG_KEY] = fleets.current.config
     return {STATE_KEY: msgspec.to_builtins(fleets), **shown}
+
+
+def await_room(fleets: Fleets, workloads: Set[str], now: float) -> Fleets:
+    """With these workloads marked as waiting since now, where they were not already."""
+
+    def marked(instance: Instance) -> Instance:
+        begins = instance.workload in workloads and not instance.waiting
+        return msgspec.structs.replace(instance, waiting=now) if begins else instance
+
+    def each(found: Fleet | None) -> Fleet | None:
+        if found is None:
+            return None
+        variants = (
+            msgspec.structs.replace(variant, instances=tuple(map(marked, variant.instances)))
+            for variant in found.variants
+        )
+        return msgspec.structs.replace(found, variants=tuple(variants))
+
+    return msgspec.structs.replace(fleets, serving=each(fleets.serving), next=each(fleets.next))
 
 
 def plan_instance(record_id: str, generation: int, variant: str, number: int, now: float) -> Instance:
     return Instance(workload=f"{record_id}-{generation}-{short(variant)}-{number}", since=now)
+
+
+def variant_of(record_id: str, workload: str) -> str:
+    """What is the same for all workloads of one variant of one fleet, and for no others of its endpoint."""
+    return workload.removeprefix(f"{record_id}-").rpartition("-")[0]
 
 
 def short(name: str) -> str:

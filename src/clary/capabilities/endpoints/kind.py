@@ -94,7 +94,8 @@ def _summary(variant: fleet.Variant, resolved: float) -> dict[str, Any]:
 def config_name(view: View) -> str:
     """The configuration that serves, not the one an update is bringing up."""
     current = _fleets(view).current
-    return current.config if current else str(view.record.spec["EndpointConfigName"])
+    last = view.record.state.get(fleet.CONFIG_KEY) or view.record.spec["EndpointConfigName"]
+    return current.config if current else str(last)
 
 
 def pending(view: View) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
+from clary.capabilities.endpoints.keep import Artefacts, keep
 from clary.capabilities.endpoints.plan import GRACE_SECONDS, Placed
 from clary.capabilities.instances import Machine, fit
 from clary.companions.iam import KeyRing
@@ -31,8 +32,9 @@ class NoModelData(Exception):
 def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Placed:
     """Raises `NoModelData`, `NoCapacity`, `UnknownImage`, or the `AwsError` of a role that is gone."""
     container = fleet.container(variant.model)
-    archive, files = _model_data(parts.need(Objects), record.account, container)
     settings = parts.need(Settings)
+    home = kept_home(record, settings) / fleet.variant_of(record.id, workload)
+    artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container))
     return Placed(
         key=record.id,
         wake=str(parts.need(Wake).path),
@@ -41,10 +43,13 @@ def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Plac
         limits=_limits(variant, settings),
         framework=environment_of(container["Image"]),
         credentials=_credentials(record, variant, parts),
-        model_archive=archive,
-        model_files=files,
-        code_archive=_code(parts.need(Objects), record.account, container),
+        artefacts=artefacts,
     )
+
+
+def kept_home(record: Record, settings: Settings) -> Path:
+    """Where an endpoint keeps what its instances start from."""
+    return settings.home / "endpoints" / record.id
 
 
 def _limits(variant: Variant, settings: Settings) -> Limits:
@@ -57,6 +62,11 @@ def _limits(variant: Variant, settings: Settings) -> Limits:
 def log_file(record: Record, variant: Variant, workload: str, parts: Parts) -> Path:
     group, stream = f"/aws/sagemaker/Endpoints/{record.name}", f"{variant.name}/{fleet.instance_id(workload)}"
     return parts.need(LogStore).stream(record.account, record.region, group, stream)
+
+
+def _find(objects: Objects, account: str, container: dict[str, Any]) -> Artefacts:
+    archive, files = _model_data(objects, account, container)
+    return Artefacts(archive, files, _code(objects, account, container))
 
 
 def _model_data(

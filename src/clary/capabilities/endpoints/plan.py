@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
+from clary.capabilities.endpoints.keep import Artefacts
 from clary.runtime.workload import Instance, Limits, Mount, Workload
 
 HOST = "algo-1"
@@ -29,10 +29,7 @@ class Placed:
     limits: Limits
     framework: str
     credentials: Mapping[str, str]
-    model_archive: Path | None = None
-    model_files: tuple[tuple[str, Path], ...] = ()
-    """Uncompressed model data: path below the model folder, and the file."""
-    code_archive: Path | None = None
+    artefacts: Artefacts
 
 
 def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
@@ -44,7 +41,7 @@ def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
         image=container["Image"],
         purpose="serve",
         environment=_environment(container, placed),
-        folders=() if placed.model_files else (MODEL,),
+        folders=() if placed.artefacts.files else (MODEL,),
         instances=(Instance(host=HOST, log=placed.log, mounts=_mounts(placed)),),
         limits=placed.limits,
         isolated=bool(variant.model.get("EnableNetworkIsolation")),
@@ -58,16 +55,16 @@ def _environment(container: dict[str, Any], placed: Placed) -> dict[str, str]:
         ours["CLARY_CPUS"] = str(max(1, int(placed.limits.cpus)))
     if placed.limits.memory_bytes:
         ours["CLARY_MEMORY_BYTES"] = str(placed.limits.memory_bytes)
-    if placed.model_archive:
+    if placed.artefacts.archive:
         ours["CLARY_MODEL_ARCHIVE"] = MODEL_ARCHIVE
-    if placed.code_archive:
+    if placed.artefacts.code:
         ours["CLARY_CODE_ARCHIVE"] = CODE_ARCHIVE
     return {**placed.credentials, **container.get("Environment", {}), **ours}
 
 
 def _mounts(placed: Placed) -> tuple[Mount, ...]:
-    mounts = [Mount(source=str(file), target=f"{MODEL}/{name}") for name, file in placed.model_files]
-    for source, target in ((placed.model_archive, MODEL_ARCHIVE), (placed.code_archive, CODE_ARCHIVE)):
+    mounts = [Mount(source=str(file), target=f"{MODEL}/{name}") for name, file in placed.artefacts.files]
+    for source, target in ((placed.artefacts.archive, MODEL_ARCHIVE), (placed.artefacts.code, CODE_ARCHIVE)):
         if source:
             mounts.append(Mount(source=str(source), target=target))
     return tuple(mounts)

@@ -4,15 +4,18 @@ Actions may be repeated and come after the state that names their workloads is s
 and the look after them is timed, not immediate.
 """
 
+from pathlib import Path
+
 import msgspec
 
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.decide import Decision, Sight, decide
 from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
+from clary.capabilities.endpoints.keep import drop
 from clary.capabilities.endpoints.kind import ENDPOINT
-from clary.capabilities.endpoints.place import NoModelData, log_file, place
+from clary.capabilities.endpoints.place import NoModelData, kept_home, log_file, place
 from clary.capabilities.endpoints.plan import HOST, workload
-from clary.capabilities.endpoints.watch import healthy, last_lines
+from clary.capabilities.endpoints.watch import healthy, last_lines, say
 from clary.capabilities.instances import NoCapacity
 from clary.resources.kinds import Kind
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
@@ -40,8 +43,9 @@ class EndpointReconciler:
             look.forget(before, decision.fleets)
             return Become(decision.status, message=decision.fleets.failure, state=fleet.dump(decision.fleets))
         if record.status == "Deleting" and not before.retired:
-            return Remove()
-        look.act(decision)
+            return Remove(lambda: drop(kept_home(record, settings)))
+        if full := look.act(decision):
+            return look.await_room(before, full, decision)
         return Wait(decision.wait)
 
 
@@ -68,17 +72,35 @@ class _Look:
         """A start or an end that was cut short may have left a folder that looks like no workload."""
         for gone in {each.workload for each in before.retired} - {each.workload for each in after.retired}:
             self._backend.destroy(gone)
+        if before.retired and not after.retired:
+            fleets = [each for each in (after.serving, after.next) if each]
+            kept = {fleet.variant_of(self._record.id, each.workload) for one in fleets for each in one.instances}
+            drop(kept_home(self._record, self._parts.need(Settings)), kept)
 
-    def act(self, decision: Decision) -> None:
-        for name in decision.start:
-            try:
-                self._backend.start(self._planned[name])
-            except NoRoom:
-                return  # tried again at the next look
+    def act(self, decision: Decision) -> dict[str, str]:
+        """Ends before starts, which may need the room. Which could not be started, and what they wait for."""
         for name in decision.stop:
             self._backend.stop(name)
         for name in decision.destroy:
             self._backend.destroy(name)
+        full: dict[str, str] = {}
+        for name in decision.start:
+            try:
+                self._backend.start(self._planned[name])
+            except NoRoom as error:
+                full[name] = f"Waiting for room: {error}"
+        return full
+
+    def await_room(self, fleets: Fleets, full: dict[str, str], decision: Decision) -> Outcome:
+        """Said once for each instance, in its log and as a message of the endpoint; then looked at again."""
+        store = self._parts.need(Store)
+        marked = fleet.await_room(fleets, full.keys(), store.now())
+        if marked == fleets:
+            return Wait(decision.wait)
+        known = {each.workload for each in fleets.waiting}
+        for name in full.keys() - known:
+            say(Path(self._planned[name].instances[0].log), store.now(), full[name])
+        return Become(decision.status, message=next(iter(full.values())), state=fleet.dump(marked))
 
     def _instance(self, instance: Instance, variant: Variant) -> Sight:
         sight = self._presence(instance.workload)

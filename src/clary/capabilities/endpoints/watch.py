@@ -1,10 +1,10 @@
-"""Looking at an instance from outside: does it answer `/ping`, and what did it say last."""
+"""An instance from outside: does it answer `/ping`, what did it say last; and what is said before it starts."""
 
 import os
 import socket
 from pathlib import Path
 
-from clary.logfile import parse
+from clary.logfile import frame, parse
 
 PING_SECONDS = 0.25
 """A healthy server answers in a millisecond. AWS allows 2 s, but a late answer only costs another look here."""
@@ -40,3 +40,9 @@ def last_lines(log: Path) -> str:
     whole = lines if size <= TAIL_BYTES else lines[1:]
     texts = [parse(line)[1] for line in whole[-LINES:]]
     return f"Last lines of the log: {' | '.join(text.strip() for text in texts if text.strip())}" if texts else ""
+
+
+def say(log: Path, now: float, text: str) -> None:
+    """A line of ours in the log of an instance that does not run yet."""
+    with log.open("ab") as file:
+        file.write(frame(int(now * 1000), text.encode()))
