@@ -5,6 +5,7 @@ through a folder of wheels, says so to pip alone. Standard library only: `make` 
 """
 
 import configparser
+import functools
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,12 @@ class Indexes:
         """Folders and files of this machine that the settings name."""
         places = (self.index_url, *self.extra_index_url, *self.find_links, self.cert)
         return [path for path in map(_local, places) if path is not None and path.exists()]
+
+
+@functools.cache
+def of_this_machine() -> Indexes:
+    """`configured()`, read once: every job asks."""
+    return configured()
 
 
 def configured(environ: Mapping[str, str] | None = None) -> Indexes:

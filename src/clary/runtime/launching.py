@@ -52,6 +52,7 @@ def spec(launch: Launch) -> Spec:
         "environment": _environment(launch) | held.environment | _given(launch),
         "directory": "/",
         "view": None,
+        "unpack": {str(places.below_ml(launch.folder, target)): file for target, file in instance.unpacked.items()},
         "run_seconds": workload.limits.run_seconds,
         "grace_seconds": workload.limits.grace_seconds,
         "memory_bytes": held.memory_bytes,
@@ -84,7 +85,7 @@ def _machine(launch: Launch) -> Iterable[Entry]:
     if launch.gpus:
         yield from sandbox.graphics()
     if not launch.workload.isolated:
-        yield from (Entry("ro", str(path), str(path)) for path in indexes.configured().folders())
+        yield from (Entry("ro", str(path), str(path)) for path in indexes.of_this_machine().folders())
 
 
 def _etc(launch: Launch) -> dict[str, str]:
@@ -114,7 +115,8 @@ def _command(launch: Launch) -> list[str]:
         return [*workload.entrypoint, *workload.arguments]
     if workload.purpose == "serve":
         return ["python", "-m", "clary.serving.server", *workload.arguments]
-    return ["python", f"{_library(launch)}/clary/runtime/toolkit/train.py", *workload.arguments]
+    # The toolkit needs nothing but the standard library, and less of it is found faster.
+    return ["python", "-I", "-S", f"{_library(launch)}/clary/runtime/toolkit/train.py", *workload.arguments]
 
 
 def _library(launch: Launch) -> str:
@@ -139,7 +141,7 @@ def _environment(launch: Launch) -> dict[str, str]:
         "NVIDIA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)) or "void",
     }
     if not launch.workload.isolated:
-        environment |= indexes.configured().for_pip()
+        environment |= indexes.of_this_machine().for_pip()
     if launch.plain:
         environment |= {
             "HOME": str(launch.folder / "scratch" / "root"),

@@ -202,14 +202,10 @@ def _wait_for_end(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    with contextlib.suppress(RecursionError, OSError):
-        for path, names, _ in os.walk(folder):
-            for name in names:
-                inner = Path(path, name)
-                if not inner.is_symlink():
-                    inner.chmod(0o700)
+    with contextlib.suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
-        # User code can nest folders deeper than Python recurses and paths reach; these two walk by file descriptor.
+        # User code can shut folders, and nest them deeper than Python recurses and paths reach; these two open them
+        # and walk by file descriptor.
         subprocess.run(["chmod", "-R", "u+rwX", str(folder)], capture_output=True, check=False)
         subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, check=True)

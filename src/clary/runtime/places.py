@@ -36,6 +36,11 @@ def named(folder: Path, target: str) -> Path:
     return folder / "folders" / quote(str(_checked(target)), safe="")
 
 
+def below_ml(folder: Path, target: str) -> Path:
+    """Where something below /opt/ml lies that is in none of the writable folders."""
+    return folder / "ml" / _checked(target).relative_to(ML)
+
+
 def lay_out(folder: Path, workload: Workload, instance: Instance, etc: Mapping[str, str]) -> list[Entry]:
     """Make the folder's contents; answers the view's entries that show them. May be repeated after a crash."""
     for name in ("ml", "run", "scratch/tmp", "scratch/var", "scratch/root", "files"):
@@ -136,7 +141,7 @@ def _files(folder: Path, folders: Iterable[str], files: Mapping[str, bytes]) -> 
         if above is not None:
             _write(named(folder, str(above)) / inside.relative_to(above), content)
         elif inside.is_relative_to(ML):
-            _write(folder / "ml" / inside.relative_to(ML), content)
+            _write(below_ml(folder, target), content)
         else:
             entries.append(_file(folder, target, content))
     return entries

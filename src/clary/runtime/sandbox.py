@@ -52,8 +52,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """False: a network namespace of its own, with a loopback only."""
 
 
-def system(prefix: Path) -> list[Entry]:
-    """The read-only machine: programs, libraries, the interpreter, a minimal /etc, devices."""
+@functools.cache
+def system(prefix: Path) -> tuple[Entry, ...]:
+    """The read-only machine: programs, libraries, the interpreter, a minimal /etc, devices. Looked at once."""
     entries = [Entry("ro", "/usr", "/usr")]
     entries += [_top(name) for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32") if Path("/", name).exists()]
     entries += [Entry("ro", f"/etc/{name}", f"/etc/{name}") for name in SYSTEM_ETC if Path("/etc", name).exists()]
@@ -62,7 +63,7 @@ def system(prefix: Path) -> list[Entry]:
     entries += [Entry("ro", path, path) for path in ("/sys/devices/system",) if Path(path).exists()]
     if not prefix.is_relative_to("/usr"):
         entries.append(Entry("ro", str(prefix), str(prefix)))
-    return entries
+    return tuple(entries)
 
 
 def graphics() -> list[Entry]:
@@ -79,7 +80,12 @@ def bubblewrap(view: View, directory: str, command: Iterable[str]) -> list[str]:
         options.append("--unshare-net")
     for entry in view.entries:
         options += _option(entry)
-    return [shutil.which("bwrap") or "bwrap", *options, "--chdir", directory, "--", *command]
+    return [_program(), *options, "--chdir", directory, "--", *command]
+
+
+@functools.cache
+def _program() -> str:
+    return shutil.which("bwrap") or "bwrap"
 
 
 def plain_data(view: View) -> shim.View:
@@ -98,7 +104,7 @@ def works(rung: Rung) -> bool:
     """Whether this machine lets this user have the rung. Tried once by doing it."""
     if rung == "plain":
         return True
-    view = View(entries=tuple(system(Path(sys.base_prefix))), hostname="try", network=True)
+    view = View(entries=system(Path(sys.base_prefix)), hostname="try", network=True)
     probe = ["/bin/sh", "-c", "exit 7"]
     if rung == "bubblewrap":
         return shutil.which("bwrap") is not None and _runs(bubblewrap(view, "/", probe))

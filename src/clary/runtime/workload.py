@@ -56,6 +56,9 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[str, bytes] = {}
     """Small files by their path inside the sandbox, e.g. `/opt/ml/input/config/resourceconfig.json`."""
     mounts: tuple[Mount, ...] = ()
+    unpacked: Mapping[str, str] = {}
+    """Archives, by where they are to be seen unpacked: below /opt/ml and in none of `folders`. One that cannot be
+    unpacked leaves nothing there."""
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +104,9 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
     cause: Literal["", "stopped", "timeout", "memory", "platform"] = ""
     """`platform`: the sandbox could not be made and the user's process never ran; `message` says why."""
     max_rss_bytes: int | None = None
+    """Of the largest process, once all have ended."""
+    cpu_seconds: float | None = None
+    """Of all processes together, once they have ended."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

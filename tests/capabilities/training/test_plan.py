@@ -81,6 +81,7 @@ def test_a_script_job() -> None:
                     Mount(source=f"{STAGED}/source/sourcedir.tar.gz", target="/opt/clary/source/sourcedir.tar.gz"),
                     Mount(source="/plugin", target="/opt/clary/client"),
                 ),
+                unpacked={"/opt/ml/code": f"{STAGED}/source/sourcedir.tar.gz"},
             ),
         ),
         limits=Limits(cpus=1.5, memory_bytes=8, run_seconds=600, grace_seconds=120.0),

@@ -7,6 +7,7 @@ from clary.resources.records import Record
 ML = "/opt/ml"
 MODEL, OUTPUT, OUTPUT_DATA = f"{ML}/model", f"{ML}/output", f"{ML}/output/data"
 INPUT_DATA, CONFIG = f"{ML}/input/data", f"{ML}/input/config"
+CODE = f"{ML}/code"
 CHECKPOINTS = f"{ML}/checkpoints"
 SOURCE = "/opt/clary/source/sourcedir.tar.gz"
 PLUGIN = "/opt/clary/client"

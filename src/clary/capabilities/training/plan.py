@@ -160,6 +160,7 @@ def _instance(record: Record, site: Site, host: Host) -> Instance:
             for name, content in config_files(record, host, site.card).items()
         },
         mounts=tuple(mounts),
+        unpacked={places.CODE: str(staging.source)} if submitted(record) else {},
     )
 
 

@@ -1,5 +1,6 @@
 """Lock files, and what of them is installed on this machine."""
 
+import functools
 import hashlib
 import platform
 import re
@@ -21,6 +22,7 @@ def without_cuda(lock: str) -> str:
     return "\n".join(re.sub(r"^(torch==[\w.]+)", r"\1+cpu", line) for line in lines) + "\n"
 
 
+@functools.cache
 def key(name: str, gpu: bool) -> str:
     """Folder name of the environment: equal keys hold equal libraries."""
     marks = [text(name), sys.implementation.cache_tag, platform.system(), platform.machine(), sys.base_prefix, str(gpu)]

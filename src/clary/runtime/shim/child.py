@@ -3,8 +3,11 @@
 import contextlib
 import os
 import resource
+import shutil
 import signal
+from pathlib import Path
 
+from clary.runtime.archive import BadArchive, extract
 from clary.runtime.shim import cgroups
 from clary.runtime.shim.spec import Spec
 
@@ -57,6 +60,7 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     cgroups.enter(spec["cgroups"])
     _limit(spec)
     os.umask(0o022)
+    _unpack(spec["unpack"])
     if spec["hub"]:
         from clary.runtime.shim import hub
 
@@ -71,6 +75,16 @@ def _become(spec: Spec, output: int, reports: int) -> None:
             os._exit(namespaces.run(view, directory, spec["command"], spec["environment"], STATUS_FD))
         case _:
             _run_plainly(spec)
+
+
+def _unpack(archives: dict[str, str]) -> None:
+    """Here, under the instance's limits, because importing what it takes costs each job more than doing it."""
+    for folder, archive in archives.items():
+        try:
+            extract(Path(archive), Path(folder))
+        except (BadArchive, OSError):
+            # Whoever needs it finds nothing and says why: the toolkit tries again and fails in the user's words.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run_plainly(spec: Spec) -> None:

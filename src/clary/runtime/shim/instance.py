@@ -7,12 +7,13 @@ sign. Requests come as files (`stop`, `kill`) in the folder; a byte in the FIFO 
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import time
 from typing import Any
 
-from clary.runtime.shim import cgroups, child, processes, status
+from clary.runtime.shim import cgroups, child, kernel, processes, status
 from clary.runtime.shim.logs import LogPump
 from clary.runtime.shim.metrics import MetricReader
 from clary.runtime.shim.spec import Spec
@@ -24,6 +25,8 @@ WATCH = 0.25
 """Seconds between looks at the memory, where no cgroup holds the limit."""
 DRAIN = 5.0
 """Longest wait for the output's end after the last process was ended."""
+SOON = 0.05
+"""Seconds until the next try to ask a process to end that has not begun yet."""
 HUB = 15.0
 """Longest wait for the network of a workload with several instances."""
 NOT_FOUND = b"bwrap: execvp "
@@ -68,15 +71,15 @@ class Instance:
         cgroups.make(self.spec["cgroups"])
         if self.spec["hub"]:
             self._wait_for_hub(self.spec["hub"])
-        if self.spec["sandbox"] == "plain":
-            _adopt_orphans()
+        kernel.adopt_orphans()
         self.child = child.start(self.spec)
         self.began = time.monotonic()
         self._say("running", started=time.time())
-        code, usage = self._watch([control, wakeup])
+        code = self._watch([control, wakeup])
         self._end_everything()
         self._drain()
-        self._finish(code, usage)
+        _reap()
+        self._finish(code)
 
     def _wait_for_hub(self, folder: str) -> None:
         """Until the network is there; from then on holds its life line. Without a network the child says so."""
@@ -88,7 +91,7 @@ class Instance:
         with contextlib.suppress(OSError):
             os.open(f"{folder}/hub.life", os.O_WRONLY | os.O_NONBLOCK)
 
-    def _watch(self, wakers: list[int]) -> tuple[int, Any]:
+    def _watch(self, wakers: list[int]) -> int:
         poll = select.poll()
         for fd in [*wakers, self.child.output, self.child.reports]:
             poll.register(fd, select.POLLIN)
@@ -99,9 +102,9 @@ class Instance:
                 elif not self._take(fd) and events & (select.POLLHUP | select.POLLERR):
                     poll.unregister(fd)
             self._obey()
-            pid, code, usage = os.wait4(self.child.pid, os.WNOHANG)
+            pid, code = os.waitpid(self.child.pid, os.WNOHANG)
             if pid:
-                return os.waitstatus_to_exitcode(code), usage
+                return os.waitstatus_to_exitcode(code)
 
     def _patience(self) -> float:
         now = time.monotonic()
@@ -109,7 +112,7 @@ class Instance:
         if self.pump.deadline is not None:
             waits.append(self.pump.deadline - time.time())
         if self.kill_at is not None:
-            waits.append(self.kill_at - now)
+            waits.append(self.kill_at - now if self.asked else SOON)
         if self.spec["run_seconds"] is not None:
             waits.append(self.began + self.spec["run_seconds"] - now)
         return max(0.0, min(waits))
@@ -195,7 +198,7 @@ class Instance:
         self._hear(data)
         return bool(data)
 
-    def _finish(self, code: int, usage: Any) -> None:
+    def _finish(self, code: int) -> None:
         exit_code = self.exit_code
         if exit_code is None and self.spec["sandbox"] == "plain":
             exit_code = 128 - code if code < 0 else code
@@ -210,6 +213,7 @@ class Instance:
             self.cause, message = "platform", self.tail.decode("utf-8", "replace").strip()
         cgroups.remove(self.spec["cgroups"])
         ended = {"ended": time.time(), "exit_code": exit_code, "cause": self.cause, "message": message}
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = {"max_rss_bytes": usage.ru_maxrss * 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime}
         self.status |= {"phase": "exited"} | ended | used
         status.write_surely(self.folder, self.status)
@@ -222,12 +226,13 @@ class Instance:
         status.poke(self.spec["wake"], self.spec["key"])
 
 
-def _adopt_orphans() -> None:
-    """Daemons of an unsandboxed process come to the shim, which can then find and end them."""
-    with contextlib.suppress(OSError, AttributeError):
-        from clary.runtime.shim import kernel
-
-        kernel.adopt_orphans()
+def _reap() -> None:
+    """Wait for everything that was ended, so that what it used is counted: orphans come to the shim."""
+    end = time.monotonic() + DRAIN
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < end:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.002)
 
 
 def _child_signals() -> int:

@@ -1,4 +1,4 @@
-"""The few system calls that Python has no name for. Imported only where a rung needs them: ctypes takes a while."""
+"""The few system calls that Python has no name for. The nursery imports it for all shims: ctypes takes a while."""
 
 import ctypes
 import os

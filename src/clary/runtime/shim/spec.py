@@ -33,6 +33,8 @@ class Spec(TypedDict):
     environment: dict[str, str]
     directory: str
     view: View | None
+    unpack: dict[str, str]
+    """Archives, by the folder that each is unpacked into before the process starts."""
     run_seconds: float | None
     grace_seconds: float
     memory_bytes: int | None

@@ -1,8 +1,10 @@
-"""The command that starts the user's program on this host, alone or as one of several."""
+"""The command that starts the user's program on this host, alone or as one of several.
+
+What only some jobs need is imported where they need it: the toolkit's start is part of every job's.
+"""
 
 import os
 import shlex
-import socket
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -82,6 +84,8 @@ def wait_for_hosts(hosts: list[str], seconds: float = DNS_SECONDS) -> None:
 
 
 def _resolves(host: str) -> bool:
+    import socket
+
     try:
         socket.gethostbyname(host)
     except OSError:

@@ -4,7 +4,6 @@ What only some jobs need is imported where they need it: the toolkit's start is 
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,6 +77,8 @@ def install(here: Job, environ: Mapping[str, str]) -> None:
 
 
 def _pip(here: Job, environ: Mapping[str, str], words: list[str], error: type[failures.CommandFailed]) -> None:
+    import subprocess
+
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
     done = subprocess.run(
         command, cwd=here.code, env=dict(environ), stdout=None, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,6 +109,8 @@ def gpus(environ: Mapping[str, str]) -> int:
         return 0
     if visible != "all":
         return len([device for device in visible.split(",") if device])
+    import subprocess
+
     try:
         listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, check=False)
     except FileNotFoundError:
