@@ -69,6 +69,7 @@ class Creations(threading.Thread):
         self._sagemaker = client(clary, "sagemaker")
         self._witness, self._output = witness, output
         self._over = threading.Event()
+        self._lost = 0
         self.accepted: list[str] = []
         self.unanswered: list[str] = []
         """The connection broke: the job may have been accepted or not."""
@@ -77,7 +78,7 @@ class Creations(threading.Thread):
     def run(self) -> None:
         number = 0
         while not self._over.wait(PAUSE):
-            if sum(not self._witness.ended[name] for name in self.accepted) < UNFINISHED:
+            if sum(not self._witness.ended[name] for name in self.accepted[self._lost :]) < UNFINISHED:
                 self._create(f"more-{number}")
                 number += 1
 
@@ -92,6 +93,10 @@ class Creations(threading.Thread):
             self.refused[str(error.response["Error"]["Code"])] += 1
         except BotoCoreError:
             self.unanswered.append(name)
+
+    def lost(self) -> None:
+        """The machine was restarted: those so far are not waited for, they may never end."""
+        self._lost = len(self.accepted)
 
     def ended(self, count: int = 1) -> None:
         """Until so many jobs that were accepted from now on have run to their end."""

@@ -181,6 +181,7 @@ def test_each_part_killed_in_turn(world: World) -> None:
 
         # The machine: what ran on it is lost, and said to be.
         restart(world, machine=True)
+        creations.lost()
         world.until_final(*left)
         calls.answered()
         creations.ended()
