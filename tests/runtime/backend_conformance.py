@@ -3,10 +3,12 @@
 `backend` answers a new object each time it is called, over the same state: a restarted controller.
 """
 
+import io
 import itertools
 import json
 import os
 import socket
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -278,6 +280,25 @@ time.sleep(60)"""
         )
         assert (state.exit_code, state.cause, lines) == (0, "", [str(64 << 20)])
 
+    def test_what_all_processes_used_is_counted(self, bench: Bench) -> None:
+        state, lines = bench.run("sh", "-c", f"python -c '{BURN}'; echo done")
+        assert lines == ["done"]
+        assert state.cpu_seconds and 0.3 <= state.cpu_seconds < 10
+        assert state.max_rss_bytes and 100e6 < state.max_rss_bytes < 300e6
+
+    def test_one_that_is_stopped_before_it_begins_does_not_wait_for_the_grace(self, bench: Bench) -> None:
+        identity = bench.start("sleep", "600", limits=Limits(grace_seconds=600))
+        bench.backend.stop(identity)
+        assert bench.ended(identity)[0].cause == "stopped"
+
+    def test_archives_are_there_unpacked(self, bench: Bench, tmp_path: Path) -> None:
+        good, bad = _archive(tmp_path / "good.tar.gz", "a/b"), _archive(tmp_path / "bad.tar.gz", "x", "../escaped")
+        unpacked = {"/opt/ml/code": str(good), "/opt/ml/other": str(bad)}
+        look = "cd ${SAGEMAKER_BASE_DIR:-/opt/ml}; cat code/a/b; ls other"
+        state, lines = bench.run("sh", "-c", look, instance={"unpacked": unpacked})
+        assert state.exit_code and lines[0] == "content of a/b" and "No such file" in lines[1]
+        assert not list(tmp_path.rglob("escaped"))
+
     def test_thread_pools_are_told_the_cpu_limit(self, bench: Bench) -> None:
         _, lines = bench.run("/bin/sh", "-c", "echo $OMP_NUM_THREADS", limits=Limits(cpus=1))
         assert lines == ["1"]
@@ -318,6 +339,23 @@ time.sleep(60)"""
         if self.sandboxed:
             assert (tmp_path / "shared" / "file").read_text() == "original"
             assert (tmp_path / "shared" / "other").exists()
+
+
+BURN = """
+import time
+held = b"x" * 100_000_000
+while time.process_time() < 0.3: pass
+"""
+
+
+def _archive(file: Path, *names: str) -> Path:
+    with tarfile.open(file, "w:gz") as tar:
+        for name in names:
+            content = f"content of {name}\n".encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return file
 
 
 MANY = 300_000

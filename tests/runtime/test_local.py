@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.runtime.backend_conformance import SLOTS, BackendConformance, until
 
@@ -43,6 +44,45 @@ def test_a_socket_can_be_reached_however_long_the_homes_path_is(tmp_path: Path) 
     finally:
         backend.destroy("served")
     assert not path.parent.exists() and not path.parent.is_symlink()
+
+
+def test_a_killed_nursery_takes_no_shim_with_it_and_is_replaced(tmp_path: Path) -> None:
+    backend = LocalBackend(tmp_path)
+    try:
+        backend.start(_sleeper("first", tmp_path))
+        until(lambda: _phase(backend, "first") == "running")
+        for each in _nurseries():
+            each.kill()
+            each.wait()
+        backend.start(_sleeper("second", tmp_path))
+        until(lambda: _phase(backend, "second") == "running")
+        assert _phase(backend, "first") == "running"
+        assert len(_nurseries()) == 1
+    finally:
+        backend.destroy("first")
+        backend.destroy("second")
+
+
+def _sleeper(name: str, home: Path) -> Workload:
+    return Workload(
+        id=name,
+        key=name,
+        wake=str(home / "wake"),
+        image="",
+        purpose="process",
+        entrypoint=("sleep", "600"),
+        instances=(Instance(host="algo-1", log=str(home / f"{name}.log")),),
+    )
+
+
+def _phase(backend: Backend, name: str) -> str:
+    return backend.observe(name).instances[0].phase
+
+
+def _nurseries() -> list[psutil.Process]:
+    """Of this process, those that live."""
+    every = psutil.Process().children()
+    return [each for each in every if each.status() != "zombie" and "shim.nursery" in " ".join(each.cmdline())]
 
 
 SERVE = """

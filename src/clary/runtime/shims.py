@@ -1,5 +1,6 @@
 """Starting shims and talking to them: locks, requests, status files. What `LocalBackend` knows of them is here."""
 
+import atexit
 import contextlib
 import fcntl
 import functools
@@ -150,6 +151,7 @@ class _Nursery:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._calls: socket.socket | None = None
+        atexit.register(self._close)
 
     def bear(self, command: list[str], lock_fd: int) -> None:
         """Have it make a shim that looks like `command` and holds the lock."""
@@ -160,7 +162,12 @@ class _Nursery:
             except (BrokenPipeError, ConnectionResetError):
                 socket.send_fds(self._start(), call, [lock_fd])
 
+    def _close(self) -> None:
+        if self._calls:
+            self._calls.close()
+
     def _start(self) -> socket.socket:
+        self._close()
         self._calls, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             _spawn([*_command("nursery"), "-" * nursery.TITLE_BYTES], theirs.fileno())
