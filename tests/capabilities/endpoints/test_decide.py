@@ -4,8 +4,16 @@ from typing import Any
 
 import msgspec
 
-from clary.capabilities.endpoints.decide import ATTEMPTS, DRAIN_SECONDS, Decision, Sight, decide
-from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
+from clary.capabilities.endpoints.decide import (
+    ATTEMPTS,
+    DRAIN_SECONDS,
+    NO_CAPACITY,
+    ROOM_SECONDS,
+    Decision,
+    Sight,
+    decide,
+)
+from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant, await_room
 
 RECORD = "r"
 STARTUP = 240.0
@@ -22,7 +30,8 @@ def fleet(*variants: Variant, generation: int = 1) -> Fleet:
 class World:
     """Starts what it is told to; `healthy`, `crash` and the rest change what will be seen next."""
 
-    def __init__(self, fleets: Fleets, status: str = "Creating") -> None:
+    def __init__(self, fleets: Fleets, status: str = "Creating", room: int = 100) -> None:
+        self.room = room
         self.fleets, self.status, self.now = fleets, status, 1000.0
         self.sights: dict[str, Sight] = {}
         self.started: list[str] = []
@@ -41,14 +50,17 @@ class World:
         raise AssertionError(f"it never settles: {self.decision}")
 
     def _act(self, decision: Decision) -> bool:
-        for name in decision.start:
-            self.started.append(name)
-            self.sights[name] = Sight("running", started=self.now)
         for name in decision.stop:
             self.sights[name] = Sight("ended")
         for name in decision.destroy:
             self.sights.pop(name)
-        return bool(decision.start or decision.stop or decision.destroy)
+        fits = decision.start[: max(0, self.room - len(self.running))]
+        for name in fits:
+            self.started.append(name)
+            self.sights[name] = Sight("running", started=self.now)
+        before = self.fleets
+        self.fleets = await_room(before, set(decision.start) - set(fits), self.now)
+        return bool(fits or decision.stop or decision.destroy or self.fleets != before)
 
     def healthy(self) -> "World":
         for name, sight in self.sights.items():
@@ -69,6 +81,11 @@ class World:
                 self.sights[name] = Sight("ended", broken="boom")
             self.settle(10)
         return self
+
+    @property
+    def wait(self) -> float | None:
+        assert self.decision
+        return self.decision.wait
 
     @property
     def running(self) -> list[str]:
@@ -228,3 +245,38 @@ def test_a_healthy_endpoint_is_left_alone() -> None:
     world = in_service()
     decision = world.decision
     assert decision and (decision.start, decision.stop, decision.destroy, decision.wait) == ((), (), (), 5.0)
+
+
+def test_new_instance_that_finds_no_room_gives_up_after_its_patience() -> None:
+    world = World(Fleets(next=fleet(variant(count=2))), room=1).settle()
+    assert (world.status, len(world.running), world.wait) == ("Creating", 1, 0.1)
+    world.healthy().settle(STARTUP - 1)
+    assert (world.status, world.wait) == ("Creating", ROOM_SECONDS)
+    world.settle(2)
+    assert (world.status, world.fleets.failure, world.sights) == ("Failed", NO_CAPACITY, {})
+
+
+def test_update_without_room_for_both_fleets_ends_with_the_old_one_serving() -> None:
+    world = in_service()
+    world.room = 1
+    world.fleets = msgspec.structs.replace(world.fleets, next=fleet(generation=2), generation=2)
+    world.status, old = "Updating", world.serving
+    world.settle().settle(STARTUP + 1)
+    assert (world.status, world.serving, world.fleets.failure) == ("InService", old, NO_CAPACITY)
+
+
+def test_room_that_comes_in_time_is_used() -> None:
+    world = World(Fleets(next=fleet()), room=0).settle().settle(STARTUP - 1)
+    world.room = 1
+    world.settle()
+    assert world.wait == 0.5
+    assert world.settle(2).healthy().status == "InService"
+
+
+def test_place_that_has_served_waits_for_room_for_ever() -> None:
+    world = in_service()
+    world.room = 0
+    world.crash().settle(100 * STARTUP)
+    assert (world.status, world.serving, world.wait) == ("InService", [], ROOM_SECONDS)
+    world.room = 1
+    assert len(world.settle().running) == 1

@@ -1,0 +1,159 @@
+"""Where a model and its script may lie, and that an endpoint starts again whatever became of them."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.capabilities.endpoints.account import SKLEARN, XGBOOST, Account, Load, model_servers
+from tests.servers import Clary, wait_until
+
+from clary.capabilities.endpoints.keep import Artefacts, drop, keep
+
+pytestmark = pytest.mark.xdist_group("endpoints")
+
+SCRIPT = """
+import os
+from own_wheel import answer
+
+def model_fn(model_dir):
+    return sorted(os.listdir(model_dir))
+
+def transform_fn(model, body, content_type, accept, context):
+    context.set_response_header(0, "X-Amzn-SageMaker-Custom-Attributes",
+                                "heard " + context.get_request_header(0, "X-Amzn-SageMaker-Custom-Attributes"))
+    return answer(body) + " " + ",".join(model)
+"""
+REQUIREMENTS = "--no-index\n--find-links wheels\nown-wheel==1.0\n"
+
+
+def wheel() -> bytes:
+    """A package that only this archive has."""
+    files = {
+        "own_wheel.py": "def answer(body):\n    return 'answer to ' + body\n",
+        "own_wheel-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: own-wheel\nVersion: 1.0\n",
+        "own_wheel-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "own_wheel-1.0.dist-info/RECORD": "",
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        for name, text in files.items():
+            made.writestr(name, text)
+    return packed.getvalue()
+
+
+def tarball(file: Path, contents: dict[str, bytes]) -> Path:
+    with tarfile.open(file, "w:gz") as tar:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return file
+
+
+def code(prefix: str = "") -> dict[str, bytes]:
+    return {
+        f"{prefix}inference.py": SCRIPT.encode(),
+        f"{prefix}requirements.txt": REQUIREMENTS.encode(),
+        f"{prefix}wheels/own_wheel-1.0-py3-none-any.whl": wheel(),
+    }
+
+
+def ask(account: Account, endpoint: str) -> tuple[bytes, str]:
+    answer = account.runtime.invoke_endpoint(
+        EndpointName=endpoint, Body=b"7", ContentType="text/csv", CustomAttributes="trace=7"
+    )
+    return answer["Body"].read(), answer["CustomAttributes"]
+
+
+def test_script_with_requirements_beside_the_model(account: Account, tmp_path: Path) -> None:
+    account.model("wheel", SKLEARN, tarball(tmp_path / "m.tar.gz", {"weights": b"1"} | code("code/")))
+    account.config("wheel", "wheel")
+    assert account.create("wheel", "wheel")["EndpointStatus"] == "InService"
+    assert ask(account, "wheel") == (b"answer to 7 code,weights", "heard trace=7")
+    account.delete("wheel")
+
+
+def test_script_in_an_archive_of_its_own(account: Account, tmp_path: Path) -> None:
+    """As the SDK deploys scikit-learn and XGBoost models: `SAGEMAKER_SUBMIT_DIRECTORY` is an s3:// archive."""
+    account.s3.upload_file(str(tarball(tmp_path / "s.tar.gz", code())), "models", "source/sourcedir.tar.gz")
+    source = {
+        "SAGEMAKER_SUBMIT_DIRECTORY": "s3://models/source/sourcedir.tar.gz",
+        "SAGEMAKER_PROGRAM": "inference.py",
+    }
+    account.model("source", SKLEARN, tarball(tmp_path / "m.tar.gz", {"weights": b"1"}), **source)
+    account.config("source", "source")
+    assert account.create("source", "source")["EndpointStatus"] == "InService"
+    assert ask(account, "source") == (b"answer to 7 weights", "heard trace=7")
+    account.delete("source")
+
+
+def test_uncompressed_model_data(account: Account, made: tuple[Path, float]) -> None:
+    account.s3.upload_file(str(made[0].parent / "xgboost-model"), "models", "plain/xgboost-model")
+    account.s3.put_object(Bucket="models", Key="plain/", Body=b"")
+    source = {"S3Uri": "s3://models/plain/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+    container = {"Image": XGBOOST, "ModelDataSource": {"S3DataSource": source}}
+    role = "arn:aws:iam::123456789012:role/SageMakerRole"
+    account.sagemaker.create_model(ModelName="plain", PrimaryContainer=container, ExecutionRoleArn=role)
+    account.config("plain", "plain")
+    assert account.create("plain", "plain")["EndpointStatus"] == "InService"
+    assert float(account.invoke("plain")) == pytest.approx(made[1])
+    account.delete("plain")
+
+
+def test_instance_starts_again_when_model_configuration_and_data_are_gone(
+    account: Account, server: Clary, made: tuple[Path, float]
+) -> None:
+    account.model("gone", XGBOOST, made[0])
+    account.config("gone", "gone")
+    account.create("gone", "gone")
+    account.sagemaker.delete_model(ModelName="gone")
+    account.sagemaker.delete_endpoint_config(EndpointConfigName="gone")
+    account.s3.delete_object(Bucket="models", Key="gone/model.tar.gz")
+    for process in model_servers(server):
+        process.kill()
+    with Load(lambda: account.invoke("gone"), threads=1) as load:
+        load.more(5)
+    assert float(load.answers[-1]) == pytest.approx(made[1])
+    assert account.sagemaker.describe_endpoint(EndpointName="gone")["EndpointConfigName"] == "gone"
+    account.delete("gone")
+    wait_until(lambda: not any((server.home / "endpoints").iterdir()), 20)
+
+
+def test_kept_artefacts_are_links_that_outlive_their_sources(tmp_path: Path) -> None:
+    sources = [tmp_path / name for name in ("a", "b", "c")]
+    for source in sources:
+        source.write_text(source.name)
+    found = Artefacts(sources[0], (("deep/../x", sources[1]),), sources[2])
+    kept = keep(tmp_path / "e" / "1-v", lambda: found)
+    assert kept.archive and kept.code
+    assert kept.archive.stat().st_ino == sources[0].stat().st_ino
+    for source in sources:
+        source.unlink()
+
+    def lost() -> Any:
+        raise AssertionError("looked for again")
+
+    again = keep(tmp_path / "e" / "1-v", lost)
+    assert (again, [name for name, _ in again.files]) == (kept, ["deep/../x"])
+    assert [file.read_text() for file in (kept.archive, again.files[0][1], kept.code)] == ["a", "b", "c"]
+
+
+def test_keeping_that_was_cut_short_is_done_anew(tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("m")
+    half = tmp_path / "e" / "1-v.new"
+    half.mkdir(parents=True)
+    (half / "model.tar.gz").write_text("half")
+    kept = keep(tmp_path / "e" / "1-v", lambda: Artefacts(tmp_path / "m"))
+    assert kept.archive and kept.archive.read_text() == "m"
+
+
+def test_what_no_fleet_needs_is_dropped(tmp_path: Path) -> None:
+    for name in ("1-v", "2-v"):
+        keep(tmp_path / "e" / name, Artefacts)
+    drop(tmp_path / "e", {"2-v"})
+    assert [folder.name for folder in (tmp_path / "e").iterdir()] == ["2-v"]
+    drop(tmp_path / "e")
+    assert not (tmp_path / "e").exists()
