@@ -192,7 +192,7 @@ def test_xml_that_means_harm(site: Site) -> None:
     bodies = {
         "entities": nested + b"<Tagging>&a9;</Tagging>",
         "a file": b'<!DOCTYPE x [<!ENTITY x SYSTEM "file:///etc/passwd">]><Tagging>&x;</Tagging>',
-        "deep and open": b"<a>" * 100_000,
+        "deep and open": b"<a>" * 10_000,
         "cut off": b"<Tagging><TagSet>",
         "bytes": bytes(range(256)),
     }
