@@ -137,6 +137,7 @@ def test_list_parts(s3: Any) -> None:
     pages = s3.get_paginator("list_parts").paginate(**upload.names, PaginationConfig={"PageSize": 2})
     listed = [[(part["PartNumber"], part["Size"], part["ETag"]) for part in page["Parts"]] for page in pages]
     assert listed == [[(n, n, sent[n]["ETag"]) for n in (1, 2)], [(3, 3, sent[3]["ETag"])]]
+    assert refused(s3.list_parts, **upload.names, MaxParts=-1) == ("InvalidArgument", 400)
 
 
 def test_list_uploads(s3: Any) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from clary.objects.info import Bucket
 from clary.objects.tables import buckets, documents, garbage, objects, parts, uploads
+from clary.resources.prepared import Prepared
 
 NULL = "null"
 NEWEST = -(2**63)
@@ -32,7 +33,7 @@ NEWEST = -(2**63)
 
 # Statements that nearly every request runs are built once: constructing one costs more than running it.
 _BUCKET = select(buckets).where(buckets.c.name == bindparam("bucket"))
-_HELD_BUCKET = _BUCKET.with_for_update(read=True)
+_FOUND, _HELD = Prepared(_BUCKET), Prepared(_BUCKET.with_for_update(read=True))
 _KEY = select(objects).where(objects.c.bucket == bindparam("bucket"), objects.c.key == bindparam("at"))
 _LIVE = _KEY.where(objects.c.live)
 _VERSIONED = _KEY.where(objects.c.version == bindparam("wanted"))
@@ -44,11 +45,13 @@ _LIVE_FROM = (
     .limit(bindparam("most"))
 )
 _LIVE_BETWEEN = _LIVE_FROM.where(objects.c.key < bindparam("end"))
+_ANY_LIVE = Prepared(_LIVE_FROM.with_only_columns(objects.c.age).order_by(None))
+_ANY_BETWEEN = Prepared(_LIVE_BETWEEN.with_only_columns(objects.c.age).order_by(None))
 
 
 def bucket(conn: Connection, name: str, *, hold: bool = False) -> Bucket | None:
     """`hold` keeps the bucket from being deleted until the transaction ends."""
-    row = conn.execute(_HELD_BUCKET if hold else _BUCKET, {"bucket": name}).first()
+    row = (_HELD if hold else _FOUND).first(conn, {"bucket": name})
     return Bucket(*row) if row else None
 
 
@@ -137,6 +140,12 @@ def live_from(conn: Connection, name: str, start: bytes, end: bytes | None, limi
     """Live rows with `start <= key < end`, in byte order; a walk of the index `s3_objects_live`."""
     values = {"bucket": name, "start": start, "end": end, "most": limit}
     return conn.execute(_LIVE_FROM if end is None else _LIVE_BETWEEN, values).all()
+
+
+def any_live(conn: Connection, name: str, start: bytes, end: bytes | None) -> bool:
+    """Whether there is a live row with `start <= key < end`."""
+    asked = {"bucket": name, "start": start, "end": end, "most": 1}
+    return (_ANY_LIVE if end is None else _ANY_BETWEEN).first(conn, asked) is not None
 
 
 def versions_from(

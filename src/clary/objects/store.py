@@ -140,7 +140,9 @@ class Objects:
 
     def has_prefix(self, bucket: str, prefix: str) -> bool:
         """Whether any key starts with `prefix`."""
-        return next(self.list_page(bucket, prefix, 1), None) is not None
+        start = prefix.encode()
+        with self.store.read() as conn:
+            return index.any_live(conn, bucket, start, successor(start) if start else None)
 
     def list_page(self, bucket: str, prefix: str, limit: int) -> Iterator[ObjectInfo]:
         """The first `limit` of `list`."""

@@ -26,10 +26,7 @@ class Listing:
         self.encoding = params.get("EncodingType", "")
         if self.encoding not in ("", "url"):
             raise S3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
-        self.asked = params.get(size_member, MAX_KEYS)
-        if self.asked < 0:
-            raise S3Error("InvalidArgument", f"Argument {size_member} must be an integer between 0 and 2147483647")
-        self.limit = min(self.asked, MAX_KEYS)
+        self.limit = page_size(call, size_member)
 
     @property
     def bounds(self) -> tuple[bytes, bytes]:
@@ -53,6 +50,14 @@ class Listing:
         if not self.limit:
             return Page()
         return call.objects.page(call.bucket.name, *self.bounds, start, self.limit)
+
+
+def page_size(call: Call, member: str) -> int:
+    """How many entries a page has, at most what S3 gives. Raises `InvalidArgument`."""
+    asked: int = call.params.get(member, MAX_KEYS)
+    if asked < 0:
+        raise S3Error("InvalidArgument", f"Argument {member} must be an integer between 0 and 2147483647")
+    return min(asked, MAX_KEYS)
 
 
 def list_objects(call: Call) -> Answer:

@@ -9,9 +9,8 @@ from clary.objects.errors import S3Error
 from clary.objects.info import ObjectInfo
 from clary.objects.multipart import PartFile, Upload, Wanted
 from clary.objects.operations.copies import part_number
+from clary.objects.operations.lists import page_size
 from clary.objects.operations.writes import encryption, extra_of
-
-MAX_LISTED = 1000
 
 
 def create_upload(call: Call) -> Answer:
@@ -45,7 +44,7 @@ def upload_part(call: Call) -> Answer:
 
 def list_parts(call: Call) -> Answer:
     upload = _upload(call)
-    after, limit = call.params.get("PartNumberMarker", 0), min(call.params.get("MaxParts", MAX_LISTED), MAX_LISTED)
+    after, limit = call.params.get("PartNumberMarker", 0), page_size(call, "MaxParts")
     found = call.uploads.parts(upload, after, limit + 1)
     shown = found[:limit]
     output: dict[str, Any] = {

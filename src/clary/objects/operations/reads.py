@@ -6,6 +6,7 @@ from clary.objects.call import Answer, Call, Operation, checksum_members, quoted
 from clary.objects.conditions import check_read
 from clary.objects.errors import NotModified, S3Error
 from clary.objects.info import ObjectInfo
+from clary.objects.operations.lists import page_size
 from clary.objects.ranges import read_range
 from clary.wire import timestamps
 
@@ -128,7 +129,7 @@ def get_attributes(call: Call) -> Answer:
 
 
 def _parts(call: Call, info: ObjectInfo) -> dict[str, Any]:
-    after, limit = call.params.get("PartNumberMarker", 0), call.params.get("MaxParts", 1000)
+    after, limit = call.params.get("PartNumberMarker", 0), page_size(call, "MaxParts")
     rest = [part for part in info.extra.parts if part.number > after]
     shown = rest[:limit]
     output: dict[str, Any] = {
