@@ -29,6 +29,7 @@ from clary.resources.database import Database
 GRACE_SECONDS = 60.0
 """How long the file of a replaced version stays: between finding a path and opening it must be less."""
 
+DEFAULT_TYPE = "binary/octet-stream"
 _PAGE = 1000
 
 Condition = Callable[[ObjectInfo | None], None]
@@ -144,10 +145,6 @@ class Objects:
         with self.store.read() as conn:
             return index.any_live(conn, bucket, start, successor(start) if start else None)
 
-    def list_page(self, bucket: str, prefix: str, limit: int) -> Iterator[ObjectInfo]:
-        """The first `limit` of `list`."""
-        return (self._info(row) for row in self.page(bucket, prefix.encode(), b"", (b"", NEWEST), limit).rows)
-
     def page(self, bucket: str, prefix: bytes, delimiter: bytes, start: Position, limit: int) -> Page:
         """One page of live rows (`tables.objects`) and common prefixes."""
         end = successor(prefix) if prefix else None
@@ -172,14 +169,7 @@ class Objects:
     # --- writing
 
     def put_file(
-        self,
-        account: str,
-        bucket: str,
-        key: str,
-        file: Path,
-        *,
-        content_type: str = "binary/octet-stream",
-        metadata: Mapping[str, str] | None = None,
+        self, account: str, bucket: str, key: str, file: Path, *, content_type: str = DEFAULT_TYPE
     ) -> ObjectInfo:
         """Move a file in, without copying where the filesystem allows. Durable on return.
 
@@ -195,7 +185,7 @@ class Objects:
         except BaseException:
             staged.discard()
             raise
-        done = self.commit(bucket, key, staged, etag, _extra(content_type, metadata))
+        done = self.commit(bucket, key, staged, etag, Extra(headers={"content-type": content_type}))
         file.unlink(missing_ok=True)
         return done
 
@@ -206,14 +196,14 @@ class Objects:
         key: str,
         body: bytes,
         *,
-        content_type: str = "binary/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
         """As `put_file`, for small bodies."""
         self.owned(account, bucket)
         staged = self.tree.stage()
         staged.write(body)
-        return self.commit(bucket, key, staged, hashlib.md5(body).hexdigest(), _extra(content_type, metadata))
+        extra = Extra(headers={"content-type": DEFAULT_TYPE}, metadata=dict(metadata or {}))
+        return self.commit(bucket, key, staged, hashlib.md5(body).hexdigest(), extra)
 
     def commit(
         self,
@@ -322,10 +312,6 @@ def new_version() -> str:
 
 def _lock(bucket: str, key: str) -> str:
     return f"s3/{bucket}/{key}"
-
-
-def _extra(content_type: str, metadata: Mapping[str, str] | None) -> Extra:
-    return Extra(headers={"content-type": content_type}, metadata=dict(metadata or {}))
 
 
 def _values(file: str, size: int, etag: str, extra: Extra, *, marker: bool = False) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from clary.objects.errors import S3Error
 from clary.objects.info import Extra
 from clary.objects.operations.access import check_acl
 from clary.objects.operations.tags import read_header
+from clary.objects.store import DEFAULT_TYPE
 from clary.objects.tree import Staged
 
 STORED_HEADERS = (
@@ -22,7 +23,6 @@ STORED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
 )
-DEFAULT_TYPE = "binary/octet-stream"
 MAX_METADATA_BYTES = 2048
 STORAGE_CLASSES = (
     "STANDARD",
