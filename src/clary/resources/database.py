@@ -1,11 +1,12 @@
 """Connections and transactions of the one database, SQLite or PostgreSQL. `Store` is built on it."""
 
+import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, literal, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, literal, select
 from sqlalchemy.engine import make_url
 
 from clary.resources.commits import Writer
@@ -74,6 +75,11 @@ class Database:
                 self._mine.conn = None
         for call in after:
             call()
+
+    def insert(self, table: Table) -> Any:
+        """The dialect's own INSERT, which knows `on_conflict`."""
+        # Imported by name: a process pays for the dialect that it uses.
+        return importlib.import_module(f"sqlalchemy.dialects.{self.dialect}").insert(table)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call when the transaction of this thread has committed; at once where there is none."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Request = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class View:
     """A record with what is needed to show it: `computed` functions get this.
 

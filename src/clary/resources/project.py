@@ -1,6 +1,6 @@
 """Showing a record in one of AWS's output shapes: Describe, summaries of lists and results of Search alike."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any
 
 from botocore.model import Shape, StructureShape
@@ -26,34 +26,42 @@ def project(kind: Kind, shape: Shape, view: View, only: Container[str] | None = 
     wrapper = _wrapper(kind, shape)
     if wrapper:
         return {wrapper: project(kind, shape.members[wrapper], view)}
-    said = {**_standard(kind, view), **_present(view.record.state), **_present(view.record.spec)}
-    computed = kind.computed
-    found = {}
-    for name in shape.members:
-        if only is None or name in only:
-            value = computed[name](view) if name in computed else said.get(name)
-            if value is not None:
-                found[name] = value
+    spec, state, found = view.record.spec, view.record.state, {}
+    for name, compute, attribute in _plan(kind, shape):
+        if only is not None and name not in only:
+            continue
+        if compute is not None:
+            value = compute(view)
+        elif (value := spec.get(name)) is None and (value := state.get(name)) is None and attribute:
+            value = getattr(view.record, attribute) or None
+        if value is not None:
+            found[name] = value
     return found
 
 
-def _present(values: dict[str, Any]) -> dict[str, Any]:
-    """Without members that are `None`, which would hide what stands behind them."""
-    if None in values.values():
-        return {name: value for name, value in values.items() if value is not None}
-    return values
+Step = tuple[str, Callable[[View], Any] | None, str]
+"""A member: its name, the function that computes it, the record's attribute that stands behind spec and state."""
 
 
-def _standard(kind: Kind, view: View) -> dict[str, Any]:
-    record = view.record
-    parent = {kind.parent_member: record.parent} if record.parent else {}
+def _plan(kind: Kind, shape: Any) -> list[Step]:
+    """Kept on the shape, which shows one kind: a list projects it a hundred times."""
+    made: tuple[Kind, list[Step]] | None = shape.__dict__.get("_clary_plan")
+    if made is None or made[0] is not kind:
+        standard = _standard(kind)
+        steps = [(name, kind.computed.get(name), standard.get(name, "")) for name in shape.members]
+        made = shape.__dict__["_clary_plan"] = (kind, steps)
+    return made[1]
+
+
+def _standard(kind: Kind) -> dict[str, str]:
+    """Members that every record has, by the record's attribute."""
     return {
-        kind.name_member: record.name,
-        kind.arn_member: view.arn,
-        kind.status_member: record.status or None,
-        **dict.fromkeys(CREATED, record.created),
-        **dict.fromkeys(MODIFIED, record.modified),
-        **parent,
+        kind.parent_member: "parent",
+        kind.name_member: "name",
+        kind.arn_member: "arn",
+        kind.status_member: "status",
+        **dict.fromkeys(CREATED, "created"),
+        **dict.fromkeys(MODIFIED, "modified"),
     }
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, tuple_
 
+from clary.resources.prepared import Prepared
 from clary.resources.records import Record
 from clary.resources.tables import Word, records
 
@@ -58,13 +59,13 @@ class Page:
     """Give it as `after` for the following page; `None` on the last."""
 
 
-def walk(conn: Connection, query: Query, decode: Callable[[Row[Any]], Record]) -> Page:
+def walk(conn: Connection, query: Query, decode: Callable[[Any], Record]) -> Page:
     """One record more than the limit is looked for, to know whether a page follows."""
     found: list[Record] = []
     after = query.after
     chunk = query.limit + 1 if query.where is None else max(CHUNK, query.limit + 1)
     while True:
-        rows = conn.execute(_statement(conn, query, after), _values(query, after) | {"most": chunk}).all()
+        rows = _statement(conn, query, after).all(conn, _values(query, after) | {"most": chunk})
         candidates = [decode(row) for row in rows]
         found += candidates if query.where is None else filter(query.where, candidates)
         if len(found) > query.limit:
@@ -78,14 +79,14 @@ def position(sort: Sort, record: Record) -> Position:
     return tuple(getattr(record, name) for name in ORDERS[sort])
 
 
-def _statement(conn: Connection, query: Query, after: Position | None) -> Select[Any]:
+def _statement(conn: Connection, query: Query, after: Position | None) -> Prepared:
     tests = tuple(name for name in _TESTS if getattr(query, name) not in (None, ""))
     place = ("instr" if conn.dialect.name == "sqlite" else "strpos") if query.name_contains else ""
     return _built(tests, place, query.sort, query.descending, after is not None)
 
 
 @lru_cache(maxsize=256)
-def _built(tests: tuple[str, ...], place: str, sort: Sort, descending: bool, further: bool) -> Select[Any]:
+def _built(tests: tuple[str, ...], place: str, sort: Sort, descending: bool, further: bool) -> Prepared:
     """Kept, because constructing one costs more than running it. `place` is the function that finds text in text."""
     conditions = [records.c[name] == bindparam(name) for name in ("account", "region", "kind")]
     conditions += [_TESTS[name] for name in tests]
@@ -98,7 +99,7 @@ def _built(tests: tuple[str, ...], place: str, sort: Sort, descending: bool, fur
         conditions.append(tuple_(*order) < here if descending else tuple_(*order) > here)
     ordered = [column.desc() for column in order] if descending else order
     columns = [records.c[name] for name in Record.__struct_fields__]
-    return select(*columns).where(*conditions).order_by(*ordered).limit(bindparam("most"))
+    return Prepared(select(*columns).where(*conditions).order_by(*ordered).limit(bindparam("most")))
 
 
 def _values(query: Query, after: Position | None) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from clary.resources.database import Database
+from clary.resources.prepared import Prepared
 from clary.resources.query import Page, Query, walk
 from clary.resources.records import Event, Record
 from clary.resources.tables import counters, events, records, secrets, tags
@@ -31,9 +31,10 @@ _SCOPED = select(*_COLUMNS).where(
     records.c.region == bindparam("region"),
     records.c.kind == bindparam("kind"),
 )
-_BY_NAME = _SCOPED.where(records.c.name == bindparam("name"), records.c.parent == bindparam("parent"))
-_BY_ID = select(*_COLUMNS).where(records.c.id == bindparam("id"))
-_BY_ARN = select(*_COLUMNS).where(records.c.arn == bindparam("arn"), records.c.arn != "")
+_BY_NAME = Prepared(_SCOPED.where(records.c.name == bindparam("name"), records.c.parent == bindparam("parent")))
+_OF_ID = select(*_COLUMNS).where(records.c.id == bindparam("id"))
+_BY_ID, _LOCKED = Prepared(_OF_ID), Prepared(_OF_ID.with_for_update())
+_BY_ARN = Prepared(select(*_COLUMNS).where(records.c.arn == bindparam("arn"), records.c.arn != ""))
 _DUE = (
     select(records.c.id)
     .where(records.c.due.is_not(None), records.c.due <= bindparam("now"))
@@ -41,10 +42,12 @@ _DUE = (
     .limit(bindparam("most"))
 )
 _GUARDED = (records.c.id == bindparam("guard_id"), records.c.version == bindparam("guard_version"))
-_UPDATE = update(records).where(*_GUARDED)
+_UPDATE = Prepared(update(records).where(*_GUARDED), _FIELDS)
+_RESCHEDULE = update(records).where(*_GUARDED)
 _DELETE = delete(records).where(*_GUARDED)
 _EVENTS = select(events.c.record, events.c.at, events.c.status, events.c.detail, events.c.message)
-_EVENTS_OF = _EVENTS.where(events.c.record == bindparam("id")).order_by(events.c.seq)
+_EVENTS_OF = Prepared(_EVENTS.where(events.c.record == bindparam("id")).order_by(events.c.seq))
+_EVENT = Prepared(events.insert(), Event.__struct_fields__)
 _TAGS_OF = select(tags.c.key, tags.c.value).where(tags.c.record == bindparam("id")).order_by(tags.c.key)
 
 
@@ -63,15 +66,15 @@ class Store:
         self.database = Database(url)
         self.clock = clock
         self._secrets: dict[str, bytes] = {}
-        dialect = sqlite if self.database.dialect == "sqlite" else postgresql
-        self._insert = dialect.insert(records).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-        tag: Any = dialect.insert(tags)
+        insert: Any = self.database.insert
+        self._insert = Prepared(insert(records).on_conflict_do_nothing(), _FIELDS)
+        tag: Any = insert(tags)
         self._tag = tag.on_conflict_do_update(index_elements=["record", "key"], set_={"value": tag.excluded.value})
-        count: Any = dialect.insert(counters).values(value=1)
+        count: Any = insert(counters).values(value=1)
         self._count = count.on_conflict_do_update(
             index_elements=["owner", "kind"], set_={"value": counters.c.value + 1}
         ).returning(counters.c.value)
-        self._secret = dialect.insert(secrets).on_conflict_do_nothing()
+        self._secret = insert(secrets).on_conflict_do_nothing()
 
     def now(self) -> float:
         """Epoch seconds to the millisecond, the precision that clients see."""
@@ -97,10 +100,10 @@ class Store:
         """
         first = event or (Event(record=record.id, at=record.created, status=record.status) if record.status else None)
         with self.write() as conn:
-            if conn.execute(self._insert, _row(record)).rowcount != 1:
+            if self._insert.change(conn, _row(record)) != 1:
                 raise NameTaken(record.name)
             if first:
-                conn.execute(events.insert(), msgspec.structs.asdict(first))
+                _EVENT.change(conn, msgspec.structs.asdict(first))
             if tags:
                 self.set_tags(record.id, tags)
 
@@ -117,19 +120,17 @@ class Store:
 
     def locked(self, record_id: str) -> Record | None:
         """Inside a `write`: the record as it is now, which nobody else can change until the block ends."""
-        return self._one(
-            _BY_ID.with_for_update() if self.database.dialect == "postgresql" else _BY_ID, {"id": record_id}
-        )
+        return self._one(_LOCKED, {"id": record_id})
 
     def update(self, record: Record, event: Event | None = None) -> Record:
         """Write what changed in a record as read before; gives it back with its new version. Raises `Stale`."""
         after = msgspec.structs.replace(record, version=record.version + 1)
         with self.write() as conn:
             guard = {"guard_id": record.id, "guard_version": record.version}
-            if conn.execute(_UPDATE, _row(after) | guard).rowcount != 1:
+            if _UPDATE.change(conn, _row(after) | guard) != 1:
                 raise Stale(record.id)
             if event:
-                conn.execute(events.insert(), msgspec.structs.asdict(event))
+                _EVENT.change(conn, msgspec.structs.asdict(event))
         return after
 
     def reschedule(self, record: Record, due: float | None) -> None:
@@ -137,7 +138,7 @@ class Store:
         if record.due == due:
             return
         with self.write() as conn:
-            conn.execute(_UPDATE, {"guard_id": record.id, "guard_version": record.version, "due": due})
+            conn.execute(_RESCHEDULE, {"guard_id": record.id, "guard_version": record.version, "due": due})
 
     def delete(self, record: Record) -> None:
         """Nothing stays but its id, which is not used again; the name is free. Raises `Stale`."""
@@ -156,7 +157,7 @@ class Store:
     def events(self, record_id: str) -> list[Event]:
         """Oldest first."""
         with self.read() as conn:
-            rows = conn.execute(_EVENTS_OF, {"id": record_id}).all()
+            rows = _EVENTS_OF.all(conn, {"id": record_id})
         return [Event(record=row[0], at=row[1], status=row[2], detail=row[3], message=row[4]) for row in rows]
 
     def page(self, query: Query) -> Page:
@@ -193,9 +194,9 @@ class Store:
             self._secrets[name] = bytes(kept)
         return self._secrets[name]
 
-    def _one(self, statement: Any, names: dict[str, Any]) -> Record | None:
+    def _one(self, statement: Prepared, names: dict[str, Any]) -> Record | None:
         with self.read() as conn:
-            row = conn.execute(statement, names).first()
+            row = statement.first(conn, names)
         return None if row is None else _record(row)
 
 

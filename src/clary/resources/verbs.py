@@ -126,7 +126,8 @@ def _create(kind: Kind, ctx: Context, request: Request) -> Request:
 
 
 def _describe(kind: Kind, ctx: Context, request: Request) -> Request:
-    return answer(ctx, kind, find(ctx, kind, request), request)
+    with ctx.need(Store).read():
+        return answer(ctx, kind, find(ctx, kind, request), request)
 
 
 def _update(kind: Kind, ctx: Context, request: Request) -> Request:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, func, insert, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from clary.companions.cloudwatch import rollup
 from clary.companions.cloudwatch.tables import metrics, samples
@@ -60,8 +59,7 @@ class MetricStore:
         self._active: dict[str, int] = {}
         self._tidied = int(store.now() * 1000)
         self._tidying = threading.Lock()
-        dialect = sqlite if store.database.dialect == "sqlite" else postgresql
-        upsert: Any = dialect.insert(metrics)
+        upsert: Any = store.database.insert(metrics)
         self._upsert = upsert.on_conflict_do_update(index_elements=["id"], set_={"active": upsert.excluded.active})
 
     def put(
