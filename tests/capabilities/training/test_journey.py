@@ -317,6 +317,29 @@ def test_uncompressed_outputs(journey: Journey) -> None:
     assert journey.s3.get_object(Bucket=BUCKET, Key="out/plain/output/model/deep/m")["Body"].read() == b"x"
 
 
+HUGE = """
+with open("/opt/ml/model/weights", "wb") as file:
+    file.truncate(1 << 30)
+"""
+
+
+def test_huge_models_on_their_way_keep_no_other_job_waiting(journey: Journey) -> None:
+    place = {"S3OutputPath": f"s3://{BUCKET}/out", "CompressionType": "NONE"}
+    names = [f"huge-{number}" for number in range(5)]
+    for name in names:
+        journey.create(name, script=HUGE, OutputDataConfig=place)
+    for name in names:
+        wait_until(lambda name=name: journey.describe(name)["SecondaryStatus"] in ("Uploading", "Completed"), 60)  # type: ignore[misc]
+    assert journey.run("beside-huge", script="print('here')")["TrainingJobStatus"] == "Completed"
+    statuses = [journey.describe(name)["SecondaryStatus"] for name in names]
+    assert "Uploading" in statuses
+    for name in names:
+        assert journey.finished(name)["TrainingJobStatus"] == "Completed"
+        found = journey.s3.head_object(Bucket=BUCKET, Key=f"out/{name}/output/model/weights")
+        assert found["ContentLength"] == 1 << 30
+        journey.s3.delete_object(Bucket=BUCKET, Key=f"out/{name}/output/model/weights")
+
+
 def test_keys_that_cannot_be_files_fail_the_job_clearly(journey: Journey) -> None:
     journey.put("climbing/../../escape")
     found = journey.run("climbing", script="pass", InputDataConfig=[data("train", "climbing/")])

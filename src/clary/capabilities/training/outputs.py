@@ -10,6 +10,9 @@ from clary.resources.records import Record
 from clary.runtime.archive import BadArchive, entries, pack
 from clary.runtime.backend import Backend
 
+LARGE_BYTES = 16 * 1024 * 1024
+LARGE_FILES = 1000
+
 
 class CannotUpload(Exception):
     """The place for the outputs is gone, or what user code left cannot be an object."""
@@ -24,6 +27,20 @@ def upload(record: Record, backend: Backend, jobs: Path, objects: Objects) -> No
         _upload(record, backend, jobs / record.id, bucket, key, objects)
     except BadArchive as error:
         raise CannotUpload(f"Failed to upload model artifacts: {error}") from error
+
+
+def are_large(record: Record, backend: Backend) -> bool:
+    """Whether the upload takes long enough that nothing else should wait for it."""
+    size = 0
+    sources = [each for folder in (places.MODEL, places.OUTPUT_DATA) for each in backend.outputs(record.id, folder)]
+    try:
+        for number, entry in enumerate(entry for source in sources for entry in entries(source)):
+            size += entry.lstat().st_size
+            if size > LARGE_BYTES or number > LARGE_FILES:
+                return True
+    except BadArchive:
+        return False
+    return False
 
 
 def _upload(record: Record, backend: Backend, work: Path, bucket: str, key: str, objects: Objects) -> None:

@@ -12,6 +12,7 @@ from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
 from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, log_stream, plan
+from clary.capabilities.training.uploads import Uploads
 from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
@@ -36,12 +37,15 @@ ROOM_SECONDS = 2.0
 
 
 class TrainingReconciler:
-    """One per controller; keeps nothing."""
+    """One per controller; all it keeps is which uploads are in hand."""
 
     kind = TRAINING_JOB
 
+    def __init__(self) -> None:
+        self._uploads = Uploads()
+
     def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts)
+        work = Work(record, parts, self._uploads)
         chosen = decide(record, work.look())
         return work.act(chosen) if isinstance(chosen, Step) else chosen
 
@@ -49,8 +53,8 @@ class TrainingReconciler:
 class Work:
     """One look at one record and what follows from it."""
 
-    def __init__(self, record: Record, parts: Parts) -> None:
-        self.record, self.parts = record, parts
+    def __init__(self, record: Record, parts: Parts, uploads: Uploads) -> None:
+        self.record, self.parts, self.uploads = record, parts, uploads
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.jobs = self.settings.home / "jobs"
@@ -132,10 +136,20 @@ class Work:
 
     def upload(self) -> Outcome:
         try:
-            outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))
+            if outputs.are_large(self.record, self.backend):
+                if not self.uploads.done(self.record.id, self._put_outputs, self._ask_again):
+                    return Wait(WATCH_SECONDS)
+            else:
+                self._put_outputs()
         except outputs.CannotUpload as error:
             return self._failed(f"ClientError: {error}")
         return uploaded(self.record, self.look())
+
+    def _put_outputs(self) -> None:
+        outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))
+
+    def _ask_again(self) -> None:
+        self.parts.need(Wake).poke(self.record.id)
 
     def _failed(self, why: str) -> Become:
         return fail(self.record, self.look(), failure.cut(why))
