@@ -25,6 +25,7 @@ class Account:
     """The clients of one running server, with a model `m` and a configuration `c`."""
 
     def __init__(self, server: Clary, model: Path) -> None:
+        self.artefact = model
         env = server.client_environ()
         session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"])
         settings = Config(retries={"total_max_attempts": 1}, max_pool_connections=20)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("endpoints")
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, made: tuple[Path, float]) -> Iterator[Account]:
     """One slot, and little patience."""
-    with Clary(tmp_path_factory.mktemp("small") / "home", slots="1", endpoint_startup_seconds="30") as clary:
+    with Clary(tmp_path_factory.mktemp("small") / "home", slots="1", endpoint_startup_seconds="20") as clary:
         yield Account(clary.start(), made[0])
 
 
@@ -24,7 +24,6 @@ def said(account: Account, endpoint: str) -> list[str]:
 
 def test_update_and_second_endpoint_without_room(small: Account, made: tuple[Path, float]) -> None:
     small.create("first")
-    small.config("c2", "m", ContainerStartupHealthCheckTimeoutInSeconds=60)
     small.sagemaker.create_endpoint(EndpointName="second", EndpointConfigName="c")
     small.sagemaker.update_endpoint(EndpointName="first", EndpointConfigName="c")
     waiting = "Waiting for room: 1 of 1 instances are in use on this machine"
