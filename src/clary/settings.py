@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_invocation_bytes: int = 6_291_456
     """Largest body of InvokeEndpoint; AWS's API model says this, its newer documentation 25 MB."""
     endpoint_startup_seconds: float = 240.0
-    """How long a model may take to become healthy where its variant gives no
+    """How long a new instance may wait for room, and then again take to become healthy, where its variant gives no
     ContainerStartupHealthCheckTimeoutInSeconds."""
 
     @property
