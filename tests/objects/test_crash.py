@@ -13,8 +13,9 @@ from sqlalchemy import select
 from tests.objects.conftest import ACCOUNT, BUCKET
 
 from clary.objects import Objects
+from clary.objects.completion import Wanted
 from clary.objects.info import Extra
-from clary.objects.multipart import Uploads, Wanted
+from clary.objects.multipart import Uploads
 from clary.objects.tables import garbage
 from clary.resources.database import Database
 

@@ -188,6 +188,14 @@ def test_checksums_of_the_whole(s3: Any, algorithm: str, kind: str) -> None:
     assert (got["Body"].read(), got[member], got["ChecksumType"]) == (BLOCK + b"tail", done[member], kind)
 
 
+def test_a_checksum_of_the_whole_is_checked_or_refused(s3: Any) -> None:
+    upload = Upload(s3, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+    part = upload.part(1, b"tail", ChecksumAlgorithm="CRC32")
+    assert upload.complete_refused(part, ChecksumCRC32="AAAAAA==") == ("BadDigest", 400)
+    assert upload.complete_refused(part, ChecksumCRC32C="AAAAAA==") == ("InvalidRequest", 400)
+    assert upload.complete(part, ChecksumCRC32=part["ChecksumCRC32"])["ChecksumCRC32"] == part["ChecksumCRC32"]
+
+
 def test_transfers(s3: Any, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(21 * MB + 7))

@@ -7,66 +7,30 @@ file of its own, and completion then joins the parts inside the kernel (`copy_fi
 """
 
 import fcntl
-import hashlib
 import os
 import secrets
 import shutil
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from clary.objects import checksums, index
+from clary.objects import index
+from clary.objects.completion import BODY, Part, Upload, Wanted, check_whole, choose, etag_of, fills_body, whole
 from clary.objects.errors import S3Error
 from clary.objects.index import NEWEST
-from clary.objects.info import Extra, ObjectInfo, PartInfo, decode_extra, encode_extra
+from clary.objects.info import Extra, ObjectInfo, decode_extra, encode_extra
 from clary.objects.listing import Page, Position, successor, walk
 from clary.objects.names import key_bytes
 from clary.objects.store import Condition, Objects
 from clary.objects.tables import parts, uploads
 from clary.objects.tree import Staged
 
-MIN_PART_BYTES = 5 * 1024 * 1024
 MAX_PARTS = 10_000
 MAX_SHARED_BYTES = 1 << 42
 """Below the file size limit of every common filesystem."""
-
-BODY = "body"
-
-
-class Upload(msgspec.Struct, frozen=True):
-    id: str
-    bucket: str
-    key: str
-    started: float
-    stride: int
-    extra: Extra
-    """What the object will have; `checksums` maps the chosen algorithm to an empty text until completion."""
-
-    @property
-    def algorithm(self) -> str:
-        return next(iter(self.extra.checksums), "")
-
-
-class Part(msgspec.Struct, frozen=True):
-    number: int
-    size: int
-    etag: str
-    modified: float
-    file: str
-    offset: int
-    checksums: dict[str, str]
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """A part as the completing client names it."""
-
-    number: int
-    etag: str
-    checksums: dict[str, str] = {}
 
 
 class PartFile:
@@ -231,8 +195,8 @@ class Uploads:
         """
         stored = {part.number: part for part in self.parts(upload)}
         chosen = choose(stored, wanted)
-        extra = _whole(upload, chosen)
-        _check_whole(extra, chosen, stated, size)
+        extra = whole(upload, chosen)
+        check_whole(extra, chosen, stated, size)
         staged = self._join(upload, stored, chosen)
         try:
             return self._objects.commit(
@@ -290,61 +254,6 @@ class Uploads:
             known = conn.execute(select(uploads.c.id).where(uploads.c.id == upload)).first()
         if not known:
             shutil.rmtree(self._root / upload, ignore_errors=True)
-
-
-def choose(stored: dict[int, Part], wanted: list[Wanted]) -> list[Part]:
-    """The parts of the object, checked against what the client says they are."""
-    numbers = [entry.number for entry in wanted]
-    if not wanted:
-        raise S3Error("MalformedXML")
-    if any(after <= before for before, after in pairwise(numbers)):
-        raise S3Error("InvalidPartOrder")
-    for entry in wanted:
-        part = stored.get(entry.number)
-        if part is None or part.etag != entry.etag.strip('"') or not _agrees(entry.checksums, part.checksums):
-            raise S3Error("InvalidPart", PartNumber=str(entry.number), ETag=entry.etag)
-    for number in numbers[:-1]:
-        if stored[number].size < MIN_PART_BYTES:
-            size, least = str(stored[number].size), str(MIN_PART_BYTES)
-            raise S3Error("EntityTooSmall", ProposedSize=size, MinSizeAllowed=least, PartNumber=str(number))
-    return [stored[number] for number in numbers]
-
-
-def _agrees(stated: dict[str, str], stored: dict[str, str]) -> bool:
-    return all(stored.get(name, value) == value for name, value in stated.items())
-
-
-def fills_body(stored: dict[int, Part], chosen: list[Part]) -> bool:
-    """Whether the shared body is exactly the chosen parts, and holds no other that a retry may want."""
-    end = 0
-    for part in chosen:
-        if part.file != BODY or part.offset != end:
-            return False
-        end += part.size
-    return sum(part.file == BODY for part in stored.values()) == len(chosen)
-
-
-def etag_of(chosen: list[Part]) -> str:
-    """S3's: the MD5 of the parts' MD5s, and how many."""
-    joined = b"".join(bytes.fromhex(part.etag) for part in chosen)
-    return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(chosen)}"
-
-
-def _whole(upload: Upload, chosen: list[Part]) -> Extra:
-    """The object's extra: the upload's, with the checksum of the whole and the sizes of the parts."""
-    kind, name = upload.extra.checksum_type, upload.algorithm
-    values = [(part.checksums[name], part.size) for part in chosen if name in part.checksums]
-    sums = {name: checksums.of_parts(name, kind, values)} if name and len(values) == len(chosen) else {}
-    sizes = tuple(PartInfo(part.number, part.size, part.checksums) for part in chosen)
-    return msgspec.structs.replace(upload.extra, checksums=sums, parts=sizes, upload=upload.id)
-
-
-def _check_whole(extra: Extra, chosen: list[Part], stated: dict[str, str], size: int | None) -> None:
-    if size is not None and size != sum(part.size for part in chosen):
-        raise S3Error("InvalidRequest", "The provided 'x-amz-mp-object-size' header does not match what was computed.")
-    for name, value in stated.items():
-        if extra.checksums.get(name, value).partition("-")[0] != value.partition("-")[0]:
-            raise S3Error("BadDigest", f"The {name.upper()} you specified did not match the calculated checksum.")
 
 
 class _Waiting:

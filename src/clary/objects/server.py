@@ -23,7 +23,7 @@ from clary.objects.multipart import Uploads
 from clary.objects.names import key_bytes
 from clary.objects.operations.copies import part_number
 from clary.objects.operations.table import OPERATIONS, QUICK
-from clary.objects.receive import LARGE_DOCUMENTS, MAX_DOCUMENT_BYTES, Intake, content_length, document, pump
+from clary.objects.receive import Intake, content_length, document, pump
 from clary.objects.roots import name_roots
 from clary.objects.routing import Address, Routes, read_address
 from clary.objects.store import GRACE_SECONDS, Objects
@@ -94,8 +94,7 @@ class S3:
             return handler(call)
         if operation.name in STREAMING:
             return await self._stream(proto, call, identity)
-        limit = LARGE_DOCUMENTS.get(operation.name, MAX_DOCUMENT_BYTES)
-        body = await document(proto, head, identity, limit)
+        body = await document(proto, head, identity, operation.name)
         return await self._in_thread(_understand, handler, call, operation, body, address)
 
     def _call(self, operation: OperationModel, head: Head, address: Address, identity: Identity) -> Call:

@@ -4,10 +4,11 @@ from typing import Any
 
 from clary.objects import checksums
 from clary.objects.call import Answer, Call, Operation, checksum_members, checksum_params, owner, quoted, version_of
+from clary.objects.completion import Upload, Wanted
 from clary.objects.conditions import write_condition
 from clary.objects.errors import S3Error
 from clary.objects.info import ObjectInfo
-from clary.objects.multipart import PartFile, Upload, Wanted
+from clary.objects.multipart import PartFile
 from clary.objects.operations.copies import part_number
 from clary.objects.operations.lists import page_size
 from clary.objects.operations.writes import encryption, extra_of
