@@ -11,6 +11,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,19 @@ time.sleep(60)"""
         bench.backend.destroy(first[0])
         bench.backend.start(waiting)
         assert {state.exit_code for state in bench.ended(waiting.id)} == {0}
+
+    def test_starts_at_the_same_time_share_the_slots(self, bench: Bench) -> None:
+        asked = [bench.workload("/bin/sleep", "60") for _ in range(2 * SLOTS)]
+
+        def has_room(workload: Workload) -> bool:
+            try:
+                bench.backend.start(workload)
+            except NoRoom:
+                return False
+            return True
+
+        with ThreadPoolExecutor(len(asked)) as pool:
+            assert sum(pool.map(has_room, asked)) == SLOTS
 
     # -- mounts
 

@@ -197,3 +197,16 @@ def _processes() -> set[str]:
         if mine and ("clary.runtime.shim" in words or "pasta" in words):
             found.add(entry.parent.name)
     return found
+
+
+def test_jobs_that_share_the_machines_network_meet_at_ports_of_their_own(bench: Bench) -> None:
+    alone = [bench.workload("true") for _ in range(2)]
+    given = [network.ports(workload, "bubblewrap") for workload in alone]
+    assert given[0] == network.ports(alone[0], "plain") != given[1]
+    assert {int(port) in network.MEETING_PORTS for found in given for port in found.values()} == {True}
+    assert len({port for found in given for port in found.values()}) == 4
+    isolated = bench.workload("true", isolated=True)
+    assert network.ports(isolated, "bubblewrap") == {}
+    _, lines = bench.run("sh", "-c", "echo $CLARY_MASTER_PORT $DMLC_TRACKER_PORT")
+    first, second = map(int, lines[0].split())
+    assert second == first + 1

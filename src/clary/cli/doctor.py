@@ -1,11 +1,8 @@
 """`clary doctor`: what this machine can do for jobs, and how to get the rest. Each fact is tried, not guessed."""
 
-import os
-import shutil
-from pathlib import Path
-
 from clary.cli.screen import show
-from clary.runtime import limits, network, sandbox
+from clary.runtime import doctor as runtime
+from clary.runtime.doctor import Facts
 from clary.settings import Settings
 
 Fact = dict[str, str]
@@ -21,68 +18,62 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
 
 def facts(settings: Settings) -> list[Fact]:
     """Rows of `what`, `state` (ok, partly, missing), `found`, `advice`; the first two decide whether jobs can run."""
-    return [
-        _sandbox(),
-        _disk(settings.home),
-        _network(),
-        _outside(),
-        _memory_limit(),
-        _cpu_limit(),
-        _gpu(),
-        _database(settings),
-    ]
+    machine = runtime.facts(settings.home)
+    rows = [view(machine) for view in (_sandbox, _disk, _network, _outside, _memory_limit, _cpu_limit, _gpu)]
+    return [*rows, _database(settings)]
 
 
 def _fact(what: str, state: str, found: str, advice: str = "") -> Fact:
     return {"what": what, "state": state, "found": found, "advice": advice}
 
 
-def _sandbox() -> Fact:
-    rung = sandbox.best()
+def _sandbox(machine: Facts) -> Fact:
+    rung = machine.sandbox
     if rung == "bubblewrap":
         return _fact("sandbox", "ok", "bubblewrap")
     advice = "install bubblewrap; where it fails, allow unprivileged user namespaces (user.max_user_namespaces)"
     return _fact("sandbox", "partly" if rung != "plain" else "missing", rung, advice)
 
 
-def _disk(home: Path) -> Fact:
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(there).free / 2**30
+def _disk(machine: Facts) -> Fact:
+    free = machine.disk_free_bytes / 2**30
     state = "ok" if free > SCARCE_GIGABYTES else "partly" if free > 1 else "missing"
     advice = "" if state == "ok" else f"free {SCARCE_GIGABYTES} GB, or put the home elsewhere: --home, CLARY_HOME"
-    return _fact("disk", state, f"{free:.0f} GB free at {there}", advice)
+    return _fact("disk", state, f"{free:.0f} GB free", advice)
 
 
-def _network() -> Fact:
-    if sandbox.best() != "plain" and network.private():
+def _network(machine: Facts) -> Fact:
+    if machine.private_network:
         return _fact("job network", "ok", "instances of a job have a network of their own")
     return _fact("job network", "partly", "instances share the machine's network", "install iproute2")
 
 
-def _outside() -> Fact:
-    way = network.outside()
-    if way == "clary":
-        advice = "install nftables or iptables" if os.geteuid() == 0 else "install passt"
+def _outside(machine: Facts) -> Fact:
+    if machine.outside == "clary":
+        advice = "install nftables or iptables" if machine.root else "install passt"
         return _fact("outside", "partly", "jobs of several instances reach Clary only", advice)
-    return _fact("outside", "ok", f"jobs of several instances reach the outside by {way}")
+    found = f"jobs of several instances reach the outside by {machine.outside}"
+    if machine.outside == "nat":
+        return _fact("outside", "ok", found, "the first such job sets net.ipv4.ip_forward = 1, and it stays")
+    return _fact("outside", "ok", found)
 
 
-def _memory_limit() -> Fact:
-    total = f"{limits.memory() / 2**30:.0f} GB"
-    if limits.groups().memory:
-        return _fact("memory limit", "ok", f"kernel's control groups; {total}")
+def _memory_limit(machine: Facts) -> Fact:
+    total = f"{machine.memory_bytes / 2**30:.0f} GB"
+    if machine.memory_limit != "watchdog":
+        return _fact("memory limit", "ok", f"{machine.memory_limit} of the kernel; {total}")
     advice = "run as a user with delegated control groups, such as under systemd-run --user"
     return _fact("memory limit", "partly", f"watched by the shim; {total}", advice)
 
 
-def _cpu_limit() -> Fact:
-    way = "kernel's control groups" if limits.groups().cpu else "affinity to whole cores"
-    return _fact("CPU limit", "ok", f"{way}; {limits.cores()} cores")
+def _cpu_limit(machine: Facts) -> Fact:
+    way = "affinity to whole cores" if machine.cpu_limit == "affinity" else f"{machine.cpu_limit} of the kernel"
+    return _fact("CPU limit", "ok", f"{way}; {machine.cores} cores")
 
 
-def _gpu() -> Fact:
-    if count := limits.gpus():
-        return _fact("GPU", "ok", f"{count} of NVIDIA's")
+def _gpu(machine: Facts) -> Fact:
+    if machine.gpus:
+        return _fact("GPU", "ok", f"{machine.gpus} of NVIDIA's")
     advice = "gpu_types_on_cpu = true runs jobs that ask for a GPU type on the CPU"
     return _fact("GPU", "partly", "none", advice)
 

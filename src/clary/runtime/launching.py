@@ -49,7 +49,7 @@ def spec(launch: Launch) -> Spec:
         "metrics": [{"name": metric.name, "regex": metric.regex} for metric in workload.metrics],
         "sandbox": launch.rung,
         "command": command,
-        "environment": _environment(launch) | held.environment | _given(launch),
+        "environment": _environment(launch) | held.environment | network.ports(workload, launch.rung) | _given(launch),
         "directory": "/",
         "view": None,
         "unpack": {str(places.below_ml(launch.folder, target)): file for target, file in instance.unpacked.items()},

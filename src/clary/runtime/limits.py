@@ -142,7 +142,8 @@ def _cpu(groups: Groups, cpus: float) -> dict[str, str]:
 
 def _threads(cpus: float | None) -> dict[str, str]:
     count = max(1, math.floor(min(cpus, cores()))) if cpus is not None else cores()
-    return dict.fromkeys(THREAD_VARIABLES, str(count))
+    # Threads that spin while they wait would take the time of those that work, here and in other jobs.
+    return dict.fromkeys(THREAD_VARIABLES, str(count)) | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def _pick(cpus: float, name: str) -> list[int]:

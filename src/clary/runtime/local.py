@@ -5,8 +5,10 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,8 +23,15 @@ OWN_INTERPRETER = ""
 """As an image: no managed environment, just the interpreter that Clary runs on."""
 
 
+class Claim(NamedTuple):
+    """What a workload that is being started will use."""
+
+    instances: int
+    gpus: list[int]
+
+
 class LocalBackend(Backend):
-    """Everything lies under `<home>/jobs/<workload id>/<host>/`; nothing is kept in memory."""
+    """Everything lies under `<home>/jobs/<workload id>/<host>/`; nothing that matters is kept in memory."""
 
     def __init__(
         self, home: Path, *, environments: Path | None = None, rung: Rung | None = None, slots: int | None = None
@@ -33,6 +42,9 @@ class LocalBackend(Backend):
         self.shelf = Shelf(environments or home / "environments")
         self.rung = rung or sandbox.best()
         self.slots = slots or max(2, 4 * limits.cores())
+        # Between the look for room and the first sign of life of a shim, other threads look for room too.
+        self._gate = threading.Lock()
+        self._starting: dict[str, Claim] = {}
 
     def prepare(self, workload: Workload) -> str | None:
         """See `Backend`."""
@@ -41,8 +53,16 @@ class LocalBackend(Backend):
 
     def start(self, workload: Workload) -> None:
         """See `Backend`."""
+        with self._gate:
+            gpus = self._reserve(workload)
+            self._starting[workload.id] = Claim(len(workload.instances), gpus)
+        try:
+            self._start(workload, gpus)
+        finally:
+            del self._starting[workload.id]
+
+    def _start(self, workload: Workload, gpus: list[int]) -> None:
         folder = self._folder(workload.id)
-        gpus = self._reserve(workload)
         folder.mkdir(parents=True, exist_ok=True)
         # What lies below holds the job's credentials.
         folder.chmod(0o700)
@@ -116,15 +136,20 @@ class LocalBackend(Backend):
 
     def _reserve(self, workload: Workload) -> list[int]:
         """Room for all instances, and which GPUs they get. Raises `NoRoom`."""
-        others = [folder for folder in self._living() if folder.parent.name != workload.id]
-        if others and len(others) + len(workload.instances) > self.slots:
-            raise NoRoom(f"{len(others)} of {self.slots} instances are in use on this machine")
+        others = [folder for folder in self._living() if folder.parent.name not in (workload.id, *self._starting)]
+        claims = [claim for name, claim in self._starting.items() if name != workload.id]
+        used = len(others) + sum(claim.instances for claim in claims)
+        if used and used + len(workload.instances) > self.slots:
+            raise NoRoom(f"{used} of {self.slots} instances are in use on this machine")
         wanted = workload.limits.gpus * len(workload.instances)
-        taken = {number for folder in others for number in shims.gpus(folder)} if wanted else set()
-        free = [number for number in range(limits.gpus() if wanted else 0) if number not in taken]
+        if not wanted:
+            return []
+        taken = {number for folder in others for number in shims.gpus(folder)}
+        taken |= {number for claim in claims for number in claim.gpus}
+        free = [number for number in range(limits.gpus()) if number not in taken]
         if len(free) < wanted:
             raise NoRoom(f"{wanted} GPUs are needed and {len(free)} are free on this machine")
-        return free
+        return free[:wanted]
 
     def _living(self) -> list[Path]:
         """Instances with a shim, of all workloads. Other threads make and delete folders meanwhile."""

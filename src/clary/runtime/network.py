@@ -22,6 +22,9 @@ from clary.runtime.sandbox import Rung
 from clary.runtime.shim import hub
 from clary.runtime.workload import Workload
 
+MEETING_PORTS = range(10000, 32000)
+"""Above what services listen on, below what the kernel gives to connections."""
+
 Mode = Literal["shared", "none", "hub"]
 
 
@@ -45,6 +48,15 @@ def interface(instances: int, isolated: bool) -> str:
     if instances > 1 and private():
         return "eth0"
     return "lo" if isolated else _default_interface() or "lo"
+
+
+def ports(workload: Workload, rung: Rung) -> dict[str, str]:
+    """Where the instances meet, when they share the machine's network with other jobs: ports of the job's own."""
+    if mode(workload, rung) != "shared":
+        return {}
+    digest = int.from_bytes(hashlib.sha256(workload.id.encode()).digest()[:4])
+    first = MEETING_PORTS.start + digest % len(MEETING_PORTS) // 2 * 2
+    return {"CLARY_MASTER_PORT": str(first), "DMLC_TRACKER_PORT": str(first + 1)}
 
 
 def open_hub(folder: Path, workload: Workload) -> None:

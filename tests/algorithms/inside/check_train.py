@@ -18,7 +18,7 @@ from clary.algorithms import recordio
 from clary.algorithms.xgboost import cluster, model, train
 from clary.algorithms.xgboost.spec import SPEC
 
-MAIN = "import sys; from clary.algorithms.xgboost.train import main; sys.exit(main())"
+MAIN = "import sys; from clary.algorithms.xgboost.start import main; sys.exit(main())"
 DIABETES = np.column_stack([load_diabetes().target, load_diabetes().data])
 CANCER = np.column_stack([load_breast_cancer().target, load_breast_cancer().data])
 
@@ -246,3 +246,9 @@ def test_termination_keeps_the_model_when_asked(tmp_path: Path) -> None:
     assert running.returncode == 0
     (booster,) = model.load(tmp_path / "model")
     assert booster.num_boosted_rounds() > 20
+
+
+def test_starting_leaves_out_what_only_the_scikit_learn_interface_needs() -> None:
+    look = "import sys; import clary.algorithms.xgboost.start; print('sklearn' in sys.modules); import sklearn.svm"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -120,7 +120,7 @@ def test_own_entrypoints_replace_the_toolkit() -> None:
 
 def test_a_built_in_algorithm_brings_its_module_and_metrics() -> None:
     found = plan(job(framework="xgboost"), SITE)
-    assert found.environment["SAGEMAKER_TRAINING_MODULE"] == "clary.algorithms.xgboost.train:main"
+    assert found.environment["SAGEMAKER_TRAINING_MODULE"] == "clary.algorithms.xgboost.start:main"
     assert len(found.metrics) == len(SPEC.metrics)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,22 @@ def test_variables_describe_the_job(place: Place) -> None:
     assert training_env["hyperparameters"] == {"batch_size": 32}
     assert environ["PYTHONPATH"].split(":")[0] == f"{base}/code"
     assert (environ["MASTER_ADDR"], environ["MASTER_PORT"]) == ("algo-1", "7777")
+
+
+def test_where_the_network_is_shared_the_runtime_chooses_the_port(place: Place) -> None:
+    place.code("train.py", PRINT)
+    _, environ = seen(place.train({"CLARY_MASTER_PORT": "12345"}, sagemaker_program="train.py").stdout)
+    assert environ["MASTER_PORT"] == "12345"
+
+
+def test_a_process_left_behind_with_the_streams_does_not_hold_the_end(place: Place) -> None:
+    place.code("train.py", "import subprocess; subprocess.Popen(['sleep', '30'])")
+    began = time.monotonic()
+    environ = place.environ() | {"PYTHONUNBUFFERED": "1"}
+    place.configure("hyperparameters", {"sagemaker_program": "train.py"})
+    done = subprocess.Popen([sys.executable, "-I", "-S", str(TRAIN)], env=environ, stdout=subprocess.DEVNULL)
+    assert done.wait(20) == 0
+    assert time.monotonic() - began < 20
 
 
 def test_a_failing_script_is_told_by_its_last_error(place: Place) -> None:

@@ -160,7 +160,7 @@ def _is_number(text: str) -> bool:
 
 SPEC = Algorithm(
     name="xgboost",
-    training="clary.algorithms.xgboost.train:main",
+    training="clary.algorithms.xgboost.start:main",
     serving="clary.algorithms.xgboost.serve",
     channels=(
         Channel("train", CONTENT_TYPES, required=True, modes=("File", "Pipe")),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from clary.runtime.toolkit import failures
 from clary.runtime.toolkit.arguments import arguments
 from clary.runtime.toolkit.job import Job
-from clary.runtime.toolkit.variables import MASTER_PORT, gpus
+from clary.runtime.toolkit.variables import gpus, master_port
 
 DNS_SECONDS = 900.0
 
@@ -54,9 +54,9 @@ def _torchrun(here: Job, environ: Mapping[str, str]) -> list[str]:
         f"--nnodes={len(here.hosts)}",
         f"--nproc_per_node={max(1, gpus(environ))}",
     ]
+    launcher.append(f"--master_port={master_port(environ)}")
     if len(here.hosts) > 1:
-        rank = here.hosts.index(here.host)
-        launcher += [f"--master_addr={here.hosts[0]}", f"--master_port={MASTER_PORT}", f"--node_rank={rank}"]
+        launcher += [f"--master_addr={here.hosts[0]}", f"--node_rank={here.hosts.index(here.host)}"]
     return launcher
 
 

@@ -18,7 +18,7 @@ def script(here: Job, environ: Mapping[str, str]) -> dict[str, str]:
     channels = {f"SM_CHANNEL_{name.upper()}": str(here.channel(name)) for name in here.channels}
     chosen = {f"SM_HP_{name.upper()}": encode(value) for name, value in here.hyperparameters.items()}
     whole = {"SM_TRAINING_ENV": encode(_training_env(here, facts))}
-    return plain | channels | chosen | whole | _python_path(here, environ) | _master(here, facts)
+    return plain | channels | chosen | whole | _python_path(here, environ) | _master(here, facts, environ)
 
 
 def encode(value: Any) -> str:
@@ -84,16 +84,21 @@ def _python_path(here: Job, environ: Mapping[str, str]) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(here.code), *rest])}
 
 
-def _master(here: Job, facts: Mapping[str, Any]) -> dict[str, str]:
+def _master(here: Job, facts: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
     """What the PyTorch images always set for `torch.distributed`."""
     interface = str(facts["network_interface_name"])
     return {
         "MASTER_ADDR": here.hosts[0],
-        "MASTER_PORT": MASTER_PORT,
+        "MASTER_PORT": master_port(environ),
         "NCCL_SOCKET_IFNAME": interface,
         "NCCL_IB_DISABLE": "1",
         "NCCL_DEBUG": "WARN",
     }
+
+
+def master_port(environ: Mapping[str, str]) -> str:
+    """AWS's, unless the runtime says that others share this network."""
+    return environ.get("CLARY_MASTER_PORT", MASTER_PORT)
 
 
 def cpus(environ: Mapping[str, str]) -> int:
