@@ -51,8 +51,28 @@ def test_xgboost_answers_in_the_type_asked_for(algorithm: ModelServer, booster: 
     assert float(algorithm.said(libsvm, "text/libsvm")[2]) == expected
 
 
+PICKLE_WRAPPED = """
+import pickle, numpy, sys, xgboost
+rows = numpy.random.default_rng(0).normal(size=(100, 4))
+model = xgboost.XGBRegressor(n_estimators=5).fit(rows, rows @ [1, 2, 3, 4])
+sys.stdout.buffer.write(pickle.dumps(model))
+"""
+
+
+def test_pickle_of_the_scikit_learn_class_is_served_without_scikit_learn(start: Start) -> None:
+    made = subprocess.run([python("xgboost"), "-c", PICKLE_WRAPPED], capture_output=True, check=True)
+    server = start("xgboost", {"xgboost-model": made.stdout})
+    assert server.said(ROW, "text/csv")[0] == 200
+    loaded = [Path(f"/proc/{worker.pid}/maps").read_text() for worker in server.workers()]
+    assert [(name, name in maps) for maps in loaded for name in ("sklearn", "pandas", "libxgboost")] == [
+        ("sklearn", False),
+        ("pandas", False),
+        ("libxgboost", True),
+    ] * len(loaded)
+
+
 def test_xgboost_many_rows_with_gaps(algorithm: ModelServer, booster: tuple[bytes, float]) -> None:
-    body = algorithm.said((ROW + b"\n,,,\n") * 1000, "text/csv")[2]
+    body = algorithm.said((ROW + b"\r\n,,,\n") * 1000, "text/csv")[2]
     scores = [float(score) for score in body.split(b",")]
     assert (len(scores), len(set(scores)), scores[0]) == (2000, 2, pytest.approx(booster[1], rel=1e-5))
 

@@ -5,6 +5,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from clary.serving.server.invocation import media_type, unsupported_accept, unsu
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 NPY, NPZ = "application/x-npy", "application/x-npz"
+FIRST_GAP, LAST_GAP = re.compile(r"^,", re.MULTILINE), re.compile(r",(?=\r?$)", re.MULTILINE)
 
 
 def decode(body: bytes | str, content_type: str) -> Any:
@@ -34,14 +36,32 @@ def encode(value: Any, accept: str) -> bytes:
 
 def csv_table(body: bytes | str) -> Any:
     """Rows and columns, always two-dimensional; what is empty or no number becomes NaN."""
+    try:
+        return csv_numbers(body)
+    except ValueError:
+        return _csv_with_words(_text(body))
+
+
+def csv_numbers(body: bytes | str) -> Any:
+    """Likewise; empty cells become NaN, and a cell that is no number raises `ValueError`."""
     text = _text(body)
     try:
-        return np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2, comments=None)
+        return _load(text)
     except ValueError:
-        return _csv_with_gaps(text)
+        return _load(_filled(text))
 
 
-def _csv_with_gaps(text: str) -> Any:
+def _load(text: str) -> Any:
+    return np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2, comments=None)
+
+
+def _filled(text: str) -> str:
+    """Every empty cell written out; the second pass finds the gaps that share a comma with one before."""
+    inner = text.replace(",,", ",nan,").replace(",,", ",nan,")
+    return LAST_GAP.sub(",nan", FIRST_GAP.sub("nan,", inner))
+
+
+def _csv_with_words(text: str) -> Any:
     import pandas
 
     frame = pandas.read_csv(io.StringIO(text), header=None, skipinitialspace=True)

@@ -3,7 +3,7 @@
 from clary.serving.server import script
 from clary.serving.server.config import Config
 from clary.serving.server.frameworks import Loaded
-from clary.serving.server.lean import without
+from clary.serving.server.lean import hide
 
 
 def load(config: Config) -> Loaded:
@@ -15,6 +15,7 @@ def load(config: Config) -> Loaded:
         return Loaded(script.build(module, Defaults(), config.model_dir, config.default_accept))
     if config.program:
         raise FileNotFoundError(f"{program} is not in {config.code_dir}")
-    with without("pandas", "sklearn", "pyarrow"):
-        from clary.serving.server.frameworks import xgboost_algorithm
+    hide("pandas", "sklearn", "pyarrow")
+    from clary.serving.server.frameworks import xgboost_algorithm
+
     return Loaded(xgboost_algorithm.serving(config), xgboost_algorithm.INLINE_BYTES)

@@ -54,7 +54,7 @@ def rows(body: bytes, content_type: str) -> Any:
 def _rows(body: bytes, content_type: str) -> Any:
     if len(body) > INLINE_BYTES and media_type(content_type) == CSV and b"," in body:
         try:
-            return codecs.csv_table(body).astype("float32")
+            return codecs.csv_numbers(body).astype("float32")
         except ValueError as error:
             raise algorithm.BadContent(f"Loading csv data failed with Exception: {error}") from error
     return algorithm.input_fn(body, content_type)
