@@ -44,8 +44,9 @@ def _load(parent: int, _target: str) -> Any:
     from clary.app import server
 
     made = server()
-    # What lives as long as the process need not be looked at by every collection.
+    # What lives as long as the process need not be looked at by every collection, nor each page of a list bring one.
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
     return made
 
 

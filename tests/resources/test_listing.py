@@ -9,6 +9,7 @@ import botocore.loaders
 import pytest
 
 from clary.resources.kinds import Kind
+from clary.resources.listing import is_quick
 from clary.resources.sorts import default_order, default_sort
 from clary.resources.store import Store
 from clary.resources.verbs import edit, find
@@ -167,3 +168,9 @@ def test_default_orders_are_those_documented() -> None:
                 coded[name, member] = sort if member == "SortBy" else default_order(name)
     assert coded == said
     assert len(said) > 70
+
+
+def test_only_pages_without_filters_are_quick() -> None:
+    """The others may look at every record, so they must not hold up the event loop."""
+    assert is_quick({}) and is_quick({"MaxResults": 100, "NextToken": "x", "SortBy": "Name", "SortOrder": "Ascending"})
+    assert not is_quick({"NameContains": "a"}) and not is_quick({"SortBy": "Name", "CreationTimeAfter": 1.0})

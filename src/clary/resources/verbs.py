@@ -7,7 +7,7 @@ from typing import Any
 
 from clary.resources.edit import edit
 from clary.resources.kinds import Kind, Request
-from clary.resources.listing import list_records
+from clary.resources.listing import is_quick, list_records
 from clary.resources.project import project, view_of
 from clary.resources.records import Record, new_id
 from clary.resources.refusals import missing, taken
@@ -23,7 +23,7 @@ __all__ = ["answer", "arn_of", "by_arn", "create", "edit", "find", "generic_oper
 
 
 def generic_operations(kind: Kind) -> list[Operation]:
-    """One operation for each of the kind's verbs. Reads of one record are quick."""
+    """One operation for each of the kind's verbs. Reads of one record, or of one plain page, are quick."""
     table: dict[str, Callable[[Kind, Context, Request], Request]] = {
         "create": _create,
         "describe": _describe,
@@ -42,7 +42,8 @@ def _operation(kind: Kind, verb: str, act: Callable[[Kind, Context, Request], Re
     def handle(ctx: Context, request: Request) -> Request:
         return act(kind, ctx, request)
 
-    return Operation(kind.service, f"{verb.capitalize()}{noun}", handle, quick=verb == "describe")
+    quick = is_quick if verb == "list" else verb == "describe"
+    return Operation(kind.service, f"{verb.capitalize()}{noun}", handle, quick=quick)
 
 
 def find(ctx: Context, kind: Kind, wanted: Request | str) -> Record:

@@ -18,16 +18,19 @@ Depth = Literal["executes", "records", "refuses"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A built operation. `quick` handlers are point reads that run on the event loop; the rest get a thread.
+    """A built operation. Where `quick`, it is a short read that runs on the event loop; the rest get a thread.
 
-    `async def` handlers always run on the loop.
+    `quick` may depend on the request. `async def` handlers always run on the loop.
     """
 
     service: str
     name: str
     handler: Handler
     depth: Depth = "executes"
-    quick: bool = False
+    quick: bool | Callable[[Request], bool] = False
+
+    def is_quick(self, request: Request) -> bool:
+        return self.quick if isinstance(self.quick, bool) else self.quick(request)
 
 
 def operation(

@@ -153,7 +153,7 @@ class Server:
     async def _dispatch(self, context: Context, operation: Operation | None, request: dict[str, Any]) -> dict[str, Any]:
         if operation is None:
             raise NotBuilt(f"Clary does not implement {context.service}:{context.operation} yet.")
-        if operation.quick or inspect.iscoroutinefunction(operation.handler):
+        if operation.is_quick(request) or inspect.iscoroutinefunction(operation.handler):
             result = operation.handler(context, request)
         else:
             result = await self._in_thread(operation.handler, context, request)
