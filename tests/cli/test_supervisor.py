@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.servers import wait_until
@@ -20,9 +22,18 @@ print("stopped", flush=True)
 """
 
 
-def supervise(**children: str) -> "subprocess.Popen[str]":
+@contextmanager
+def supervise(**children: str) -> Iterator["subprocess.Popen[str]"]:
     code = SUPERVISE.format(children={name: textwrap.dedent(code) for name, code in children.items()})
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            # Also when the test failed, and without waiting for anyone: a second signal kills.
+            while process.poll() is None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.2)
 
 
 def read(process: "subprocess.Popen[str]") -> str:
@@ -43,9 +54,9 @@ def test_a_dying_process_is_started_again_with_growing_waits() -> None:
 
 def test_all_are_stopped_in_the_end(tmp_path: Path) -> None:
     waiting = """
-        import signal, sys, pathlib
+        import os, signal, sys, pathlib
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path({file!r}).write_text("ended")))
-        print("up", flush=True)
+        os.write(1, b"up\\n")
         signal.pause()
     """
     files = {name: tmp_path / name for name in ("first", "second")}
@@ -58,9 +69,9 @@ def test_all_are_stopped_in_the_end(tmp_path: Path) -> None:
 
 def test_a_second_signal_does_not_wait() -> None:
     deaf = """
-        import signal
+        import os, signal
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        print("up", flush=True)
+        os.write(1, b"up\\n")
         while True:
             signal.pause()
     """
