@@ -1,4 +1,4 @@
-"""Databases for tests: `store_url` is a fresh, migrated one per test; `empty_url` has no schema yet.
+"""Databases for tests: `store_url` is a migrated one without a row per test; `empty_url` has no schema yet.
 
 SQLite, or PostgreSQL where `CLARY_TEST_DATABASE=postgresql`; that server comes from PyPI and lives for the session.
 """
@@ -55,7 +55,10 @@ def postgres() -> str:
 
 @pytest.fixture(scope="session")
 def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URL of a database with the schema and nothing else, to be copied: migrating takes longer than most tests."""
+    """URL of a database with the schema and nothing else, as migrating takes longer than most tests.
+
+    A SQLite file is copied for each test; a PostgreSQL database, which takes as long to create, is cleared after each.
+    """
     if POSTGRESQL:
         url = _create(request.getfixturevalue("postgres"), "template1")
     else:
@@ -65,15 +68,13 @@ def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def store_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: str) -> Iterator[str]:
+def store_url(tmp_path: Path, migrated: str) -> Iterator[str]:
     if not POSTGRESQL:
         shutil.copy(migrated.removeprefix("sqlite:///"), tmp_path / "clary.db")
         yield f"sqlite:///{tmp_path}/clary.db"
         return
-    server = request.getfixturevalue("postgres")
-    url = _create(server, _name(migrated))
-    yield url
-    _drop(server, url)
+    yield migrated
+    _clear(migrated)
 
 
 @pytest.fixture
@@ -93,6 +94,16 @@ def _create(server: str, template: str) -> str:
         conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     base, _, query = server.partition("?")
     return f"{base.rsplit('/', 1)[0]}/{name}?{query}"
+
+
+def _clear(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as conn:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        conn.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        tables = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (table,) in tables:
+            if table != "alembic_version":
+                conn.execute(f"DELETE FROM {table}")
 
 
 def _drop(server: str, url: str) -> None:

@@ -38,13 +38,13 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     assert "resources_0001" in stored
 
 
-def test_a_newer_database_is_refused_untouched(store_url: str) -> None:
-    database = Database(store_url)
+def test_a_newer_database_is_refused_untouched(empty_url: str) -> None:
+    database = Database(empty_url)
     with database.write() as conn:
         conn.execute(text("INSERT INTO alembic_version VALUES ('resources_9999')"))
     database.close()
     with pytest.raises(NewerDatabase, match="resources_9999"):
-        Store(store_url)
+        Store(empty_url)
     engine = create_engine(database.engine.url)
     with engine.connect() as conn:
         assert "records" in inspect(conn).get_table_names()
