@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, Engine, RootTransaction
 
@@ -27,6 +28,10 @@ class Batch:
     error: BaseException | None = None
     """What undid all of it."""
     ended: threading.Event = field(default_factory=threading.Event)
+
+    def savepoint(self, statement: str) -> None:
+        driver: Any = self.conn.connection.driver_connection
+        driver.execute(statement)
 
 
 class Writer:
@@ -107,17 +112,17 @@ def _part(batch: Batch) -> Iterator[None]:
     """One write: undone alone when it raises, unless it is the only one or SQLite has undone everything."""
     batch.members += 1
     if batch.members > 1:
-        batch.conn.exec_driver_sql("SAVEPOINT part")
+        batch.savepoint("SAVEPOINT part")
     try:
         yield
     except BaseException as error:
         try:
             if batch.members == 1:
                 raise
-            batch.conn.exec_driver_sql("ROLLBACK TO part")
-            batch.conn.exec_driver_sql("RELEASE part")
+            batch.savepoint("ROLLBACK TO part")
+            batch.savepoint("RELEASE part")
         except BaseException:
             batch.error = error
         raise
     if batch.members > 1:
-        batch.conn.exec_driver_sql("RELEASE part")
+        batch.savepoint("RELEASE part")

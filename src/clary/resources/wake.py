@@ -6,8 +6,10 @@ A poke is a hint. A lost one costs at most a second, because the controller also
 import contextlib
 import os
 import socket
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 SOCKET = "controller.sock"
@@ -26,10 +28,19 @@ class Wake:
 
     def poke(self, record_id: str) -> None:
         """Ask the controller to look at a record now. Never fails: nobody may be listening."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
-            sender.settimeout(PATIENCE_SECONDS)
-            with _short(self.home) as home:
-                sender.sendto(record_id.encode("ascii"), f"{home}/{SOCKET}")
+        with contextlib.suppress(OSError):
+            sender, address = self._sender
+            sender.sendto(record_id.encode("ascii"), address)
+
+    @cached_property
+    def _sender(self) -> tuple[socket.socket, str]:
+        """Kept: each system call on the way costs a request its turn among the threads."""
+        folder = os.open(self.home, os.O_PATH | os.O_DIRECTORY)
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sender.settimeout(PATIENCE_SECONDS)
+        weakref.finalize(self, os.close, folder)
+        weakref.finalize(self, sender.close)
+        return sender, f"/proc/self/fd/{folder}/{SOCKET}"
 
     def listen(self) -> "Listener":
         """For the one controller; it takes the place of a dead one's socket."""
