@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where runtime environments are built; `None` means `home/environments`. Several homes may share one folder."""
     slots: int | None = None
     """Instances of jobs and endpoints that may run at once; `None` means four for each core."""
+    processes: int = 4096
+    """Processes and threads that one instance may have."""
     gpu_types_on_cpu: bool = False
     """Run jobs that ask for a GPU type on the CPU of a machine without GPU, instead of refusing them."""
     clock_skew_seconds: int = 900

@@ -10,7 +10,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A Clary of its own, with a file beside its home that nobody may ever read."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "secret.txt").write_text("the machine's secret")
-    with Clary(folder / "home") as clary:
+    with Clary(folder / "home", processes="300") as clary:
         clary.start()
         yield Site(clary)
 

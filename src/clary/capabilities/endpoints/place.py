@@ -54,7 +54,7 @@ def kept_home(record: Record, settings: Settings) -> Path:
 
 def _limits(variant: Variant, settings: Settings) -> Limits:
     """Those of the instance type, as far as this machine goes. Raises `NoCapacity`."""
-    machine = Machine(cpus=limits.cores(), memory_bytes=limits.memory(), gpus=limits.gpus())
+    machine = Machine(limits.cores(), limits.memory(), limits.gpus(), settings.processes)
     found = fit(variant.production["InstanceType"], machine, settings.gpu_types_on_cpu).limits
     return msgspec.structs.replace(found, grace_seconds=GRACE_SECONDS)
 

@@ -17,11 +17,13 @@ class Machine:
     cpus: int
     memory_bytes: int
     gpus: int
+    processes: int = 4096
+    """Processes and threads that one instance may have, whatever its type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """`limits` hold cpus, memory and GPUs only. `note` says what the machine has less than the type; else empty."""
+    """`limits` say nothing of times. `note` says what the machine has less than the type; else empty."""
 
     limits: Limits
     note: str = ""
@@ -51,6 +53,7 @@ def fit(instance_type: str, machine: Machine, gpu_types_on_cpu: bool = False) ->
             cpus=min(wanted.cpus, machine.cpus) if wanted.cpus else None,
             memory_bytes=min(wanted.memory_bytes, machine.memory_bytes) if wanted.memory_bytes else None,
             gpus=gpus,
+            processes=machine.processes,
         ),
         f"{instance_type} runs with {', '.join(parts)}, all that this machine has" if parts else "",
     )

@@ -132,6 +132,7 @@ def _limits(spec: Mapping[str, Any], instance: Limits) -> Limits:
         cpus=instance.cpus,
         memory_bytes=instance.memory_bytes,
         gpus=instance.gpus,
+        processes=instance.processes,
         run_seconds=spec["StoppingCondition"]["MaxRuntimeInSeconds"],
         grace_seconds=GRACE_SECONDS,
     )

@@ -156,7 +156,7 @@ class Work:
 
     def _fit(self) -> Fit:
         """The smallest of all groups' limits: a workload's instances are alike."""
-        machine = Machine(limits.cores(), limits.memory(), limits.gpus())
+        machine = Machine(limits.cores(), limits.memory(), limits.gpus(), self.settings.processes)
         types = {host.instance_type for host in hosts(self.record.spec["ResourceConfig"])}
         fits = [fit(name, machine, self.settings.gpu_types_on_cpu) for name in sorted(types)]
         return min(fits, key=lambda one: one.limits.cpus or machine.cpus)
