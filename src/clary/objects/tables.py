@@ -44,14 +44,13 @@ objects = Table(
     Index("s3_objects_file", "file"),
 )
 
-# What plain listings and reads walk: one row per key, whatever its history.
+# What plain listings and reads walk: one row per key, whatever its history. On PostgreSQL partial too, see `records`.
 Index(
     "s3_objects_live",
     objects.c.bucket,
     objects.c.key,
     unique=True,
     sqlite_where=objects.c.live,
-    postgresql_where=objects.c.live,
 )
 
 uploads = Table(
