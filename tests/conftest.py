@@ -17,7 +17,7 @@ LOCKS = {
 
 @pytest.fixture(scope="session")
 def clary_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
-    """A running Clary, shared by the tests of one worker: put those that use it into one xdist group."""
+    """A running Clary, shared by the tests of one worker."""
     with Clary(tmp_path_factory.mktemp("clary") / "home") as server:
         yield server.start()
 

@@ -33,8 +33,8 @@ def main() -> int:
 
 def _run(arguments: list[str]) -> int:
     passed = Passed()
-    # Journeys and other tests of one group share a server; everything else goes where there is room.
-    code = pytest.main(["-n", WORKERS, "--dist", "loadgroup", *arguments], plugins=[passed])
+    spread = ["-n", WORKERS, "-p", "tests.scheduling", "--no-loadscope-reorder"]
+    code = pytest.main([*spread, *arguments], plugins=[passed])
     return int(code) if passed.count else int(code) or int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 

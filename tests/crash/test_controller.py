@@ -8,7 +8,7 @@ from tests.crash.controllers import BUCKET, FINAL, Stage
 from tests.crash.witness import Witness
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.timeout(600)
 
 ROUNDS = 20
 UNFINISHED = 4

@@ -22,7 +22,7 @@ from tests.servers import Clary, wait_until
 from clary.cli import up
 from clary.settings import Settings
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.timeout(600)
 
 JOBS = [f"long-{number}" for number in range(20)]
 BUCKET = "crash"

@@ -17,7 +17,7 @@ from tests.servers import wait_until
 
 from clary.runtime import network
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.timeout(300)
 
 JOBS = 24
 KILLED = "InternalServerError: We encountered an internal error."

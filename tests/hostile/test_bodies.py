@@ -8,8 +8,6 @@ import pytest
 from tests.hostile.signing import Request, exchange
 from tests.hostile.site import Site
 
-pytestmark = pytest.mark.xdist_group("hostile")
-
 MEGABYTE = 1024 * 1024
 SERIALIZATION = (400, "SerializationException")
 INVALID = (400, "ValidationException")

@@ -14,8 +14,6 @@ from tests.hostile.signing import Answer, Request, answer, connect, exchange
 from tests.hostile.site import Site
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.xdist_group("hostile")
-
 MEGABYTE = 1024 * 1024
 HEALTH = b"GET /clary/health HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"

@@ -13,8 +13,6 @@ from tests.hostile.site import Site
 
 from clary.resources.store import DATABASE_FILE
 
-pytestmark = pytest.mark.xdist_group("hostile")
-
 SEED = 20240722
 BROKEN = 3
 """Broken requests for each operation."""

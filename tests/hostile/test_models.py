@@ -17,7 +17,7 @@ from tests.hostile.signing import Request, connect
 from tests.hostile.site import Site
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 MEGABYTE = 1024 * 1024
 

@@ -18,8 +18,6 @@ from tests.hostile.site import ACCOUNT, STRANGER, Site
 
 from clary.app import CAPABILITIES, COMPANIONS, operations
 
-pytestmark = pytest.mark.xdist_group("hostile")
-
 KINDS = {"TrainingJob": "training-job", "Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": "endpoint"}
 BUILT = sorted((each.service, each.name) for each in operations((*COMPANIONS, *CAPABILITIES)))
 SAGEMAKER = [name for service, name in BUILT if service in ("sagemaker", "sagemaker-runtime")]

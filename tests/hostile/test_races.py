@@ -8,8 +8,6 @@ import pytest
 
 from clary.runtime.archive import open_file
 
-pytestmark = pytest.mark.xdist_group("hostile")
-
 
 def link_file(folder: Path, secret: Path) -> None:
     (folder / "a/b/file").unlink()

@@ -16,7 +16,7 @@ from tests.hostile import scripts
 from tests.hostile.site import Site
 from tests.servers import REPOSITORY, wait_until
 
-pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 MEGABYTE = 1024 * 1024
 SMALL: dict[str, Any] = {"ResourceConfig": {"InstanceType": "ml.t3.medium", "InstanceCount": 1, "VolumeSizeInGB": 1}}

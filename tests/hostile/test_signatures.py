@@ -13,8 +13,6 @@ from tests.capabilities.training.records import request
 from tests.hostile.signing import Keys, Request, Signer
 from tests.hostile.site import Site
 
-pytestmark = pytest.mark.xdist_group("hostile")
-
 MISSING = (400, "MissingAuthenticationTokenException")
 MISMATCH = (400, "InvalidSignatureException")
 INCOMPLETE = (400, "IncompleteSignatureException")

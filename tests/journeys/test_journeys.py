@@ -34,7 +34,7 @@ AT_ONCE = 6
 SECONDS = 700
 """Longest for all of them together; each is mostly asleep."""
 
-pytestmark = [pytest.mark.xdist_group("clary_server"), pytest.mark.timeout(SECONDS)]
+pytestmark = pytest.mark.timeout(SECONDS)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from tests.servers import Clary, wait_until
 
 from clary.capabilities.endpoints.keep import Artefacts, drop, keep
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 SCRIPT = """
 import os
 from own_wheel import answer

@@ -10,8 +10,6 @@ from tests.capabilities.endpoints.account import CSV, SKLEARN, XGBOOST, Account,
 from tests.servers import Clary, wait_until
 from tests.serving.artefacts import archive
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 def test_journey_create_invoke_update_under_load_delete(account: Account, made: tuple[Path, float]) -> None:
     account.sagemaker.create_endpoint(EndpointName="journey", EndpointConfigName="c")

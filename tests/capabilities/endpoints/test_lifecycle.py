@@ -7,8 +7,6 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.endpoints.account import XGBOOST, Account
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint"
 
 

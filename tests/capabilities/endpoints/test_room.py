@@ -7,8 +7,6 @@ import pytest
 from tests.capabilities.endpoints.account import Account
 from tests.servers import Clary, wait_until
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, made: tuple[Path, float]) -> Iterator[Account]:

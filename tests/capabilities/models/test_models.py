@@ -7,8 +7,6 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.servers import Clary
 
-pytestmark = pytest.mark.xdist_group("endpoints")
-
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 DATA = "s3://artefacts/model.tar.gz"

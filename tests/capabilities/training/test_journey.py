@@ -12,7 +12,7 @@ from tests.capabilities.training.journey import BUCKET, Journey, data
 from tests.capabilities.training.records import request
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("training")]
+pytestmark = pytest.mark.timeout(600)
 
 LEARN = """
 import argparse, io, os

@@ -10,8 +10,6 @@ import pytest
 from tests.serving.artefacts import ROW, python, xgboost_archive
 from tests.serving.server.conftest import ModelServer, Start
 
-pytestmark = pytest.mark.xdist_group("model-servers")
-
 SUM_SCRIPT = """
 import numpy, sklearn.linear_model, time
 

@@ -3,11 +3,8 @@
 import threading
 import time
 
-import pytest
 from tests.servers import wait_until
 from tests.serving.server.conftest import ModelServer, Start
-
-pytestmark = pytest.mark.xdist_group("model-servers")
 
 SLEEPER = """
 import time
