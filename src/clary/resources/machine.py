@@ -15,9 +15,6 @@ class Machine:
         """Whether a record may move, or stay, so."""
         return before == after or after in self.edges.get(before, frozenset())
 
-    def is_final(self, status: str) -> bool:
-        return not self.edges.get(status)
-
 
 STATELESS = Machine(start="", edges={})
 """For kinds that only exist, such as a model or an endpoint configuration."""

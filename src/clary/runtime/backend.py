@@ -1,4 +1,4 @@
-"""Where workloads run. `local` here; other backends are one more file and one row in `BACKENDS`."""
+"""Where workloads run. `local.py` is one; another is one more file, chosen in `app.py`."""
 
 from pathlib import Path
 from typing import Protocol

@@ -5,7 +5,6 @@ AwsError                      any modelled or common AWS error, by code
 ├── SerializationException    400, the caller's input cannot be read at all
 ├── ResourceNotFound          400, SageMaker's modelled not-found
 ├── ResourceInUse             400, the name or thing is taken
-├── ConflictException         409-like, modelled by newer operations
 ├── ResourceLimitExceeded     400, a quota or capacity is used up
 ├── AccessDenied              403-like, authenticated but not allowed
 └── NotBuilt                  501-like, the operation exists on AWS and not here yet
@@ -45,10 +44,6 @@ class ResourceNotFound(AwsError):
 
 class ResourceInUse(AwsError):
     code, status = "ResourceInUse", 400
-
-
-class ConflictException(AwsError):
-    code, status = "ConflictException", 400
 
 
 class ResourceLimitExceeded(AwsError):

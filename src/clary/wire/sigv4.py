@@ -22,7 +22,6 @@ from clary.wire.messages import Head
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 LONGEST_PRESIGNED = 7 * 24 * 3600
-EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 SCOPE = re.compile(r"([!-.0-~]{1,256})/(\d{8})/([a-z]{2,}(?:-[a-z]+)+-\d{1,2})/([a-z0-9-]{1,64})/aws4_request")
 STAMP = re.compile(r"\d{8}T\d{6}Z")
 

@@ -26,7 +26,6 @@ class Channel:
     sharded: bool
     groups: tuple[str, ...]
     content_type: str
-    compression: str
     wrapper: str
 
 
@@ -56,7 +55,6 @@ def _channel(entry: Mapping[str, Any], usual_mode: str) -> Channel:
         sharded=bool(source and source.get("S3DataDistributionType") == "ShardedByS3Key"),
         groups=tuple(source.get("InstanceGroupNames", ())) if source else (),
         content_type=entry.get("ContentType", ""),
-        compression=entry.get("CompressionType", "None"),
         wrapper=entry.get("RecordWrapperType", "None"),
     )
 

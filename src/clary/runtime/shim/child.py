@@ -13,7 +13,6 @@ from clary.runtime.shim.spec import Spec
 
 STATUS_FD = 4
 """Where bubblewrap reports, by agreement with `sandbox.py`."""
-PIPE_BYTES = 1024 * 1024
 
 
 class Child:
