@@ -191,7 +191,7 @@ def test_put_refuses_what_aws_refuses(tenant: Tenant) -> None:
     with refused("InvalidParameterException", "Upload too large"):
         put(*[(NOW, "x" * 200_000)] * 6)
     day = 86_400_000
-    assert put((NOW - 14 * day - 1000, "a"), (NOW - 14 * day + 100_000, "b"))["rejectedLogEventsInfo"] == {
+    assert put((NOW - 14 * day - 1000, "a"), (NOW - 14 * day + 3_600_000, "b"))["rejectedLogEventsInfo"] == {
         "tooOldLogEventEndIndex": 1
     }
     assert put((NOW, "c"), (NOW + 3 * 3_600_000, "d"))["rejectedLogEventsInfo"] == {"tooNewLogEventStartIndex": 1}

@@ -58,7 +58,7 @@ class Site:
         return sum(process.memory_info().rss for process in [top, *self._own_processes(top)])
 
     def _own_processes(self, top: psutil.Process) -> list[psutil.Process]:
-        return [each for each in top.children(recursive=True) if "clary.runtime" not in " ".join(each.cmdline())]
+        return [each for each in top.children(recursive=True) if {"clary.workers", "clary.controller"} & _words(each)]
 
     def _stranger(self) -> Keys:
         """A principal of another account, as AssumeRole would give it."""
@@ -72,3 +72,11 @@ class Site:
 
 def everything_below(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def _words(process: psutil.Process) -> set[str]:
+    """Its command line; nothing of one that has ended meanwhile."""
+    try:
+        return set(process.cmdline())
+    except psutil.NoSuchProcess:
+        return set()

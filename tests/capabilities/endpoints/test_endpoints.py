@@ -1,5 +1,6 @@
 """Endpoints as a client of AWS sees them: unmodified boto3, a real server, a real XGBoost artefact."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def test_killed_model_server_comes_back_under_load(account: Account, server: Cla
     with Load(lambda: account.invoke("killed")) as load:
         load.more()
         for process in model_servers(server):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         wait_until(lambda: load.errors, 10)
         wait_until(lambda: not _fails(account, "killed"), 30)
         load.more()
@@ -149,7 +151,8 @@ def test_endpoint_comes_back_after_everything_was_killed(tmp_path: Path, made: t
         account.create("e")
         before = account.invoke("e")
         for process in [*psutil.Process(clary.process.pid).children(recursive=True), *running(clary)]:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         clary.process.kill()
         clary.process.wait()
         clary.start()
