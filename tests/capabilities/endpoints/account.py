@@ -1,9 +1,10 @@
 """One account of a running server for endpoint tests: unmodified boto3 clients, steady load, and its processes."""
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,13 @@ def running(server: Clary) -> list[psutil.Process]:
     jobs = str(server.home / "jobs")
     tops = [process for process in psutil.process_iter() if any(jobs in word for word in words(process))]
     return list({each.pid: each for top in tops for each in (top, *top.children(recursive=True))}.values())
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """As kill -9; one may take others with it."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def words(process: psutil.Process) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.capabilities.endpoints.account import SKLEARN, XGBOOST, Account, Load, model_servers
+from tests.capabilities.endpoints.account import SKLEARN, XGBOOST, Account, Load, kill, model_servers
 from tests.servers import Clary, wait_until
 
 from clary.capabilities.endpoints.keep import Artefacts, drop, keep
@@ -110,8 +110,7 @@ def test_instance_starts_again_when_model_configuration_and_data_are_gone(
     account.sagemaker.delete_model(ModelName="gone")
     account.sagemaker.delete_endpoint_config(EndpointConfigName="gone")
     account.s3.delete_object(Bucket="models", Key="gone/model.tar.gz")
-    for process in model_servers(server):
-        process.kill()
+    kill(model_servers(server))
     with Load(lambda: account.invoke("gone"), threads=1) as load:
         load.more(5)
     assert float(load.answers[-1]) == pytest.approx(made[1])

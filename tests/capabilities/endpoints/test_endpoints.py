@@ -1,13 +1,12 @@
 """Endpoints as a client of AWS sees them: unmodified boto3, a real server, a real XGBoost artefact."""
 
-import contextlib
 import json
 from pathlib import Path
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from tests.capabilities.endpoints.account import CSV, SKLEARN, XGBOOST, Account, Load, model_servers, running
+from tests.capabilities.endpoints.account import CSV, SKLEARN, XGBOOST, Account, Load, kill, model_servers, running
 from tests.servers import Clary, wait_until
 from tests.serving.artefacts import archive
 
@@ -73,9 +72,7 @@ def test_killed_model_server_comes_back_under_load(account: Account, server: Cla
     account.create("killed")
     with Load(lambda: account.invoke("killed")) as load:
         load.more()
-        for process in model_servers(server):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill(model_servers(server))
         wait_until(lambda: load.errors, 10)
         wait_until(lambda: not _fails(account, "killed"), 30)
         load.more()
@@ -150,9 +147,7 @@ def test_endpoint_comes_back_after_everything_was_killed(tmp_path: Path, made: t
         account = Account(clary.start(), made[0])
         account.create("e")
         before = account.invoke("e")
-        for process in [*psutil.Process(clary.process.pid).children(recursive=True), *running(clary)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill([*psutil.Process(clary.process.pid).children(recursive=True), *running(clary)])
         clary.process.kill()
         clary.process.wait()
         clary.start()
