@@ -99,7 +99,7 @@ def test_model_that_cannot_be_loaded_fails_with_its_last_words(account: Account,
     assert "did not pass the ping health check" in described["FailureReason"]
     assert "Please provide a model_fn implementation" in described["FailureReason"]
     streams = account.logs.describe_log_streams(logGroupName="/aws/sagemaker/Endpoints/bad")["logStreams"]
-    assert all(stream["logStreamName"].startswith("v-bad/i-") for stream in streams)
+    assert streams and all(stream["logStreamName"].startswith("v-bad/i-") for stream in streams)
     account.delete("bad")
 
 
