@@ -8,7 +8,6 @@ Tests that do not care who calls use `OneKey`, the key of `CLIENT`.
 
 import asyncio
 import http.client
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from granian.server.embed import Server as Granian
+from tests.ports import free_port
 
 from clary.settings import Settings
 from clary.wire.context import Parts, Principal
@@ -80,14 +80,7 @@ def serve_app(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(granian.stop)
-        thread.join(10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        thread.join(60)
 
 
 def _run(loop: asyncio.AbstractEventLoop, granian: Granian) -> None:
@@ -98,7 +91,7 @@ def _run(loop: asyncio.AbstractEventLoop, granian: Granian) -> None:
         loop.close()
 
 
-def _await_ready(port: int, seconds: float = 10) -> None:
+def _await_ready(port: int, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)

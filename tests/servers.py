@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,11 +12,13 @@ from typing import Any, Self
 
 import boto3
 from tests.databases import of_a_whole_server
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("CLARY_TEST_CACHE", REPOSITORY / ".cache"))
 """What tests build once and share: client and runtime environments."""
-READY_SECONDS = 60.0
+PATIENCE = 120.0
+"""Seconds that a test waits for what must come, on a machine with much else to do. No claim of any test."""
 
 
 class Clary:
@@ -44,20 +45,20 @@ class Clary:
     def command(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """`clary WORDS`, its output captured."""
         command = [sys.executable, "-m", "clary.cli", *words]
-        return subprocess.run(command, env=self.environ(), capture_output=True, text=True, timeout=60, **options)
+        return subprocess.run(command, env=self.environ(), capture_output=True, text=True, timeout=PATIENCE, **options)
 
     def start(self, *options: str) -> Self:
         """`clary up`, until it answers."""
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "clary.cli", "up", *options]
             self._process = subprocess.Popen(command, env=self.environ(), stdout=log, stderr=log)
-        wait_until(self._ready, READY_SECONDS, lambda: f"clary up is not ready:\n{self.log.read_text()[-3000:]}")
+        wait_until(self._ready, PATIENCE, lambda: f"clary up is not ready:\n{self.log.read_text()[-3000:]}")
         return self
 
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> int:
         """End `clary up` as Ctrl-C does, or otherwise; returns its exit code."""
         self.process.send_signal(kind)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     def client_environ(self) -> dict[str, str]:
         """What a user's shell has after `eval "$(clary env)"`, and nothing else of AWS's."""
@@ -85,22 +86,17 @@ class Clary:
             self.stop()
         if any(self.home.glob("jobs/*")):
             controller = [sys.executable, "-m", "clary.controller", "--end-workloads"]
-            subprocess.run(controller, env=self.environ(), check=True, timeout=60)
+            subprocess.run(controller, env=self.environ(), check=True, timeout=PATIENCE)
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, f"clary up ended:\n{self.log.read_text()[-3000:]}"
         return "ready in" in self.log.read_text()
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(done: Callable[[], Any], seconds: float, otherwise: Callable[[], str] = lambda: "timed out") -> None:
-    """Bounded wait on a condition."""
+def wait_until(
+    done: Callable[[], Any], seconds: float = PATIENCE, otherwise: Callable[[], str] = lambda: "timed out"
+) -> None:
+    """Bounded wait on a condition. Fewer seconds than `PATIENCE` are a claim about how soon it comes."""
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, otherwise()

@@ -49,7 +49,8 @@ def test_a_dying_process_is_started_again_with_growing_waits() -> None:
             "The server ended with exit code 3; starting it again in 1 s",
         ]
         process.terminate()
-        assert read(process) == "stopped"
+        # It may have died once more meanwhile.
+        assert process.stdout and process.stdout.read().endswith("stopped\n")
 
 
 def test_all_are_stopped_in_the_end(tmp_path: Path) -> None:

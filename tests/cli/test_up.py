@@ -2,11 +2,12 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.servers import Clary, wait_until
+from tests.servers import PATIENCE, Clary, wait_until
 
 from clary.cli.up import healthy
 from clary.settings import Settings
@@ -45,7 +46,8 @@ def test_second_start_is_cheap_and_everything_together_is_small(clary_home: Clar
     clary_home.stop()
     clary_home.start()
     parent = psutil.Process(clary_home.process.pid)
-    together = [parent, *parent.children(recursive=True)]
+    # Not the children of the controller: it looks about with programs that end again.
+    together = [parent, *parent.children(), *processes(clary_home, "clary.workers")[1:]]
     assert sum(sum(process.cpu_times()[:4]) for process in together) < READY_SECONDS
     assert sum(process.memory_info().rss for process in together) / 2**20 < IDLE_MEGABYTES
 
@@ -63,7 +65,9 @@ def test_options_outrank_the_file(clary_home: Clary) -> None:
     clary_home.home.mkdir()
     (clary_home.home / "clary.toml").write_text("workers = 2\nport = 1\nregion = 'eu-west-1'\n")
     clary_home.start("--workers", "1")
-    assert len(processes(clary_home, "clary.workers")) == 2, "granian's own and one worker"
+    wait_until(
+        lambda: len(processes(clary_home, "clary.workers")) == 2, otherwise=lambda: "granian's own and one worker"
+    )
     assert clary_home.client("sts").meta.region_name == "eu-west-1"
 
 
@@ -79,9 +83,11 @@ def test_a_killed_process_is_back_by_itself(clary_home: Clary, module: str) -> N
     clary_home.start()
     before = {process.pid for process in processes(clary_home, module)}
     for pid in before:
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: {p.pid for p in processes(clary_home, module)} - before, 30)
-    wait_until(lambda: healthy(Settings(port=clary_home.port)), 30)
+        # One may have taken another with it.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: {p.pid for p in processes(clary_home, module)} - before)
+    wait_until(lambda: healthy(Settings(port=clary_home.port)))
     clary_home.client("sts").get_caller_identity()
 
 
@@ -90,7 +96,7 @@ def test_nothing_of_a_killed_clary_keeps_serving(clary_home: Clary) -> None:
     left = psutil.Process(clary_home.process.pid).children(recursive=True)
     assert left
     clary_home.stop(signal.SIGKILL)
-    gone, alive = psutil.wait_procs(left, 20)
+    gone, alive = psutil.wait_procs(left, PATIENCE)
     assert not alive and len(gone) == len(left)
     clary_home.start()
     clary_home.client("sts").get_caller_identity()
@@ -100,7 +106,7 @@ def test_stop_command_ends_it(clary_home: Clary) -> None:
     clary_home.start()
     stopped = clary_home.command("stop")
     assert stopped.returncode == 0, stopped.stderr
-    assert clary_home.process.wait(10) == 0
+    assert clary_home.process.wait(PATIENCE) == 0
     again = clary_home.command("stop")
     assert (again.returncode, again.stderr) == (
         1,

@@ -12,7 +12,7 @@ def test_first_start_survives_a_kill_at_every_line(tmp_path: Path) -> None:
     (tmp_path / "homes").mkdir()
     script = Path(__file__).with_name("crash_first_start.py")
     command = [sys.executable, str(script), str(tmp_path / "homes"), str(database)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-2000:]
     *outcomes, lines = done.stdout.splitlines()
     assert int(lines) > 30

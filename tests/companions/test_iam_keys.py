@@ -99,10 +99,10 @@ def test_known_keys_cost_next_to_nothing(ring: KeyRing, store: Store, tmp_path: 
 
 
 def _seconds(ring: KeyRing, access_key: str, token: str, rounds: int = 1000) -> float:
-    before = time.perf_counter()
+    before = time.thread_time()
     for _ in range(rounds):
         ring.find(access_key, token)
-    return (time.perf_counter() - before) / rounds
+    return (time.thread_time() - before) / rounds
 
 
 def test_switched_off_keys_stop_within_a_second(store: Store, ring: KeyRing, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.capabilities.training.records import request
 from tests.crash import traces
 from tests.crash.witness import Witness
-from tests.servers import REPOSITORY, Clary, wait_until
+from tests.servers import PATIENCE, REPOSITORY, Clary, wait_until
 
 from clary.cli import up
 from clary.resources.query import Query
@@ -20,7 +20,6 @@ from clary.resources.store import DATABASE_FILE, Store
 from clary.settings import Settings
 
 BUCKET = "crash"
-SECONDS = 90.0
 FINAL = ("Completed", "Failed", "Stopped")
 
 
@@ -52,8 +51,8 @@ class Stage:
             stderr=self._log,
         )
         settings = Settings(home=self.home, port=self.clary.port)
-        wait_until(lambda: up.healthy(settings), SECONDS, self.told)
-        wait_until((self.home / "secrets/credentials.json").exists, SECONDS, self.told)
+        wait_until(lambda: up.healthy(settings), PATIENCE, self.told)
+        wait_until((self.home / "secrets/credentials.json").exists, PATIENCE, self.told)
         self.sagemaker, self.s3 = (self.clary.client(name) for name in ("sagemaker", "s3"))
         self.s3.create_bucket(Bucket=BUCKET)
         self.store = Store(f"sqlite:///{self.home / DATABASE_FILE}")
@@ -64,7 +63,7 @@ class Stage:
         self.kill()
         for process in (self._zygote, self._workers):
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
         assert self._zygote.stdin and self._zygote.stdout
         self._zygote.stdin.close()
         self._zygote.stdout.close()
@@ -83,7 +82,7 @@ class Stage:
         """kill -9 of the controller, if it lives."""
         if self.alive():
             os.kill(self.controller, signal.SIGKILL)
-            wait_until(lambda: not self.alive(), SECONDS)
+            wait_until(lambda: not self.alive(), PATIENCE)
 
     def alive(self) -> bool:
         try:
@@ -131,13 +130,13 @@ class Stage:
             waiting[:] = [name for name in waiting if self.status(name) not in FINAL]
             return not waiting
 
-        wait_until(over, SECONDS, lambda: f"{waiting}: {[self.describe(name) for name in waiting[:2]]}{self.told()}")
+        wait_until(over, PATIENCE, lambda: f"{waiting}: {[self.describe(name) for name in waiting[:2]]}{self.told()}")
 
     def assert_no_traces(self) -> None:
         """Nothing of the jobs is left on this machine but the controller's and the server's own processes."""
         jobs, home = self.home / "jobs", self.home
-        wait_until(lambda: not any(jobs.iterdir()), SECONDS, lambda: f"{list(jobs.iterdir())}{self.told()}")
-        wait_until(lambda: not traces.processes(home), SECONDS, lambda: str(traces.processes(home)))
+        wait_until(lambda: not any(jobs.iterdir()), PATIENCE, lambda: f"{list(jobs.iterdir())}{self.told()}")
+        wait_until(lambda: not traces.processes(home), PATIENCE, lambda: str(traces.processes(home)))
         query = Query(kind="TrainingJob", account="123456789012", region="us-east-1", limit=100_000)
         ids = {record.id for record in self.store.page(query).records}
         assert (traces.mounts(home), traces.control_groups(ids)) == ([], [])

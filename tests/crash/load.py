@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tests.capabilities.training.records import request
 from tests.crash.witness import Witness
-from tests.servers import Clary, wait_until
+from tests.servers import PATIENCE, Clary, wait_until
 
 PAUSE = 0.05
 """Seconds between the calls of a thread: a load, not a benchmark."""
@@ -48,7 +48,7 @@ class Calls:
     def answered(self, count: int = 10) -> None:
         """Until so many more calls got their answer."""
         goal = self.outcomes["own"] + count
-        wait_until(lambda: self.outcomes["own"] >= goal, 60, lambda: str(self.outcomes))
+        wait_until(lambda: self.outcomes["own"] >= goal, PATIENCE, lambda: str(self.outcomes))
 
     def __enter__(self) -> "Calls":
         for thread in self._threads:
@@ -103,7 +103,7 @@ class Creations(threading.Thread):
         first = len(self.accepted)
         wait_until(
             lambda: sum(self._witness.ended[name] for name in self.accepted[first:]) >= count,
-            60,
+            PATIENCE,
             lambda: f"accepted {self.accepted[first:]}, unanswered {self.unanswered}, refused {self.refused}",
         )
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 from tests.crash.controllers import BUCKET, FINAL, Stage
 from tests.crash.witness import Witness
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -65,7 +65,7 @@ def test_killed_at_every_write(stage: Stage, witness: Witness) -> None:
         names.append(name := f"job-{number}")
         assert stage.create(name)
         stage.start(f"{stage.id(name)} {number}")
-        wait_until(lambda: not stage.alive() or stage.forgotten(names[-1]), 60, stage.told)
+        wait_until(lambda: not stage.alive() or stage.forgotten(names[-1]), PATIENCE, stage.told)
         if stage.alive():
             break
     stage.until_final(*names)

@@ -17,7 +17,7 @@ from tests.capabilities.training.records import IMAGES, ROLE, request
 from tests.crash import traces
 from tests.crash.load import Calls, Creations, client
 from tests.crash.witness import Witness
-from tests.servers import Clary, wait_until
+from tests.servers import PATIENCE, Clary, wait_until
 
 from clary.cli import up
 from clary.settings import Settings
@@ -73,8 +73,8 @@ class World:
         self.sagemaker.create_model(ModelName="m", PrimaryContainer=container, ExecutionRoleArn=ROLE)
         self.sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
         self.sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
-        wait_until(lambda: set(JOBS) == set(self.witness.started), 90, self.told)
-        wait_until(lambda: self.endpoint()["EndpointStatus"] != "Creating", 90, self.told)
+        wait_until(lambda: set(JOBS) == set(self.witness.started), PATIENCE, self.told)
+        wait_until(lambda: self.endpoint()["EndpointStatus"] != "Creating", PATIENCE, self.told)
         assert self.endpoint()["EndpointStatus"] == "InService", self.told()
 
     def endpoint(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class World:
         return {job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"]}
 
     def until_final(self, *names: str) -> None:
-        wait_until(lambda: self.jobs("InProgress").isdisjoint(names), 60, self.told)
+        wait_until(lambda: self.jobs("InProgress").isdisjoint(names), PATIENCE, self.told)
 
     def ids(self) -> set[str]:
         """Of the workloads that are or were here."""
@@ -191,7 +191,7 @@ def test_each_part_killed_in_turn(world: World) -> None:
     # Every call had its own answer or a clear error.
     assert set(calls.outcomes) - {"own"} <= CLEAR, calls.outcomes
     # Every accepted job was kept, ran once and came to its one end.
-    wait_until(lambda: not world.jobs("InProgress"), 60, world.told)
+    wait_until(lambda: not world.jobs("InProgress"), PATIENCE, world.told)
     unanswered = [name for name in creations.unanswered if name in world.jobs_named("more-")]
     every = (*JOBS, *creations.accepted, *unanswered)
     statuses = {name: world.describe(name)["TrainingJobStatus"] for name in every}
@@ -211,9 +211,9 @@ def test_each_part_killed_in_turn(world: World) -> None:
     assert traces.processes(clary.home)
     assert traces.control_groups(ids) or not traces.limits.groups().memory
     world.sagemaker.delete_endpoint(EndpointName="e")
-    world.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="e", WaiterConfig={"Delay": 1})
-    wait_until(lambda: not world.ids(), 30, lambda: str(world.ids()))
-    wait_until(lambda: not traces.processes(clary.home), 30, lambda: str(traces.processes(clary.home)))
+    world.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="e", WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    wait_until(lambda: not world.ids(), PATIENCE, lambda: str(world.ids()))
+    wait_until(lambda: not traces.processes(clary.home), PATIENCE, lambda: str(traces.processes(clary.home)))
     assert (traces.mounts(clary.home), traces.control_groups(ids)) == ([], [])
     assert list((clary.home / "jobs").iterdir()) == []
     assert "Traceback" not in world.clary.log.read_text()
@@ -233,7 +233,7 @@ def kill(victims: list[psutil.Process]) -> None:
     for victim in victims:
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.kill()
-    psutil.wait_procs(victims, 10)
+    psutil.wait_procs(victims, PATIENCE)
 
 
 def restart(world: World, *, machine: bool = False) -> None:
@@ -244,7 +244,7 @@ def restart(world: World, *, machine: bool = False) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.suspend()
     kill([*victims, *(traces.shims(clary.home) if machine else [])])
-    clary.process.wait(10)
+    clary.process.wait(PATIENCE)
     assert "Traceback" not in clary.log.read_text(), clary.log.read_text()
     begun = time.monotonic()
     clary.start()

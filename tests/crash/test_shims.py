@@ -13,11 +13,11 @@ import pytest
 from tests.crash import traces
 from tests.crash.controllers import Stage
 from tests.crash.witness import Witness
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 
 from clary.runtime import network
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 JOBS = 24
 KILLED = "InternalServerError: We encountered an internal error."
@@ -89,7 +89,7 @@ def test_killed_in_a_private_network(stage: Stage, victim: str) -> None:
     before = traces.address_translations()
     command = {"ContainerEntrypoint": ["/bin/bash", "-c"], "ContainerArguments": ["echo started; exec sleep 600"]}
     stage.create("pair", count=2, algorithm=command)
-    wait_until(lambda: _started(stage) == 2, 60, lambda: f"{stage.describe('pair')}{stage.told()}")
+    wait_until(lambda: _started(stage) == 2, PATIENCE, lambda: f"{stage.describe('pair')}{stage.told()}")
     assert len(networks(stage)) >= 2
     victims: list[Any] = traces.shims(stage.home, "pair")[:1] if victim != "hub" else []
     for process in [*victims, *(hubs(stage) if victim != "shim" else [])]:
@@ -99,7 +99,7 @@ def test_killed_in_a_private_network(stage: Stage, victim: str) -> None:
     stage.until_final("pair")
     assert stage.finals("pair") == ["Stopped" if victim == "hub" else "Failed"]
     stage.assert_no_traces()
-    wait_until(lambda: not networks(stage), 30, lambda: str(networks(stage)))
+    wait_until(lambda: not networks(stage), PATIENCE, lambda: str(networks(stage)))
     assert traces.address_translations() <= before
 
 

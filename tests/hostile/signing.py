@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-SECONDS = 20.0
+SECONDS = 60.0
 """Longest wait for any answer; the server has long given up by then."""
 
 

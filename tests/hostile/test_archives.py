@@ -8,7 +8,7 @@ from tests.capabilities.training.journey import BUCKET
 from tests.hostile.archives import BYTES, REFUSED, TAKEN, file, tar
 from tests.hostile.site import Site
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 LOOK = b"""
 import os, stat

@@ -11,6 +11,8 @@ from tests.hostile.site import Site
 MEGABYTE = 1024 * 1024
 SERIALIZATION = (400, "SerializationException")
 INVALID = (400, "ValidationException")
+QUICK = 20.0
+"""Seconds; what should not end soon, a regex or a parser gone wild, takes minutes."""
 NAME = b'{"TrainingJobName":'
 
 BODIES: dict[str, tuple[bytes, tuple[int, str]]] = {
@@ -58,7 +60,7 @@ def test_bodies_that_mean_harm(site: Site, kind: str) -> None:
     request = site.owner.operation("DescribeTrainingJob", body)
     started = time.monotonic()
     answer = site.owner.send(request)
-    assert (answer.pair, time.monotonic() - started < 5) == (expected, True)
+    assert (answer.pair, time.monotonic() - started < QUICK) == (expected, True)
     assert len(answer.body) < 64 * 1024
     assert answer.headers["content-type"] == "application/x-amz-json-1.1"
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-import psutil
 import pytest
 from tests.hostile.signing import Answer, Request, answer, connect, exchange
 from tests.hostile.site import Site
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 
 MEGABYTE = 1024 * 1024
+SOON = 15.0
+"""Seconds; who had to wait for a silent client to be given up would wait for 30."""
 HEALTH = b"GET /clary/health HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 GARBAGE = {
@@ -101,7 +102,7 @@ def test_requests_in_a_row_are_answered_in_their_order(site: Site) -> None:
 
 def test_half_sent_requests_harm_nobody(site: Site) -> None:
     """300 that stop in the head, 300 that stop in the body; an honest client is served meanwhile."""
-    server = _worker(site)
+    (server,) = site.workers()
     threads = server.num_threads()
     half = site.owner.operation("ListModels", {}).with_headers(content_length="1000").wire()
     before = site.memory()
@@ -109,10 +110,10 @@ def test_half_sent_requests_harm_nobody(site: Site) -> None:
         for kind in [half[:100], half] * 300:
             stack.enter_context(connect(site.port)).sendall(kind)
         slowest = max(_timed(site) for _ in range(20))
-        assert slowest < 2
+        assert slowest < SOON
         assert server.num_threads() - threads < 32
         assert site.memory() - before < 64 * MEGABYTE
-    wait_until(lambda: len(server.net_connections("tcp")) < 100, 30)
+    wait_until(lambda: len(server.net_connections("tcp")) < 100)
 
 
 def _timed(site: Site) -> float:
@@ -121,12 +122,6 @@ def _timed(site: Site) -> float:
     return time.monotonic() - started
 
 
-def _worker(site: Site) -> psutil.Process:
-    found = psutil.Process(site.clary.process.pid).children(recursive=True)
-    return max(found, key=lambda process: len(process.net_connections("tcp")))
-
-
-@pytest.mark.timeout(90)
 def test_half_sent_requests_are_given_up(site: Site) -> None:
     """A head or a body that does not come is not awaited for ever."""
     half = site.owner.operation("ListModels", {}).with_headers(content_length="1000").wire()
@@ -135,7 +130,7 @@ def test_half_sent_requests_are_given_up(site: Site) -> None:
 
     def wait(name: str, raw: bytes) -> None:
         with connect(site.port) as sock:
-            sock.settimeout(60)
+            sock.settimeout(PATIENCE)
             sock.sendall(raw)
             found[name] = answer(sock)
 
@@ -146,7 +141,7 @@ def test_half_sent_requests_are_given_up(site: Site) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(70)
+        thread.join(PATIENCE)
     assert {name: told.status for name, told in found.items()} == {"head": 0, "body": 408, "object": 400}
 
 
@@ -176,7 +171,7 @@ def test_a_slow_reader_holds_up_nobody(site: Site) -> None:
             sock.connect(("127.0.0.1", site.port))
             sock.sendall(raw)
             sock.recv(100)
-        assert max(_timed(site) for _ in range(10)) < 2
+        assert max(_timed(site) for _ in range(10)) < SOON
         assert site.memory() - before < 200 * MEGABYTE
 
 

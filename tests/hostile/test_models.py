@@ -17,7 +17,7 @@ from tests.hostile.signing import Request, connect
 from tests.hostile.site import Site
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 MEGABYTE = 1024 * 1024
 
@@ -63,7 +63,7 @@ def settled(site: Site, name: str) -> Any:
     def describe() -> Any:
         return site.sagemaker.describe_endpoint(EndpointName=name)
 
-    wait_until(lambda: describe()["EndpointStatus"] != "Creating", 150, lambda: str(describe()))
+    wait_until(lambda: describe()["EndpointStatus"] != "Creating", 300, lambda: str(describe()))
     return describe()
 
 
@@ -78,7 +78,7 @@ def call(site: Site, name: str, body: bytes, content_type: str = "application/oc
 
 
 def good(site: Site) -> None:
-    wait_until(lambda: call(site, "good", b"fine") == (200, "", b"fine"), 30)
+    wait_until(lambda: call(site, "good", b"fine") == (200, "", b"fine"))
 
 
 @pytest.mark.parametrize("name", ["broken", "traversal", "zipped"])

@@ -15,6 +15,7 @@ from tests.capabilities.training.records import IMAGES, ROLE, channel, request
 from tests.hostile.shapes import service, smallest
 from tests.hostile.signing import Request, Signer
 from tests.hostile.site import ACCOUNT, STRANGER, Site
+from tests.servers import wait_until
 
 from clary.app import CAPABILITIES, COMPANIONS, operations
 
@@ -30,9 +31,9 @@ TRUST = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def belongings(site: Site) -> Iterator[dict[str, Any]]:
-    """One of everything the owner can have, all called `OWN`; the test at the end sees that nothing changed."""
+    """One of everything the owner can have, all called `OWN`; the test at the end sees that nothing of it changed."""
     site.s3.put_object(Bucket=BUCKET, Key="secret/model.tar.gz", Body=b"no archive")
     site.journey.create(OWN, algorithm={"ContainerEntrypoint": ["/bin/true"]})
     site.sagemaker.create_model(
@@ -51,6 +52,8 @@ def belongings(site: Site) -> Iterator[dict[str, Any]]:
     before = _everything(site)
     yield before
     assert _everything(site) == before
+    # No endpoint can be deleted while it is being created.
+    wait_until(lambda: site.sagemaker.describe_endpoint(EndpointName=OWN)["EndpointStatus"] == "Failed")
     site.sagemaker.delete_endpoint(EndpointName=OWN)
 
 
@@ -67,17 +70,17 @@ def _companions(site: Site) -> None:
 
 
 def _everything(site: Site) -> dict[str, Any]:
-    """What the owner sees of it all."""
+    """What the owner sees of it; not lists, for the tests of other modules have things of the owner's made."""
     seen = {name: getattr(site.sagemaker, f"describe_{_snake(name)}")(**{f"{name}Name": OWN}) for name in KINDS}
     seen["Endpoint"] = {"Config": seen["Endpoint"]["EndpointConfigName"]}
     tags = {name: site.sagemaker.list_tags(ResourceArn=arn(name, OWN))["Tags"] for name in KINDS}
     found = {
         "tags": tags,
         "object": site.s3.get_object(Bucket=BUCKET, Key="secret/object")["Body"].read(),
-        "roles": [role["RoleName"] for role in site.client("iam").list_roles()["Roles"]],
-        "users": site.client("iam").get_user(UserName=OWN)["User"],
+        "role": site.client("iam").get_role(RoleName=OWN)["Role"],
+        "user": site.client("iam").get_user(UserName=OWN)["User"],
         "log": site.client("logs").get_log_events(logGroupName=OWN, logStreamName=OWN)["events"],
-        "keys": [key["KeyId"] for key in site.client("kms").list_keys()["Keys"]],
+        "key": site.client("kms").describe_key(KeyId=f"alias/{OWN}")["KeyMetadata"],
     }
     for value in seen.values():
         value.pop("ResponseMetadata", None)

@@ -34,19 +34,19 @@ KEYS = (
 
 def test_keys_that_try_to_be_paths(site: Site) -> None:
     """Each is a name and no more: what was put under it comes back, and nothing else is there."""
-    outside = set(site.home.iterdir())
+    site.s3.create_bucket(Bucket="paths-bucket")
     for number, key in enumerate(KEYS):
         body = f"body {number}".encode()
-        site.owner.send(_object(site, "PUT", key, body))
-        got = site.owner.send(_object(site, "GET", key))
+        site.owner.send(_object(site, "PUT", key, body, "paths-bucket"))
+        got = site.owner.send(_object(site, "GET", key, bucket="paths-bucket"))
         assert (got.status, got.body) == (200, body), key
-    listed = {entry["Key"] for entry in site.s3.list_objects_v2(Bucket="keys-bucket")["Contents"]}
+    listed = {entry["Key"] for entry in site.s3.list_objects_v2(Bucket="paths-bucket")["Contents"]}
     assert listed == set(KEYS)
-    assert set(site.home.iterdir()) == outside
+    assert {path.name for path in site.home.iterdir()}.isdisjoint(part for key in KEYS for part in key.split("/"))
     assert not os.path.lexists("/tmp/clary-hostile-key")
     for key in KEYS:
-        assert site.owner.send(_object(site, "DELETE", key)).status == 204
-    assert site.s3.list_objects_v2(Bucket="keys-bucket")["KeyCount"] == 0
+        assert site.owner.send(_object(site, "DELETE", key, bucket="paths-bucket")).status == 204
+    assert site.s3.list_objects_v2(Bucket="paths-bucket")["KeyCount"] == 0
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -55,8 +55,8 @@ def bucket(site: Site) -> None:
         site.s3.create_bucket(Bucket=name)
 
 
-def _object(site: Site, method: str, key: str, body: bytes = b"") -> Request:
-    return site.owner.sign(Request(method, f"/keys-bucket/{quote(key, safe='/~')}", body=body), service="s3")
+def _object(site: Site, method: str, key: str, body: bytes = b"", bucket: str = "keys-bucket") -> Request:
+    return site.owner.sign(Request(method, f"/{bucket}/{quote(key, safe='/~')}", body=body), service="s3")
 
 
 def test_keys_that_no_object_can_have(site: Site) -> None:

@@ -16,7 +16,7 @@ from tests.hostile import scripts
 from tests.hostile.site import Site
 from tests.servers import REPOSITORY, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 MEGABYTE = 1024 * 1024
 SMALL: dict[str, Any] = {"ResourceConfig": {"InstanceType": "ml.t3.medium", "InstanceCount": 1, "VolumeSizeInGB": 1}}
@@ -103,7 +103,7 @@ def jobs(site: Site, listener: tuple[int, list[bytes]]) -> Iterator[dict[str, An
 
 
 def outcome(site: Site, name: str) -> tuple[str, str]:
-    found = site.journey.finished(name, 200)
+    found = site.journey.finished(name)
     return found["TrainingJobStatus"], found.get("FailureReason", "")
 
 
@@ -211,7 +211,7 @@ def test_evil_regexes_cost_their_own_metrics(site: Site, jobs: object) -> None:
 def test_a_process_that_ignores_every_signal(site: Site, jobs: object) -> None:
     """It is asked to stop at once and has AWS's 120 s, which nobody else has to wait for."""
     site.journey.until("stubborn", "Training")
-    wait_until(lambda: "ready" in site.journey.log("stubborn"), 30)
+    wait_until(lambda: "ready" in site.journey.log("stubborn"))
     site.sagemaker.stop_training_job(TrainingJobName="stubborn")
     assert site.journey.describe("stubborn")["TrainingJobStatus"] == "Stopping"
     site.journey.create("after-stubborn", algorithm={"ContainerEntrypoint": ["/bin/true"]})

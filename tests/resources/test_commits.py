@@ -50,12 +50,12 @@ def held(writer: Writer, engine: Engine, others: list[int], *, fail: bool = Fals
             with writer.write() as conn:
                 conn.exec_driver_sql("INSERT INTO numbers VALUES (0)")
                 waiting = [pool.submit(write, writer, value) for value in others]
-                wait_until(lambda: writer.waiting == len(others), 10)
+                wait_until(lambda: writer.waiting == len(others))
                 if fail:
                     raise KeyError("no")
         except KeyError:
             pass
-        return [each.exception(10) for each in waiting]
+        return [each.exception(100) for each in waiting]
 
 
 def test_writes_that_wait_share_one_commit(engine: Engine) -> None:
@@ -104,7 +104,7 @@ def test_nobody_waits_for_a_thread_that_gave_up(engine: Engine) -> None:
     thread = threading.Thread(target=alone)
     writer.waiting += 1
     thread.start()
-    assert done.wait(10)
+    assert done.wait(100)
     thread.join()
     writer.waiting -= 1
     assert values(engine) == [1]

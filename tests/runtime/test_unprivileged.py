@@ -30,7 +30,7 @@ exec setpriv --reuid "$ID" --regid "$ID" --clear-groups --no-new-privs -- "$@"
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="these tests already run without rights")
 @pytest.mark.skipif(not shutil.which("setpriv") or not shutil.which("unshare"), reason="util-linux is not here")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_suite_passes_for_a_user_without_rights(tmp_path: Path) -> None:
     stage = Path("/tmp") / f"clary-unprivileged-{os.getpid()}"
     home = stage / "home"

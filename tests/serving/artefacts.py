@@ -8,7 +8,7 @@ from tests.servers import CACHE, wait_until
 
 from clary.runtime.environments import Shelf
 
-BUILD_SECONDS = 100.0
+BUILD_SECONDS = 280.0
 
 TRAIN_XGBOOST = """
 import sys, numpy, xgboost

@@ -57,7 +57,7 @@ def test_call_that_broke_is_not_repeated_elsewhere(tmp_path: Path) -> None:
 
 def test_slow_model_times_out_and_the_next_call_is_served(tmp_path: Path) -> None:
     async def run() -> bytes:
-        gateway = Gateway(timeout=0.05)
+        gateway = Gateway(timeout=1.0)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(server(tmp_path / "slow", never))
             with pytest.raises(TimedOut):
@@ -65,7 +65,7 @@ def test_slow_model_times_out_and_the_next_call_is_served(tmp_path: Path) -> Non
             await stack.enter_async_context(server(tmp_path / "good", says(ok(b"1"))))
             forwarded = await gateway.invoke(Variant("v", 1, (tmp_path / "good",)), CSV, b"1")
             gateway.close()
-        assert forwarded.model_seconds < 0.05
+        assert forwarded.model_seconds < 1.0
         return forwarded.reply.body
 
     assert asyncio.run(run()) == b"1"
@@ -73,7 +73,7 @@ def test_slow_model_times_out_and_the_next_call_is_served(tmp_path: Path) -> Non
 
 def test_calls_spread_over_the_least_busy(tmp_path: Path) -> None:
     async def run() -> list[int]:
-        gateway = Gateway(timeout=0.2)
+        gateway = Gateway(timeout=1.5)
         sockets = tuple(tmp_path / name for name in "abcd")
         async with AsyncExitStack() as stack:
             seen = [await stack.enter_async_context(server(socket, never)) for socket in sockets]

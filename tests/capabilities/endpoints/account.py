@@ -12,14 +12,14 @@ import boto3
 import psutil
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.servers import Clary, wait_until
+from tests.servers import PATIENCE, Clary, wait_until
 from tests.serving.artefacts import ROW
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 CSV: dict[str, Any] = {"Body": ROW, "ContentType": "text/csv"}
-SECONDS = 90.0
+SECONDS = 240.0
 
 
 class Account:
@@ -75,7 +75,8 @@ class Account:
 
     def delete(self, name: str) -> None:
         self.sagemaker.delete_endpoint(EndpointName=name)
-        self.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig={"Delay": 1})
+        patient = {"Delay": 1, "MaxAttempts": 120}
+        self.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig=patient)
 
 
 class Load:
@@ -109,7 +110,7 @@ class Load:
     def more(self, count: int = 50) -> None:
         """Until so many further calls were answered."""
         goal = len(self.answers) + count
-        wait_until(lambda: len(self.answers) >= goal, 30, lambda: str(self.errors[-3:]))
+        wait_until(lambda: len(self.answers) >= goal, PATIENCE, lambda: str(self.errors[-3:]))
 
 
 def model_servers(server: Clary) -> list[psutil.Process]:

@@ -116,7 +116,7 @@ def test_instance_starts_again_when_model_configuration_and_data_are_gone(
     assert float(load.answers[-1]) == pytest.approx(made[1])
     assert account.sagemaker.describe_endpoint(EndpointName="gone")["EndpointConfigName"] == "gone"
     account.delete("gone")
-    wait_until(lambda: not any((server.home / "endpoints").iterdir()), 20)
+    wait_until(lambda: not any((server.home / "endpoints").iterdir()))
 
 
 def test_kept_artefacts_are_links_that_outlive_their_sources(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ def test_killed_model_server_comes_back_under_load(account: Account, server: Cla
     with Load(lambda: account.invoke("killed")) as load:
         load.more()
         kill(model_servers(server))
-        wait_until(lambda: load.errors, 10)
-        wait_until(lambda: not _fails(account, "killed"), 30)
+        wait_until(lambda: load.errors)
+        wait_until(lambda: not _fails(account, "killed"))
         load.more()
     codes = {error.response["Error"]["Code"] for error in load.errors}
     assert codes <= {"ServiceUnavailable", "ModelNotReadyException"}
@@ -151,6 +151,6 @@ def test_endpoint_comes_back_after_everything_was_killed(tmp_path: Path, made: t
         clary.process.kill()
         clary.process.wait()
         clary.start()
-        wait_until(lambda: not _fails(account, "e"), 60)
+        wait_until(lambda: not _fails(account, "e"))
         assert account.invoke("e") == before
         assert account.status("e") == "InService"

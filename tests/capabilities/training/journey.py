@@ -42,7 +42,7 @@ class Journey:
     def describe(self, name: str) -> Any:
         return self.sagemaker.describe_training_job(TrainingJobName=name)
 
-    def until(self, name: str, secondary: str, seconds: float = 60) -> None:
+    def until(self, name: str, secondary: str, seconds: float = 300) -> None:
         wait_until(lambda: self.describe(name)["SecondaryStatus"] == secondary, seconds, lambda: self.told(name))
 
     def finished(self, name: str, seconds: float = 300) -> Any:

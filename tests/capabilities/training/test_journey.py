@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.training.journey import BUCKET, Journey, data
 from tests.capabilities.training.records import request
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -130,7 +131,7 @@ def test_stopping_is_visible_at_once_and_keeps_the_model(journey: Journey) -> No
 
 
 def wait_for_line(journey: Journey, name: str, line: str) -> None:
-    wait_until(lambda: line in journey.log(name), 30, lambda: journey.told(name))
+    wait_until(lambda: line in journey.log(name), PATIENCE, lambda: journey.told(name))
 
 
 def test_the_longest_run_is_kept(journey: Journey) -> None:
@@ -144,7 +145,9 @@ def test_a_killed_shim_is_told_and_nothing_runs_twice(journey: Journey) -> None:
     journey.until("orphan", "Training")
     wait_for_line(journey, "orphan", "ready")
     for pid in shims_of(journey, "orphan"):
-        os.kill(pid, signal.SIGKILL)
+        # One may have taken another with it.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     found = journey.finished("orphan")
     assert found["TrainingJobStatus"] == "Failed"
     assert found["FailureReason"].startswith("InternalServerError: We encountered an internal error.")
@@ -306,7 +309,7 @@ def test_folders_without_end_fail_the_job_and_are_removed(journey: Journey) -> N
         "Failed",
         "ClientError: Failed to upload model artifacts: folders are nested too deeply",
     )
-    wait_until(lambda: not list((journey.clary.home / "jobs").iterdir()), 30)
+    wait_until(lambda: not list((journey.clary.home / "jobs").iterdir()))
 
 
 def test_uncompressed_outputs(journey: Journey) -> None:
@@ -329,7 +332,7 @@ def test_huge_models_on_their_way_keep_no_other_job_waiting(journey: Journey) ->
     for name in names:
         journey.create(name, script=HUGE, OutputDataConfig=place)
     for name in names:
-        wait_until(lambda name=name: journey.describe(name)["SecondaryStatus"] in ("Uploading", "Completed"), 60)  # type: ignore[misc]
+        wait_until(lambda name=name: journey.describe(name)["SecondaryStatus"] in ("Uploading", "Completed"))  # type: ignore[misc]
     assert journey.run("beside-huge", script="print('here')")["TrainingJobStatus"] == "Completed"
     statuses = [journey.describe(name)["SecondaryStatus"] for name in names]
     assert "Uploading" in statuses
@@ -395,12 +398,12 @@ def wait_gone(journey: Journey, name: str) -> None:
         listed = journey.sagemaker.list_training_jobs(NameContains=name)["TrainingJobSummaries"]
         return not listed
 
-    wait_until(gone, 30)
+    wait_until(gone)
 
 
 def test_finished_jobs_leave_nothing_behind(journey: Journey) -> None:
     journey.run("tidy", script="pass")
-    wait_until(lambda: not list((journey.clary.home / "jobs").iterdir()), 30)
+    wait_until(lambda: not list((journey.clary.home / "jobs").iterdir()))
 
 
 def test_gpu_types_need_a_gpu(journey: Journey) -> None:

@@ -46,7 +46,7 @@ class Place:
     ) -> subprocess.CompletedProcess[str]:
         self.configure("hyperparameters", hyperparameters)
         return subprocess.run(
-            [sys.executable, str(TRAIN)], env=self.environ(environ), capture_output=True, text=True, timeout=60
+            [sys.executable, str(TRAIN)], env=self.environ(environ), capture_output=True, text=True, timeout=120
         )
 
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -9,13 +9,11 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.servers import REPOSITORY, wait_until
+from tests.servers import PATIENCE, REPOSITORY, wait_until
 from tests.serving.artefacts import python
 
 from clary.serving.http import Pool, request_bytes
 from clary.serving.reply import Reply
-
-START_SECONDS = 60.0
 
 
 @dataclass
@@ -32,7 +30,8 @@ class ModelServer:
 
         async def ask() -> Reply:
             pool = Pool(self.socket, 1 << 24)
-            reply = await pool.send(request_bytes("POST" if path == "/invocations" else "GET", path, headers, body), 30)
+            method = "POST" if path == "/invocations" else "GET"
+            reply = await pool.send(request_bytes(method, path, headers, body), PATIENCE)
             pool.close()
             return reply
 
@@ -70,13 +69,13 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         server = _run(framework, base, environment)
         servers.append(server)
         if wait:
-            wait_until(server.healthy, START_SECONDS, lambda: server.log.read_text()[-3000:])
+            wait_until(server.healthy, PATIENCE, lambda: server.log.read_text()[-3000:])
         return server
 
     yield run
     for server in servers:
         server.process.terminate()
-        server.process.wait(20)
+        server.process.wait(PATIENCE)
 
 
 def _run(framework: str, base: Path, environment: Mapping[str, Any]) -> ModelServer:
