@@ -116,6 +116,8 @@ for folder in ("/opt/ml/model", "/opt/ml/output", "/opt/ml/output/data", "/opt/m
 
 LOOK_AROUND = r"""
 import glob, os, socket, stat, sys
+import clary
+CLARY = os.path.dirname(clary.__file__)
 home, secret, port, isolated = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "isolated"
 found = []
 
@@ -142,14 +144,14 @@ for folder, folders, files in os.walk("/", followlinks=False):
         if b"the machine's secret" in says(path)[:64]:
             found.append(path)
 for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/sys/fs/cgroup/cgroup.procs", "/dev/sda",
-             "/dev/vda", "/dev/mem", "/dev/kmsg", "/opt/clary/lib/clary/logfile.py", "/usr/bin/env"):
+             "/dev/vda", "/dev/mem", "/dev/kmsg", f"{CLARY}/logfile.py", "/usr/bin/env"):
     try:
         os.close(os.open(path, os.O_WRONLY))
         found.append(f"wrote {path}")
     except OSError:
         pass
 # What can be made here must be the sandbox's own; the test looks for these on the machine.
-for folder in ("/usr", "/etc", "/dev", "/opt/clary/lib/clary", "/opt/clary/lib/clary/runtime", "/tmp", "/", "/sys"):
+for folder in ("/usr", "/etc", "/dev", CLARY, f"{CLARY}/runtime", "/tmp", "/", "/sys"):
     try:
         open(f"{folder}/clary-hostile", "w").close()
     except OSError:

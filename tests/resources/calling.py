@@ -1,5 +1,7 @@
 """Calls operations as the wire does after validation: one assembly, one account, no sockets."""
 
+import asyncio
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -42,4 +44,4 @@ class Caller:
         entry = self.registry.find("sagemaker", operation)
         assert entry, f"nothing answers {operation}"
         answer: Any = entry.handler(self.context(operation), request)
-        return answer or {}
+        return (asyncio.run(answer) if inspect.iscoroutine(answer) else answer) or {}

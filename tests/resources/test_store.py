@@ -137,7 +137,7 @@ def test_a_block_of_writes_is_one(store: Store) -> None:
     def half_way() -> None:
         with store.write():
             store.insert(record("a"))
-            store.after_commit(lambda: told.append("a"))
+            store.after_commit(told.append, "a")
             store.insert(record("b"))
             assert set(names(store)) == {"a", "b"}
             raise InterruptedError
@@ -148,7 +148,7 @@ def test_a_block_of_writes_is_one(store: Store) -> None:
     assert told == []
     with store.write():
         store.insert(record("c"))
-        store.after_commit(lambda: told.append("c"))
+        store.after_commit(told.append, "c")
         assert told == []
     assert (list(names(store)), told) == (["c"], ["c"])
 
@@ -173,10 +173,10 @@ def test_due_records_come_longest_due_first(store: Store) -> None:
 def test_rescheduling_yields_to_a_change(store: Store) -> None:
     given = record(due=1.0)
     store.insert(given)
-    store.reschedule(given, 50.0)
+    store.reschedule([(given, 50.0)])
     assert store.by_id(given.id) == changed(given, due=50.0)
     written = store.update(changed(given, status="A", due=2.0))
-    store.reschedule(given, None)
+    store.reschedule([(given, None)])
     assert store.by_id(given.id) == written
 
 

@@ -18,8 +18,8 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_a_poke_arrives(home: Path) -> None:
     listener = Wake(home).listen()
     Wake(home).poke("0123abcd")
-    assert listener.receive(5) == "0123abcd"
-    assert listener.receive(0.01) is None
+    assert listener.receive(5) == ["0123abcd"]
+    assert listener.receive(0.01) == []
     listener.close()
 
 
@@ -34,7 +34,7 @@ def test_a_listener_that_does_not_listen_holds_nobody_up(home: Path) -> None:
     listener = Wake(home).listen()
     for _ in range(50):
         Wake(home).poke("0123abcd")
-    assert listener.receive(5) == "0123abcd"
+    assert listener.receive(5) == ["0123abcd"]
     listener.close()
 
 
@@ -42,6 +42,6 @@ def test_a_new_controller_takes_the_place_of_a_dead_one(home: Path) -> None:
     dead = Wake(home).listen()
     listener = Wake(home).listen()
     Wake(home).poke("0123abcd")
-    assert listener.receive(5) == "0123abcd"
+    assert listener.receive(5) == ["0123abcd"]
     dead.close()
     listener.close()

@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Account:
 
     def __init__(self, server: Clary, model: Path) -> None:
         self.artefact = model
+        self._server = server
         env = server.client_environ()
         session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=env["AWS_REGION"])
         settings = Config(retries={"total_max_attempts": 1}, max_pool_connections=20)
@@ -72,6 +73,17 @@ class Account:
     def invoke(self, endpoint: str, **request: Any) -> bytes:
         body: bytes = self.runtime.invoke_endpoint(EndpointName=endpoint, **{**CSV, **request})["Body"].read()
         return body
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing moves on inside: the controller is stopped, so that a state can be looked at at leisure."""
+        children = psutil.Process(self._server.process.pid).children()
+        (controller,) = [each for each in children if "clary.controller" in words(each)]
+        controller.suspend()
+        try:
+            yield
+        finally:
+            controller.resume()
 
     def delete(self, name: str) -> None:
         self.sagemaker.delete_endpoint(EndpointName=name)

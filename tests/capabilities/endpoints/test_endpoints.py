@@ -12,8 +12,9 @@ from tests.serving.artefacts import archive
 
 
 def test_journey_create_invoke_update_under_load_delete(account: Account, made: tuple[Path, float]) -> None:
-    account.sagemaker.create_endpoint(EndpointName="journey", EndpointConfigName="c")
-    assert account.status("journey") == "Creating"
+    with account.held():
+        account.sagemaker.create_endpoint(EndpointName="journey", EndpointConfigName="c")
+        assert account.status("journey") == "Creating"
     described = account.await_status("journey", "InService", "Failed")
     assert described["EndpointStatus"] == "InService", described
     [variant] = described["ProductionVariants"]
@@ -28,8 +29,9 @@ def test_journey_create_invoke_update_under_load_delete(account: Account, made: 
     account.config("both", "m", "m2")
     with Load(lambda: account.invoke("journey")) as load:
         load.more()
-        account.sagemaker.update_endpoint(EndpointName="journey", EndpointConfigName="both")
-        assert account.status("journey") == "Updating"
+        with account.held():
+            account.sagemaker.update_endpoint(EndpointName="journey", EndpointConfigName="both")
+            assert account.status("journey") == "Updating"
         described = account.await_status("journey", "InService")
         load.more(500)
     assert (load.errors, described["EndpointConfigName"]) == ([], "both")

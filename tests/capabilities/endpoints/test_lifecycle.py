@@ -20,17 +20,16 @@ def refusal(call: Any, **request: Any) -> tuple[str, str]:
 def test_nothing_but_describe_while_in_progress(account: Account) -> None:
     client = account.sagemaker
     busy = ("ValidationException", f'Cannot update in-progress endpoint "{ARN}/busy".')
-    client.create_endpoint(EndpointName="busy", EndpointConfigName="c")
     update = {"EndpointName": "busy", "EndpointConfigName": "c"}
     weights = {"EndpointName": "busy", "DesiredWeightsAndCapacities": [{"VariantName": "v-m", "DesiredWeight": 2.0}]}
-    for status in ("Creating", "Updating"):
-        assert account.status("busy") == status
-        assert refusal(client.delete_endpoint, EndpointName="busy") == busy
-        assert refusal(client.update_endpoint, **update) == busy
-        assert refusal(client.update_endpoint_weights_and_capacities, **weights) == busy
+    for begin, status in ((client.create_endpoint, "Creating"), (client.update_endpoint, "Updating")):
+        with account.held():
+            begin(**update)
+            assert account.status("busy") == status
+            assert refusal(client.delete_endpoint, EndpointName="busy") == busy
+            assert refusal(client.update_endpoint, **update) == busy
+            assert refusal(client.update_endpoint_weights_and_capacities, **weights) == busy
         account.await_status("busy", "InService")
-        if status == "Creating":
-            client.update_endpoint(**update)
     assert refusal(account.runtime.invoke_endpoint, EndpointName="busy2", Body=b"")[0] == "ValidationError"
     account.delete("busy")
 
@@ -62,8 +61,10 @@ def test_update_keeps_what_it_is_told_to_and_moves_the_time(account: Account) ->
     account.sagemaker.update_endpoint_weights_and_capacities(EndpointName="times", DesiredWeightsAndCapacities=weights)
     account.await_status("times", "InService")
     account.config("times", "m", InitialVariantWeight=2.0)
-    account.sagemaker.update_endpoint(EndpointName="times", EndpointConfigName="times", RetainAllVariantProperties=True)
-    during = account.sagemaker.describe_endpoint(EndpointName="times")
+    update = {"EndpointName": "times", "EndpointConfigName": "times", "RetainAllVariantProperties": True}
+    with account.held():
+        account.sagemaker.update_endpoint(**update)
+        during = account.sagemaker.describe_endpoint(EndpointName="times")
     assert (during["EndpointConfigName"], during["PendingDeploymentSummary"]["EndpointConfigName"]) == ("c", "times")
     after = account.await_status("times", "InService")
     [variant] = after["ProductionVariants"]
@@ -71,8 +72,9 @@ def test_update_keeps_what_it_is_told_to_and_moves_the_time(account: Account) ->
     assert after["CreationTime"] == before["CreationTime"]
     assert after["LastModifiedTime"] > before["LastModifiedTime"]
     assert "FailureReason" not in after
-    account.sagemaker.delete_endpoint(EndpointName="times")
-    deleting = account.sagemaker.describe_endpoint(EndpointName="times")
+    with account.held():
+        account.sagemaker.delete_endpoint(EndpointName="times")
+        deleting = account.sagemaker.describe_endpoint(EndpointName="times")
     assert (deleting["EndpointStatus"], deleting["EndpointConfigName"]) == ("Deleting", "times")
 
 

@@ -11,7 +11,7 @@ from tests.servers import Clary, wait_until
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, made: tuple[Path, float]) -> Iterator[Account]:
     """One slot, and little patience."""
-    with Clary(tmp_path_factory.mktemp("small") / "home", slots="1", endpoint_startup_seconds="20") as clary:
+    with Clary(tmp_path_factory.mktemp("small") / "home", slots="1", endpoint_startup_seconds="30") as clary:
         yield Account(clary.start(), made[0])
 
 
@@ -28,7 +28,7 @@ def test_update_and_second_endpoint_without_room(small: Account, made: tuple[Pat
     small.sagemaker.create_endpoint(EndpointName="second", EndpointConfigName="c")
     small.sagemaker.update_endpoint(EndpointName="first", EndpointConfigName="c")
     waiting = "Waiting for room: 1 of 1 instances are in use on this machine"
-    wait_until(lambda: waiting in said(small, "second"), 20)
+    wait_until(lambda: waiting in said(small, "second"))
     assert (small.status("first"), small.status("second")) == ("Updating", "Creating")
     described = small.await_status("first", "InService")
     assert "InsufficientInstanceCapacity" in described["FailureReason"]
@@ -42,7 +42,7 @@ def test_update_and_second_endpoint_without_room(small: Account, made: tuple[Pat
 def test_room_that_comes_is_taken(small: Account, made: tuple[Path, float]) -> None:
     small.create("leaves")
     small.sagemaker.create_endpoint(EndpointName="waits", EndpointConfigName="c")
-    wait_until(lambda: any("Waiting for room" in line for line in said(small, "waits")), 20)
+    wait_until(lambda: any("Waiting for room" in line for line in said(small, "waits")))
     small.delete("leaves")
     small.await_status("waits", "InService")
     assert float(small.invoke("waits")) == pytest.approx(made[1])
