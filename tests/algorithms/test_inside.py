@@ -9,24 +9,18 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from tests.servers import CACHE, REPOSITORY
+from tests.servers import REPOSITORY
+from tests.serving.artefacts import python
 
 from clary.runtime import shims
-from clary.runtime.environments.build import build
-from clary.runtime.environments.shelf import Shelf
 
 INSIDE = Path(__file__).parent / "inside"
 
 
 @pytest.fixture(scope="session")
 def xgboost_python() -> Path:
-    """The interpreter of the managed XGBoost runtime, built once for all test runs."""
-    shelf = Shelf(CACHE / "environments")
-    place = shelf.path("xgboost")
-    if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        build("xgboost", False, place, print)
-    return place / "bin/python"
+    """The interpreter of the managed XGBoost runtime."""
+    return python("xgboost")
 
 
 @pytest.mark.timeout(600)
