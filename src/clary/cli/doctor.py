@@ -29,10 +29,10 @@ def _fact(what: str, state: str, found: str, advice: str = "") -> Fact:
 
 def _sandbox(machine: Facts) -> Fact:
     rung = machine.sandbox
-    if rung == "bubblewrap":
-        return _fact("sandbox", "ok", "bubblewrap")
+    if rung != "plain":
+        return _fact("sandbox", "ok", rung)
     advice = "install bubblewrap; where it fails, allow unprivileged user namespaces (user.max_user_namespaces)"
-    return _fact("sandbox", "partly" if rung != "plain" else "missing", rung, advice)
+    return _fact("sandbox", "missing", rung, advice)
 
 
 def _disk(machine: Facts) -> Fact:

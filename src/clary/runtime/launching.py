@@ -11,9 +11,8 @@ from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, Workload
 
-LIBRARY = "/opt/clary/lib"
 WORK_SIDE = ("__init__.py", "logfile.py", "runtime", "serving", "algorithms")
-"""What of the package jobs see."""
+"""What of the package jobs see, where it lies: what the nursery has imported is the same inside."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -38,7 +37,7 @@ def spec(launch: Launch) -> Spec:
     """Lay out the instance's folder and say what the shim is to do with it."""
     workload, instance = launch.workload, launch.instance
     held = limits.hold(workload.limits, limits.groups(), f"clary-{workload.id}-{instance.host}")
-    layer.make(launch.folder / "venv", launch.environment, _library(launch))
+    layer.make(launch.folder / "venv", launch.environment)
     own = places.lay_out(launch.folder, workload, instance, _etc(launch))
     command = _command(launch)
     found: Spec = {
@@ -49,6 +48,7 @@ def spec(launch: Launch) -> Spec:
         "metrics": [{"name": metric.name, "regex": metric.regex} for metric in workload.metrics],
         "sandbox": launch.rung,
         "command": command,
+        "toolkit": _is_toolkit(workload),
         "environment": _environment(launch) | held.environment | network.ports(workload, launch.rung) | _given(launch),
         "directory": "/",
         "view": None,
@@ -69,7 +69,7 @@ def spec(launch: Launch) -> Spec:
     entries = tuple(_outer_first([*_machine(launch), *own]))
     view = View(entries=entries, hostname=instance.host, network=network.mode(workload, launch.rung) != "none")
     if launch.rung == "bubblewrap":
-        found["command"] = sandbox.bubblewrap(view, "/", command)
+        found["command"] = sandbox.bubblewrap(view, command)
     else:
         found["view"] = sandbox.plain_data(view)
     return found
@@ -78,8 +78,9 @@ def spec(launch: Launch) -> Spec:
 def _machine(launch: Launch) -> Iterable[Entry]:
     yield from sandbox.system(Path(sys.base_prefix).resolve())
     yield Entry("rw", str(launch.folder / "venv"), layer.SEEN)
-    source = shims.package_root() / "clary"
-    yield from (Entry("ro", str(source / name), f"{LIBRARY}/clary/{name}") for name in WORK_SIDE)
+    for name in WORK_SIDE:
+        part = str(shims.package_root() / "clary" / name)
+        yield Entry("ro", part, part)
     if launch.environment is not None:
         yield Entry("ro", str(launch.environment), str(launch.environment))
     if launch.gpus:
@@ -113,19 +114,24 @@ def _command(launch: Launch) -> list[str]:
     workload = launch.workload
     if workload.entrypoint:
         return [*workload.entrypoint, *workload.arguments]
-    if workload.purpose == "serve":
+    if not _is_toolkit(workload):
         return ["python", "-m", "clary.serving.server", *workload.arguments]
     # The toolkit needs nothing but the standard library, and less of it is found faster.
-    return ["python", "-I", "-S", f"{_library(launch)}/clary/runtime/toolkit/train.py", *workload.arguments]
+    program = str(shims.package_root() / "clary/runtime/toolkit/train.py")
+    return [f"{_layer(launch)}/bin/python", "-I", "-S", program, *workload.arguments]
 
 
-def _library(launch: Launch) -> str:
-    return str(shims.package_root()) if launch.plain else LIBRARY
+def _is_toolkit(workload: Workload) -> bool:
+    return not workload.entrypoint and workload.purpose != "serve"
+
+
+def _layer(launch: Launch) -> str:
+    return str(launch.folder / "venv") if launch.plain else layer.SEEN
 
 
 def _environment(launch: Launch) -> dict[str, str]:
     """What the image would have set."""
-    seen = str(launch.folder / "venv") if launch.plain else layer.SEEN
+    seen = _layer(launch)
     environment = {
         "PATH": ":".join([*layer.search_path(seen, launch.environment), SYSTEM_PATH]),
         "VIRTUAL_ENV": seen,

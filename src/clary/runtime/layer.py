@@ -15,8 +15,8 @@ SEEN = "/opt/clary/venv"
 _VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def make(folder: Path, environment: Path | None, library: str) -> None:
-    """Make the layer in `folder`. `library` ends its search path: where the package `clary` is seen."""
+def make(folder: Path, environment: Path | None) -> None:
+    """Make the layer in `folder`. Where the package `clary` lies ends its search path."""
     packages = folder / "lib" / _VERSION / "site-packages"
     packages.mkdir(parents=True, exist_ok=True)
     (folder / "bin").mkdir(exist_ok=True)
@@ -25,7 +25,7 @@ def make(folder: Path, environment: Path | None, library: str) -> None:
         if not (folder / "bin" / name).is_symlink():
             (folder / "bin" / name).symlink_to(interpreter)
     (folder / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")
-    lines = [library]
+    lines = [str(shims.package_root())]
     if environment is not None:
         shared = environment / "lib" / _VERSION / "site-packages"
         # Not a plain line: the shared folder's own .pth files count as well.

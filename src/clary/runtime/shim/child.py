@@ -8,15 +8,16 @@ import signal
 from pathlib import Path
 
 from clary.runtime.archive import BadArchive, extract
-from clary.runtime.shim import cgroups
+from clary.runtime.shim import cgroups, kernel, namespaces
 from clary.runtime.shim.spec import Spec
 
-STATUS_FD = 4
-"""Where bubblewrap reports, by agreement with `sandbox.py`."""
+REPORTS = 4
+"""Where the sandbox reports, by agreement with `sandbox.py`."""
 
 
 class Child:
-    """The sandbox's outermost process. `output` carries its stdout and stderr, `reports` bubblewrap's JSON."""
+    """The sandbox's outermost process. `output` carries its stdout and stderr. `reports`: from bubblewrap its JSON,
+    from our own init a byte when it has begun."""
 
     def __init__(self, pid: int, output: int, reports: int) -> None:
         self.pid = pid
@@ -25,17 +26,17 @@ class Child:
 
 
 def start(spec: Spec) -> Child:
-    """Fork and execute `spec["command"]`. What fails before exec is said on the output, exit code 125."""
+    """Fork and run `spec["command"]`. Raises `OSError`; what fails in the child is said on the output."""
     output, output_end = os.pipe()
     reports, reports_end = os.pipe()
-    pid = os.fork()
+    pid = namespaces.fork(spec["view"]) if spec["view"] else os.fork()
     if pid == 0:
         try:
             _become(spec, output_end, reports_end)
         except BaseException as error:
             os.write(2, f"Clary: the sandbox could not be started: {error}\n".encode())
         finally:
-            os._exit(125)
+            os._exit(namespaces.NOT_MADE)
     os.close(output_end)
     os.close(reports_end)
     for fd in (output, reports):
@@ -46,12 +47,12 @@ def start(spec: Spec) -> Child:
 def _become(spec: Spec, output: int, reports: int) -> None:
     os.setpgid(0, 0)
     # Both ends are above 4 here: 0, 1, 2 and the lock at 3 are taken since the start.
-    reports = os.dup(reports) if reports == STATUS_FD else reports
+    reports = os.dup(reports) if reports == REPORTS else reports
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.dup2(reports, STATUS_FD)
+    os.dup2(reports, REPORTS)
     _close_others()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -60,20 +61,11 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     _limit(spec)
     os.umask(0o022)
     _unpack(spec["unpack"])
-    if spec["hub"]:
-        from clary.runtime.shim import hub
-
-        hub.enter(f"{spec['hub']}/{hub.READY}", spec["number"])
-    match spec["sandbox"]:
-        case "bubblewrap":
-            os.execve(spec["command"][0], spec["command"], spec["environment"])
-        case "namespaces" if spec["view"]:
-            from clary.runtime.shim import namespaces
-
-            view, directory = spec["view"], spec["directory"]
-            os._exit(namespaces.run(view, directory, spec["command"], spec["environment"], STATUS_FD))
-        case _:
-            _run_plainly(spec)
+    if spec["view"]:
+        namespaces.init(spec["view"], spec["command"], spec["environment"], REPORTS, calls=spec["toolkit"])
+    if spec["sandbox"] == "bubblewrap":
+        os.execve(spec["command"][0], spec["command"], spec["environment"])
+    _run_plainly(spec)
 
 
 def _unpack(archives: dict[str, str]) -> None:
@@ -87,10 +79,8 @@ def _unpack(archives: dict[str, str]) -> None:
 
 
 def _run_plainly(spec: Spec) -> None:
-    os.close(STATUS_FD)
-    with contextlib.suppress(OSError, AttributeError):
-        from clary.runtime.shim import kernel
-
+    os.close(REPORTS)
+    with contextlib.suppress(OSError):
         kernel.die_with_parent(signal.SIGKILL)
     os.chdir(spec["directory"])
     try:
@@ -103,7 +93,7 @@ def _run_plainly(spec: Spec) -> None:
 def _close_others() -> None:
     # The lock at 3 above all: whoever holds it counts as the living shim.
     os.close(3)
-    os.closerange(STATUS_FD + 1, 256)
+    os.closerange(REPORTS + 1, 256)
 
 
 def _limit(spec: Spec) -> None:

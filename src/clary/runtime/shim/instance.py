@@ -50,6 +50,8 @@ class Instance:
         self.cause = ""
         self.init: int | None = None
         """The process whose end ends the whole sandbox."""
+        self.begun = False
+        """Our own init has said so; of bubblewrap, that it has said something."""
         self.exit_code: int | None = None
         """As the sandbox reported it."""
         self.kill_at: float | None = None
@@ -63,26 +65,49 @@ class Instance:
         # Whoever finds this knows that the user's process may have run, so that it is there must outlive a power cut.
         status.write(self.folder, self.status)
         status.sync(self.folder)
-        status.poke(self.spec["wake"], self.spec["key"])
         control = os.open(f"{self.folder}/control", os.O_RDWR | os.O_NONBLOCK)
         wakeup = _child_signals()
         reader = MetricReader(self.spec["metrics"], f"{self.folder}/metrics.jsonl")
         self.pump = LogPump(self.spec["log"], self.spec["log_bytes"], reader)
         cgroups.make(self.spec["cgroups"])
-        if self.spec["hub"]:
-            self._wait_for_hub(self.spec["hub"])
         kernel.adopt_orphans()
+        code = 0
+        try:
+            self._start()
+        except OSError as error:
+            self._give_up(f"Clary: the sandbox could not be made: {error}")
+        else:
+            code = self._follow([control, wakeup])
+        self.pump.close(time.time())
+        self._finish(code)
+
+    def _start(self) -> None:
+        if self.spec["hub"]:
+            from clary.runtime.shim import hub
+
+            self._wait_for_hub(self.spec["hub"])
+            hub.enter(f"{self.spec['hub']}/{hub.READY}", self.spec["number"])
         self.child = child.start(self.spec)
+        if self.spec["sandbox"] == "namespaces":
+            self.init = self.child.pid
+
+    def _give_up(self, message: str) -> None:
+        self.pump.note(message, time.time())
+        self.tail = message.encode()
+        self.cause = "stopped" if os.path.exists(f"{self.folder}/kill") else ""
+
+    def _follow(self, wakers: list[int]) -> int:
+        """To the end of the last process. Answers the exit code of the outermost."""
         self.began = time.monotonic()
         self._say("running", started=time.time())
-        code = self._watch([control, wakeup])
+        code = self._watch(wakers)
         self._end_everything()
         self._drain()
         _reap()
-        self._finish(code)
+        return code
 
     def _wait_for_hub(self, folder: str) -> None:
-        """Until the network is there; from then on holds its life line. Without a network the child says so."""
+        """Until the network is there; from then on holds its life line."""
         end = time.monotonic() + HUB
         while not os.path.exists(f"{folder}/hub.ready"):
             if time.monotonic() > end or os.path.exists(f"{self.folder}/kill"):
@@ -131,6 +156,9 @@ class Instance:
         return bool(data)
 
     def _hear(self, data: bytes) -> None:
+        self.begun = self.begun or bool(data)
+        if self.spec["view"]:
+            return
         # bubblewrap writes a document piece by piece.
         *lines, self.unheard = (self.unheard + data).split(b"\n")
         for line in lines:
@@ -162,9 +190,11 @@ class Instance:
         self.cause = self.cause or cause
 
     def _ask(self) -> bool:
-        """Send SIGTERM to the user's first process. False while the sandbox is still being made."""
-        plain = self.spec["sandbox"] == "plain"
-        main = self.child.pid if plain else processes.main_process(self.init) if self.init else None
+        """Send SIGTERM to the user's first process, or to the init that hands it on. False while there is neither."""
+        if self.spec["sandbox"] == "bubblewrap":
+            main = processes.main_process(self.init) if self.init else None
+        else:
+            main = self.child.pid if self.begun or not self.spec["view"] else None
         processes.signal_all([main] if main else [], signal.SIGTERM)
         return main is not None
 
@@ -188,7 +218,6 @@ class Instance:
                 break
         while self._more_reports():
             pass
-        self.pump.close(time.time())
 
     def _more_reports(self) -> bool:
         try:
@@ -200,7 +229,7 @@ class Instance:
 
     def _finish(self, code: int) -> None:
         exit_code = self.exit_code
-        if exit_code is None and self.spec["sandbox"] == "plain":
+        if exit_code is None and (self.spec["sandbox"] == "plain" or (self.spec["view"] and self.begun)):
             exit_code = 128 - code if code < 0 else code
         if exit_code != 0 and cgroups.memory_kills(self.spec["cgroups"]):
             self.cause = self.cause or "memory"

@@ -1,138 +1,151 @@
-"""The sandbox rung that needs no program: namespaces made by the shim's own child.
+"""The sandbox rung that needs no program: namespaces, and the view in them, made by the shim's own child.
 
-Three processes, as bubblewrap has them: an outer one that the shim waits for, the init of the new pid namespace,
-which builds the view and reaps, and the user's. Reports like bubblewrap's go to the shim.
+Two processes: the init of the new pid namespace, which is forked from the shim, builds the view and reaps, and the
+user's. The training toolkit is called in the init, where starting its interpreter would cost more than its work.
 """
 
 import contextlib
 import fcntl
-import json
 import os
+import select
 import signal
 import socket
 import struct
+import sys
+import traceback
+from typing import NoReturn
 
 from clary.runtime.shim import kernel
 from clary.runtime.shim.spec import View
+from clary.runtime.toolkit import main as toolkit
+from clary.runtime.toolkit import process
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _SPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
-_NEW, _OLD = "/new", "/old"
+_TMPFS = kernel.MS_NOSUID | kernel.MS_NODEV
+NOT_MADE = 125
+"""Exit code of an init whose sandbox could not be made."""
 
 
-def run(view: View, directory: str, command: list[str], environment: dict[str, str], reports: int) -> int:
-    """Run the command in a sandbox; answers its exit code. Raises `OSError` when there is no such sandbox here."""
-    kernel.die_with_parent(signal.SIGKILL)
+def fork(view: View) -> int:
+    """As `os.fork`; the child is root of a user namespace and still sees the machine's files. Raises `OSError`."""
     uid, gid = os.geteuid(), os.getegid()
-    kernel.unshare(_SPACES | (0 if view["network"] else kernel.CLONE_NEWNET))
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
-    ready, ready_end = os.pipe()
-    init = os.fork()
-    if init == 0:
-        os.close(reports)
-        os.close(ready)
-        _init(view, directory, command, environment, ready_end)
-    os.close(ready_end)
-    os.write(reports, json.dumps({"child-pid": init}).encode() + b"\n")
-    _, status = os.waitpid(init, 0)
-    code = _code(status)
-    if os.read(ready, 1):
-        os.write(reports, json.dumps({"exit-code": code}).encode() + b"\n")
-    return code
+    pid = kernel.fork(_SPACES | (0 if view["network"] else kernel.CLONE_NEWNET))
+    if pid == 0:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    return pid
 
 
-def _init(view: View, directory: str, command: list[str], environment: dict[str, str], ready: int) -> None:
+def init(view: View, command: list[str], environment: dict[str, str], begun: int, *, calls: bool) -> NoReturn:
+    """Be the init: shut everything else out, run the command and exit as it did. `begun` is written to and closed
+    once the sandbox stands and termination is listened to. `calls`: the command is the toolkit's, and is called."""
+    code = NOT_MADE
     try:
-        kernel.die_with_parent(signal.SIGKILL)
+        _live_as_long_as_the_shim()
         kernel.hostname(view["hostname"])
         if not view["network"]:
             _loopback_up()
         _build(view)
-        os.chdir(directory)
         kernel.drop_privileges()
-        user = os.fork()
-        if user == 0:
-            os.close(ready)
-            _execute(command, environment)
-        os.write(ready, b"!")
-        while True:
-            pid, status = os.wait()
-            if pid == user:
-                os._exit(_code(status))
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
+        os.environ.clear()
+        os.environ.update(environment)
+        os.write(begun, b"!")
+        os.close(begun)
+        code = _call(command) if calls else process.through(command, environment)
     except OSError as error:
         os.write(2, f"Clary: the sandbox could not be made: {error}\n".encode())
     finally:
-        os._exit(125)
+        os._exit(code)
 
 
-def _execute(command: list[str], environment: dict[str, str]) -> None:
+def _live_as_long_as_the_shim() -> None:
+    kernel.die_with_parent(signal.SIGKILL)
+    # It may have ended just before: then nobody reads what is said here.
+    poll = select.poll()
+    poll.register(1, 0)
+    if poll.poll(0):
+        os._exit(NOT_MADE)
+
+
+def _call(command: list[str]) -> int:
+    sys.executable = command[0]
     try:
-        os.execvpe(command[0], command, environment)
-    except OSError as error:
-        os.write(2, f"Clary: {command[0]}: {error.strerror}\n".encode())
-    finally:
-        os._exit(127)
+        return toolkit.main(os.environ)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        return 1
 
 
 def _build(view: View) -> None:
-    """Mount the view below a fresh root and make it the root."""
-    sources = [
-        [kind, os.path.realpath(source) if source[:1] == "/" else source, to] for kind, source, to in view["entries"]
-    ]
+    """Make the view the root. What it shows is taken hold of before the machine's files are let go."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
-    os.mkdir(f"/tmp{_NEW}")
-    os.mkdir(f"/tmp{_OLD}")
-    kernel.mount("tmpfs", f"/tmp{_NEW}", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
-    kernel.pivot_root("/tmp", f"/tmp{_OLD}")
-    os.chdir("/")
-    for kind, source, target in sources:
-        _show(kind, source, f"{_NEW}{target}")
-    os.chdir(_NEW)
+    held = [(kind, _hold(kind, source), source, target) for kind, source, target in view["entries"]]
+    devices = [(name, kernel.tree(f"/dev/{name}", kernel.ATTR_NOSUID)) for name in DEVICES]
+    kernel.mount("tmpfs", "/tmp", "tmpfs", _TMPFS, "mode=755")
+    os.mkdir("/tmp/proc")
+    # Here, because the kernel allows it only where another one is seen whole.
+    kernel.mount("proc", "/tmp/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    os.chdir("/tmp")
     kernel.pivot_root(".", ".")
     kernel.detach(".")
     os.chdir("/")
+    for kind, fd, source, target in held:
+        _show(kind, fd, source, target, devices)
 
 
-def _show(kind: str, source: str, target: str) -> None:
-    if kind in ("ro", "rw", "dev"):
-        # Parts of /proc are shown as the new one has them.
-        origin = f"{_NEW}{source}" if source.startswith("/proc/") else f"{_OLD}{source}"
-        _bind(origin, target, kind)
-    elif kind == "link":
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.symlink(source, target)
-    else:
-        os.makedirs(target, exist_ok=True)
-        if kind == "proc":
-            kernel.mount("proc", target, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-        else:
-            kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
-        if kind == "devices":
-            _devices(target)
-
-
-def _bind(origin: str, target: str, kind: str) -> None:
-    if os.path.isdir(origin):
-        os.makedirs(target, exist_ok=True)
-    elif not os.path.lexists(target):
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-    kernel.mount(origin, target, flags=kernel.MS_BIND | kernel.MS_REC)
-    attributes = kernel.ATTR_NOSUID
-    if kind == "ro":
-        attributes |= kernel.ATTR_RDONLY
-    if kind != "dev" and not origin.startswith(f"{_OLD}/dev/"):
+def _hold(kind: str, source: str) -> int:
+    """A descriptor of what is to be shown; -1 for what is made, or is a part of the new /proc."""
+    if kind not in ("ro", "rw", "dev") or source.startswith("/proc/"):
+        return -1
+    attributes = kernel.ATTR_NOSUID | (kernel.ATTR_RDONLY if kind == "ro" else 0)
+    if kind != "dev" and not source.startswith("/dev/"):
         attributes |= kernel.ATTR_NODEV
-    kernel.set_attributes(target, attributes)
+    return kernel.tree(source, attributes)
 
 
-def _devices(target: str) -> None:
-    for name in DEVICES:
-        os.close(os.open(f"{target}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
-        kernel.mount(f"{_OLD}/dev/{name}", f"{target}/{name}", flags=kernel.MS_BIND)
+def _show(kind: str, fd: int, source: str, target: str, devices: list[tuple[str, int]]) -> None:
+    if kind in ("ro", "rw", "dev"):
+        _put(fd if fd >= 0 else kernel.tree(source, kernel.ATTR_RDONLY), target)
+    elif kind == "link":
+        _folder(os.path.dirname(target))
+        os.symlink(source, target)
+    elif kind == "tmpfs":
+        _folder(target)
+        kernel.mount("tmpfs", target, "tmpfs", _TMPFS, "mode=755")
+    elif kind == "devices":
+        _devices(target, devices)
+
+
+def _put(fd: int, target: str) -> None:
+    if os.path.isdir(fd):
+        _folder(target)
+    else:
+        _folder(os.path.dirname(target))
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+    kernel.place(fd, target)
+    os.close(fd)
+
+
+def _folder(path: str) -> None:
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        _folder(os.path.dirname(path))
+        os.mkdir(path)
+
+
+def _devices(target: str, devices: list[tuple[str, int]]) -> None:
+    _folder(target)
+    kernel.mount("tmpfs", target, "tmpfs", _TMPFS, "mode=755")
+    for name, fd in devices:
+        _put(fd, f"{target}/{name}")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         os.symlink(f"/proc/self/fd/{number}", f"{target}/{name}")
     os.symlink("/proc/self/fd", f"{target}/fd")
@@ -150,8 +163,3 @@ def _loopback_up() -> None:
         answer = fcntl.ioctl(sock, get, struct.pack("16sH14x", b"lo", 0))
         (flags,) = struct.unpack_from("H", answer, 16)
         fcntl.ioctl(sock, put, struct.pack("16sH14x", b"lo", flags | up))
-
-
-def _code(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    return 128 - code if code < 0 else code

@@ -6,7 +6,6 @@ process that started it, and the shims it made go on.
 
 import contextlib
 import gc
-import importlib
 import os
 import signal
 import socket
@@ -15,7 +14,6 @@ from clary.runtime.shim import instance
 
 CALLS = 3
 """Descriptor of the socket on which calls come: an instance's command line, and its lock beside it."""
-INSIDE = ("main", "download")
 TITLE_BYTES = 4096
 """Room that the command line has to have, so that each shim can show its own there."""
 
@@ -24,7 +22,6 @@ def main(_: str) -> None:
     """Make a shim at every call, until the caller is gone."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     calls = socket.socket(fileno=CALLS)
-    _write_bytecode()
     gc.freeze()
     while True:
         call, locks, _flags, _address = socket.recv_fds(calls, 2 * TITLE_BYTES, 1)
@@ -37,12 +34,6 @@ def main(_: str) -> None:
                     calls.detach()
                     _be_shim(call, lock)
             os.close(lock)
-
-
-def _write_bytecode() -> None:
-    """Of what runs inside, where the package's folder is read-only: else every job compiles it anew."""
-    for name in INSIDE:
-        importlib.import_module(f"clary.runtime.toolkit.{name}")
 
 
 def _be_shim(call: bytes, lock: int) -> None:

@@ -30,6 +30,8 @@ class Spec(TypedDict):
     """`bubblewrap`, `namespaces` or `plain`."""
     command: list[str]
     """What to execute; for bubblewrap it begins with `bwrap` and its options."""
+    toolkit: bool
+    """The command is the training toolkit's."""
     environment: dict[str, str]
     directory: str
     view: View | None

@@ -15,6 +15,8 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     here = job.read(environ)
     here.make_folders()
     try:
+        if not here.program:
+            return process.through(_algorithm(environ), environ)
         run(here, environ)
     except failures.ToolkitError as failure:
         here.write_failure(str(failure))
@@ -24,15 +26,18 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
+def _algorithm(environ: Mapping[str, str]) -> list[str]:
+    """The image's own, which writes its failure itself."""
+    place = environ.get("SAGEMAKER_TRAINING_MODULE", "")
+    if not place:
+        raise failures.ImportModuleError(
+            "No training program: set the hyperparameter sagemaker_program, or ContainerEntrypoint."
+        )
+    return launch.algorithm(place)
+
+
 def run(here: job.Job, environ: Mapping[str, str]) -> None:
-    """Script mode when a program is named, else the image's own algorithm."""
-    if not here.program:
-        algorithm = environ.get("SAGEMAKER_TRAINING_MODULE", "")
-        if not algorithm:
-            raise failures.ImportModuleError(
-                "No training program: set the hyperparameter sagemaker_program, or ContainerEntrypoint."
-            )
-        process.replace(launch.algorithm(algorithm), dict(environ))
+    """Script mode: the user's program."""
     source.fetch(here, environ)
     source.install(here, environ)
     launch.wait_for_hosts(here.hosts)

@@ -3,6 +3,7 @@
 Not by `subprocess`, which takes longer to import than all of this to run.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -10,49 +11,76 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 from clary.runtime.toolkit import failures
 
 KEPT_BYTES = 16 * 1024
 """How much of the end of stderr is looked at for the error message."""
 DRAIN_SECONDS = 2.0
+_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
+"""By this interpreter, but not by the processes it starts."""
 
 
-def replace(command: list[str], environ: dict[str, str]) -> None:
-    """Become this command; does not return."""
+def through(command: list[str], environ: Mapping[str, str]) -> int:
+    """Run to the end with our own streams. Its exit code, 128 + signal; 127 when it cannot be executed."""
     sys.stdout.flush()
-    os.execve(command[0], command, environ)
+    try:
+        pid = os.posix_spawnp(command[0], command, dict(environ), setsigdef=_IGNORED)
+    except OSError as error:
+        os.write(2, f"Clary: {command[0]}: {error.strerror}\n".encode())
+        return 127
+    _hand_on_termination(pid)
+    code = None
+    while code is None:
+        code = _collect(pid, 0)
+    return code
 
 
 def run(command: list[str], cwd: Path, environ: Mapping[str, str]) -> None:
     """Run to the end. Raises `ExecuteUserScriptError` for any exit but 0."""
     sys.stdout.flush()
     ended, end = os.pipe()
+    os.set_blocking(ended, False)
     os.set_blocking(end, False)
     signal.set_wakeup_fd(end, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, _: None)
     pid, errors = _start(command, cwd, environ)
-    signal.signal(signal.SIGTERM, lambda number, _: os.kill(pid, number))
+    _hand_on_termination(pid)
     code, tail = _follow(pid, errors, ended)
     if code:
-        raise failures.ExecuteUserScriptError(" ".join(command), code if code > 0 else 128 - code, message(tail))
+        raise failures.ExecuteUserScriptError(" ".join(command), code, message(tail))
 
 
 def _start(command: list[str], cwd: Path, environ: Mapping[str, str]) -> tuple[int, int]:
     """The process, and the reading end of its stderr."""
     errors, stderr = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.dup2(stderr, 2)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.chdir(cwd)
-            os.execvpe(command[0], command, dict(environ))
-        except OSError as error:
-            os.write(2, str(error).encode())
-            os._exit(error.errno or 1)
+    os.chdir(cwd)
+    streams = [(os.POSIX_SPAWN_DUP2, stderr, 2)]
+    try:
+        pid = os.posix_spawnp(command[0], command, dict(environ), file_actions=streams, setsigdef=_IGNORED)
+    except OSError as error:
+        os.write(2, f"{error}\n".encode())
+        raise failures.ExecuteUserScriptError(" ".join(command), error.errno or 1, str(error)) from error
     os.close(stderr)
     return pid, errors
+
+
+def _hand_on_termination(pid: int) -> None:
+    def hand_on(number: int, _: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    signal.signal(signal.SIGTERM, hand_on)
+
+
+def _collect(pid: int, options: int) -> int | None:
+    """Wait for any child, for where this is the init others' orphans come too. The exit code when it was `pid`."""
+    found, status = os.waitpid(-1, options)
+    while found and found != pid:
+        found, status = os.waitpid(-1, options)
+    code = os.waitstatus_to_exitcode(status)
+    return None if found != pid else code if code >= 0 else 128 - code
 
 
 def _follow(pid: int, errors: int, ended: int) -> tuple[int, bytes]:
@@ -70,13 +98,13 @@ def _follow(pid: int, errors: int, ended: int) -> tuple[int, bytes]:
     while code is None or (speaks and time.monotonic() < patience):
         for fd, _ in poll.poll(None if code is None else 100):
             if fd == ended:
-                os.read(ended, 4096)
+                with contextlib.suppress(BlockingIOError):
+                    os.read(ended, 4096)
             elif not (speaks := _pass_on(errors, tail)):
                 poll.unregister(errors)
         if code is None:
-            found, status = os.waitpid(pid, os.WNOHANG)
-            if found:
-                code, patience = os.waitstatus_to_exitcode(status), time.monotonic() + DRAIN_SECONDS
+            code = _collect(pid, os.WNOHANG)
+            patience = time.monotonic() + DRAIN_SECONDS
     return code, bytes(tail)
 
 
