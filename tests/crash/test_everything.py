@@ -4,7 +4,6 @@ What must hold afterwards is said once, at the end of the test: for each job, ea
 """
 
 import contextlib
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from tests.crash import traces
 from tests.crash.load import Calls, Creations, client
 from tests.crash.witness import Witness
 from tests.servers import PATIENCE, Clary, wait_until
+from tests.serving.artefacts import echo_archive
 
 from clary.cli import up
 from clary.settings import Settings
@@ -29,13 +29,6 @@ BUCKET = "crash"
 READY_SECONDS = 10.0
 FINAL = ("Completed", "Failed", "Stopped")
 KILLED = "InternalServerError: We encountered an internal error."
-ECHO = """
-def model_fn(model_dir):
-    return None
-
-def transform_fn(model, body, content_type, accept):
-    return body, content_type
-"""
 CLEAR = {
     # The server was gone.
     *("EndpointConnectionError", "ConnectionClosedError", "ReadTimeoutError", "HTTPClientError"),
@@ -53,7 +46,7 @@ class World:
         self.sagemaker = client(clary, "sagemaker")
         s3 = client(clary, "s3")
         s3.create_bucket(Bucket=BUCKET)
-        s3.upload_file(str(echo_model(folder)), BUCKET, "model.tar.gz")
+        s3.upload_file(str(echo_archive(folder)), BUCKET, "model.tar.gz")
         self._start_jobs()
         self._start_endpoint()
 
@@ -253,15 +246,6 @@ def restart(world: World, *, machine: bool = False) -> None:
 
 def answers(clary: Clary) -> bool:
     return up.healthy(Settings(home=clary.home, port=clary.port))
-
-
-def echo_model(folder: Path) -> Path:
-    """A model archive whose script gives back what it gets."""
-    (folder / "inference.py").write_text(ECHO)
-    archive = folder / "model.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(folder / "inference.py", "code/inference.py")
-    return archive
 
 
 def _leaf(process: psutil.Process) -> bool:

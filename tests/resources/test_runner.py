@@ -113,6 +113,73 @@ def test_a_job_goes_through_its_states_to_rest(parts: Parts) -> None:
     assert told == [("New", "", ""), ("Running", "Downloading", "Getting the data"), ("Done", "", "")]
 
 
+def test_what_is_brief_is_written_with_what_follows_each_at_its_own_time(parts: Parts) -> None:
+    seen: list[tuple[str, int]] = []
+    times = itertools.count(1000.0)
+    parts.need(Store).clock = lambda: next(times)
+
+    def decide(record: Record) -> Outcome:
+        stored = now_is(parts, record)
+        seen.append((f"{record.status} {stored.status}", stored.version))
+        if record.status == "New":
+            return Become("Running", "Downloading", brief=True)
+        if record.state.get("Detail") != "Training" and record.status == "Running":
+            return Become("Running", "Training", state={"Detail": "Training"}, brief=True)
+        return Become("Done") if record.status == "Running" else Wait()
+
+    with running(parts, decide):
+        record = new_job(parts)
+        wait_until(lambda: now_is(parts, record).status == "Done")
+    assert seen[:4] == [("New New", 0), ("Running New", 0), ("Running New", 0), ("Done Done", 1)]
+    told = parts.need(Store).events(record.id)
+    assert [event.detail for event in told] == ["", "Downloading", "Training", ""]
+    assert sorted({event.at for event in told}) == [event.at for event in told]
+
+
+def test_what_is_brief_is_written_before_a_wait(parts: Parts) -> None:
+    with running(parts, lambda r: Become("Running", brief=True) if r.status == "New" else Wait(3600)):
+        record = new_job(parts)
+        wait_until(lambda: now_is(parts, record).status == "Running")
+
+
+def test_what_fails_after_something_brief_is_tried_from_what_is_stored(parts: Parts) -> None:
+    seen: list[str] = []
+
+    def decide(record: Record) -> Outcome:
+        seen.append(record.status)
+        if record.status == "New":
+            return Become("Running", brief=True)
+        if record.status == "Running" and len(seen) < 4:
+            raise OSError("the disk is away")
+        return Become("Done") if record.status == "Running" else Wait()
+
+    with running(parts, decide):
+        record = new_job(parts)
+        wait_until(lambda: now_is(parts, record).status == "Done")
+    assert seen[:4] == ["New", "Running", "New", "Running"]
+    assert [event.status for event in parts.need(Store).events(record.id)] == ["New", "Running", "Done"]
+
+
+def test_what_waits_is_not_looked_at_again_for_an_earlier_time(parts: Parts) -> None:
+    looked: Counter[str] = Counter()
+
+    def decide(record: Record) -> Outcome:
+        looked[record.name] += 1
+        if record.name == "other":
+            return Wait()
+        return Wait(0.3) if looked[record.name] == 1 else Wait(3600)
+
+    with running(parts, decide):
+        record = new_job(parts)
+        wait_until(lambda: looked[record.name] == 1)
+        parts.need(Wake).poke(record.id)
+        wait_until(lambda: looked[record.name] == 2)
+        wait_until(lambda: (now_is(parts, record).due or 0) > parts.need(Store).now() + 60)
+        other = new_job(parts, "other")
+        wait_until(lambda: settled(parts, other))
+    assert looked[record.name] == 2
+
+
 def test_what_was_due_before_the_start_is_found(parts: Parts) -> None:
     record = new_job(parts)
     with running(parts, lambda r: Become("Done") if r.status == "New" else Wait()):

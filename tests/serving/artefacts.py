@@ -18,6 +18,13 @@ model.save_model("model.ubj")
 open("xgboost-model", "wb").write(open("model.ubj", "rb").read())
 print(float(model.inplace_predict(numpy.array([[0.1, 0.2, 0.3, 0.4]], "float32"))[0]))
 """
+ECHO = """
+def model_fn(model_dir):
+    return None
+
+def transform_fn(model, body, content_type, accept):
+    return body, content_type
+"""
 ROW = b"0.1,0.2,0.3,0.4"
 
 
@@ -34,6 +41,15 @@ def xgboost_archive(folder: Path) -> tuple[Path, float]:
         [python("xgboost"), "-c", TRAIN_XGBOOST], cwd=folder, capture_output=True, text=True, check=True
     )
     return archive(folder, "xgboost-model"), float(done.stdout.split()[-1])
+
+
+def echo_archive(folder: Path) -> Path:
+    """A model archive of scikit-learn whose script gives back what it gets."""
+    (folder / "inference.py").write_text(ECHO)
+    made = folder / "model.tar.gz"
+    with tarfile.open(made, "w:gz") as tar:
+        tar.add(folder / "inference.py", "code/inference.py")
+    return made
 
 
 def archive(folder: Path, *names: str) -> Path:

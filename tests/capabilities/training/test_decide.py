@@ -1,5 +1,6 @@
 """Every step of a training job's life, as a table."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,8 +40,11 @@ def at(detail: str, **state: Any) -> dict[str, Any]:
 TRAINING = moved(
     "InProgress", "Training", "Training image download completed. Training in progress.", TrainingStartTime=1010.0
 )
+ENDED_AT_ONCE = replace(TRAINING, brief=True)
 TIMES = {"TrainingEndTime": 1100.0, "TrainingStartTime": 1010.0}
-UPLOADED = moved("InProgress", "Uploading", "Uploading generated training model", **TIMES, TimedOut=False)
+UPLOADING = replace(
+    moved("InProgress", "Uploading", "Uploading generated training model", **TIMES, TimedOut=False), brief=True
+)
 
 
 def failure(why: str, ended: float = 1100.0) -> Become:
@@ -55,11 +59,11 @@ def failure(why: str, ended: float = 1100.0) -> Become:
         ("InProgress", at("Pending"), seen(), Step.LAUNCH),
         ("InProgress", at("Downloading"), seen(preparing()), Wait(WATCH_SECONDS)),
         ("InProgress", at("Downloading"), seen(running()), TRAINING),
-        ("InProgress", at("Pending"), seen(exited()), TRAINING),
+        ("InProgress", at("Pending"), seen(exited()), ENDED_AT_ONCE),
         ("InProgress", at("Training"), seen(running()), Wait(WATCH_SECONDS)),
         ("InProgress", at("Training"), seen(running(), unread_metrics=True), Step.MEASURE),
         ("InProgress", at("Training"), seen(exited(), running(TWO)), Wait(WATCH_SECONDS)),
-        ("InProgress", at("Training"), seen(exited(), exited(TWO)), UPLOADED),
+        ("InProgress", at("Training"), seen(exited(), exited(TWO)), UPLOADING),
         ("InProgress", at("Training"), seen(exited(code=1), running(TWO)), Step.KILL),
         ("InProgress", at("Training"), seen(lost(), running(TWO)), Step.KILL),
         (
@@ -98,7 +102,7 @@ def failure(why: str, ended: float = 1100.0) -> Become:
             "InProgress",
             at("Training"),
             seen(exited(code=143, cause="timeout")),
-            moved("InProgress", "Uploading", "Uploading generated training model", **TIMES, TimedOut=True),
+            replace(UPLOADING, state=UPLOADING.state | {"TimedOut": True}),
         ),
         ("InProgress", at("Uploading"), seen(exited()), Step.UPLOAD),
         ("Stopping", at("Stopping"), seen(running()), Step.STOP),
