@@ -275,7 +275,7 @@ def signed(tenant: Tenant, headers: dict[str, str], body: bytes) -> bytes:
     request = AWSRequest("POST", tenant.site.url + "/", data=body, headers=headers)
     SigV4Auth(keys, "monitoring", REGION).add_auth(request)
     plain = urllib.request.Request(request.url, data=body, headers=dict(request.headers), method="POST")
-    with urllib.request.urlopen(plain, timeout=10) as answer:
+    with urllib.request.urlopen(plain, timeout=60) as answer:
         content: bytes = answer.read()
         return content
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -86,11 +87,13 @@ def test_killed_at_random_moments_of_a_job(stage: Stage, witness: Witness) -> No
 def test_killed_in_a_private_network(stage: Stage, victim: str) -> None:
     if not network.private():
         pytest.skip("this machine has no private networks")
-    before = traces.address_translations()
     command = {"ContainerEntrypoint": ["/bin/bash", "-c"], "ContainerArguments": ["echo started; exec sleep 600"]}
     stage.create("pair", count=2, algorithm=command)
     wait_until(lambda: _started(stage) == 2, PATIENCE, lambda: f"{stage.describe('pair')}{stage.told()}")
     assert len(networks(stage)) >= 2
+    translations = traces.address_translations(stage.home)
+    assert bool(translations) == (network.outside() == "nat" and bool(shutil.which("nft")))
+    assert translations <= traces.tables()
     victims: list[Any] = traces.shims(stage.home, "pair")[:1] if victim != "hub" else []
     for process in [*victims, *(hubs(stage) if victim != "shim" else [])]:
         _kill(process.pid)
@@ -100,7 +103,7 @@ def test_killed_in_a_private_network(stage: Stage, victim: str) -> None:
     assert stage.finals("pair") == ["Stopped" if victim == "hub" else "Failed"]
     stage.assert_no_traces()
     wait_until(lambda: not networks(stage), PATIENCE, lambda: str(networks(stage)))
-    assert traces.address_translations() <= before
+    assert translations.isdisjoint(traces.tables())
 
 
 def _started(stage: Stage) -> int:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import psutil
 
 from clary.runtime import limits
+from clary.runtime.shim import hub
 
 
 def processes(home: Path) -> dict[int, str]:
@@ -65,7 +67,15 @@ def mounts(home: Path) -> list[str]:
     return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(home) in line]
 
 
-def address_translations() -> set[str]:
-    """Clary's tables and rules of NAT on this machine, of all homes."""
-    listed = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout
-    return {line for line in listed.splitlines() if "clary_" in line}
+def address_translations(home: Path) -> set[str]:
+    """The tables of NAT that workloads of this home ask for."""
+    specs = [json.loads(file.read_bytes()) for file in (home / "jobs").glob(f"*/{hub.NAME}")]
+    return {command[-1].split()[-1] for spec in specs for command in spec["close"] if command[0].endswith("nft")}
+
+
+def tables() -> set[str]:
+    """The tables that this machine has, of all homes and others."""
+    if not shutil.which("nft"):
+        return set()
+    listed = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    return {line.split()[-1] for line in listed.splitlines()}

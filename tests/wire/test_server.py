@@ -352,7 +352,7 @@ def test_a_bomb_is_defused(url: str) -> None:
 
 def test_a_body_beyond_the_limit_is_not_read(url: str) -> None:
     where = urlsplit(url)
-    with socket.create_connection((where.hostname, where.port), 10) as raw:
+    with socket.create_connection((where.hostname, where.port), 60) as raw:
         raw.sendall(
             b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: SageMaker.ListModels\r\nContent-Length: 99999999\r\n\r\n"
         )
@@ -371,7 +371,7 @@ def test_a_body_beyond_the_limit_is_not_read(url: str) -> None:
 )
 def test_the_server_outlives_odd_bytes(url: str, raw: bytes) -> None:
     where = urlsplit(url)
-    with socket.create_connection((where.hostname, where.port), 10) as sent:
+    with socket.create_connection((where.hostname, where.port), 60) as sent:
         sent.sendall(raw)
         sent.settimeout(1)
         with suppress(TimeoutError, ConnectionError):

@@ -65,7 +65,7 @@ class Job:
 
     def run(self) -> tuple[int, str]:
         with self.start() as running:
-            output, _ = running.communicate(timeout=100)
+            output, _ = running.communicate(timeout=280)
             return running.returncode, output
 
     @property
@@ -195,7 +195,7 @@ def together(tmp_path: Path, hyperparameters: dict[str, str], parts: list[Any]) 
         if len(rows):
             csv(job.data("train") / "part.csv", rows)
     with jobs[0].start() as first, jobs[1].start() as second:
-        outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
+        outputs = [process.communicate(timeout=280)[0] for process in (first, second)]
         assert [first.returncode, second.returncode] == [0, 0], outputs
     return outputs
 
@@ -242,7 +242,7 @@ def test_termination_keeps_the_model_when_asked(tmp_path: Path) -> None:
             if line.startswith("[20]"):
                 break
         running.terminate()
-        running.communicate(timeout=60)
+        running.communicate(timeout=280)
     assert running.returncode == 0
     (booster,) = model.load(tmp_path / "model")
     assert booster.num_boosted_rounds() > 20

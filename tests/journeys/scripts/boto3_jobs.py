@@ -45,7 +45,7 @@ def create(name, script, seconds=300):
 
 def wait(name):
     sagemaker.get_waiter("training_job_completed_or_stopped").wait(
-        TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+        TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600}
     )
     return sagemaker.describe_training_job(TrainingJobName=name)
 
