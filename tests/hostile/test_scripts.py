@@ -215,4 +215,4 @@ def test_a_process_that_ignores_every_signal(site: Site, jobs: object) -> None:
     site.sagemaker.stop_training_job(TrainingJobName="stubborn")
     assert site.journey.describe("stubborn")["TrainingJobStatus"] == "Stopping"
     site.journey.create("after-stubborn", algorithm={"ContainerEntrypoint": ["/bin/true"]})
-    assert site.journey.finished("after-stubborn", 60)["TrainingJobStatus"] == "Completed"
+    assert site.journey.finished("after-stubborn", 100)["TrainingJobStatus"] == "Completed"
