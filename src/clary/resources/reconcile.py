@@ -31,6 +31,9 @@ class Become:
     detail: str = ""
     message: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
+    brief: bool = False
+    """What comes next takes no time to speak of: both are written together, each with its own time. What a reconciler
+    does in between must bear to be found done by one that never saw this transition."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ just a start.
 
 import heapq
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable
 
-from clary.resources.edit import edit
+from clary.resources.edit import Edit
 from clary.resources.keys import Keyed
 from clary.resources.reconcile import Become, Do, Outcome, Reconciler, Remove, Wait
 from clary.resources.records import Record
@@ -35,6 +36,7 @@ class Runner:
         self._reconcilers = {reconciler.kind.noun: reconciler for reconciler in reconcilers}
         self._keys = Keyed()
         self._timers = Timers()
+        self._put_off: dict[str, tuple[Record, float | None]] = {}
         self._failures: dict[str, int] = {}
         self._stopping = threading.Event()
         names = ["clary-wake", *(f"clary-reconcile-{number}" for number in range(threads))]
@@ -54,15 +56,17 @@ class Runner:
         for thread in self._threads:
             thread.join()
         self._listener.close()
+        self._write_put_off()
 
     def _watch(self) -> None:
         """Fill the queue: from pokes at once, from the store every second, from timers when they ring."""
-        next_poll = 0.0
+        # At first all that is not settled: what was awaited may have come while no controller ran.
+        next_poll, horizon = 0.0, math.inf
         while not self._stopping.is_set():
-            if time.monotonic() >= next_poll:
-                self._poll()
-                next_poll = time.monotonic() + POLL_SECONDS
             now = self._store.now()
+            if time.monotonic() >= next_poll:
+                self._poll(max(now, horizon))
+                next_poll, horizon = time.monotonic() + POLL_SECONDS, 0.0
             for key in self._timers.ring(now):
                 self._keys.add(key)
             patience = next_poll - time.monotonic()
@@ -70,9 +74,10 @@ class Runner:
             if poked:
                 self._keys.add(poked)
 
-    def _poll(self) -> None:
+    def _poll(self, until: float) -> None:
+        self._write_put_off()
         try:
-            for key in self._store.due(self._store.now()):
+            for key in self._store.due(until):
                 self._keys.offer(key)
         except Exception:
             # A border: the database may be away for a while, and the next poll tries again.
@@ -86,45 +91,79 @@ class Runner:
                 self._keys.done(key)
 
     def _once(self, key: str) -> None:
-        """The reconcile tick: a border, where whatever a reconciler raises becomes a later try."""
-        record = None
+        """Looks and steps until the record waits: a border, where whatever a reconciler raises becomes a later try."""
+        change = None
+        self._timers.drop(key)
         try:
             record = self._store.by_id(key)
             reconciler = self._reconcilers.get(record.kind) if record else None
             if record is None or reconciler is None:
                 return
-            self._apply(record, reconciler.reconcile(record, self._parts))
+            change = Edit(reconciler.kind, record, 0.0)
+            while not self._stopping.is_set():
+                if not self._step(change, reconciler.reconcile(change.record, self._parts)):
+                    break
             self._failures.pop(key, None)
         except Stale:
             self._keys.add(key)
         except Exception:
-            self._retry(key, record)
+            self._retry(key, change.record if change else None)
 
-    def _apply(self, record: Record, outcome: Outcome) -> None:
+    def _step(self, change: Edit, outcome: Outcome) -> bool:
+        """Whether to look again at once."""
         match outcome:
+            case Become():
+                self._become(change, outcome)
+                return True
             case Wait(seconds):
-                self._wait(record, seconds)
-                return
-            case Become(status, detail, message, state):
-                with edit(self._parts, record, version=record.version) as change:
-                    change.become(status, detail, message, **state)
-                if change.record.version == record.version:
-                    raise RuntimeError(f"{record.kind} {record.name} was told to become what it is")
-                log.info("%s %s is %s %s", record.kind, record.name, status, detail)
+                self._save(change)
+                self._wait(change.record, seconds)
             case Do(action):
+                self._save(change)
                 action()
+                self._keys.add(change.record.id)
             case Remove(action):
                 if action is not None:
                     action()
-                self._store.delete(record)
-                log.info("%s %s is gone", record.kind, record.name)
-        self._keys.add(record.id)
+                self._store.delete(change.record)
+                log.info("%s %s is gone", change.record.kind, change.record.name)
+        return False
+
+    def _become(self, change: Edit, told: Become) -> None:
+        record = change.record
+        state = {**record.state, **told.state}
+        if (told.status, state) == (record.status, record.state) and not told.detail and not told.message:
+            raise RuntimeError(f"{record.kind} {record.name} was told to become what it is")
+        change.now = self._store.now()
+        change.become(told.status, told.detail, told.message, **told.state)
+        change.touch()
+        if not told.brief:
+            self._save(change)
+
+    def _save(self, change: Edit) -> None:
+        if not change.unsaved:
+            return
+        told = change.events
+        change.save(self._store)
+        for event in told:
+            log.info("%s %s is %s %s", change.record.kind, change.record.name, event.status, event.detail)
 
     def _wait(self, record: Record, seconds: float | None) -> None:
+        """What is put off is written once a second: until then a new controller looks at it too early, at worst."""
         due = None if seconds is None else self._store.now() + seconds
-        self._store.reschedule(record, due)
+        if record.due != due:
+            self._put_off[record.id] = (record, due)
         if due is not None and self._timers.set(record.id, due):
             self._rouse()
+
+    def _write_put_off(self) -> None:
+        put_off = [self._put_off.pop(key) for key in list(self._put_off)]
+        try:
+            if put_off:
+                self._store.reschedule(put_off)
+        except Exception:
+            # A border, like the poll, which now finds them due.
+            log.exception("could not put off what waits")
 
     def _rouse(self) -> None:
         """Have the watching thread look at its timers now."""
@@ -135,11 +174,8 @@ class Runner:
         seconds = min(BACKOFF_SECONDS * 2 ** (tries - 1), LONGEST_BACKOFF_SECONDS)
         what = f"{record.kind} {record.name}" if record else key
         log.exception("reconciling %s failed, try %d, again in %g s", what, tries, seconds)
-        try:
-            if record:
-                self._wait(record, seconds)
-        except Exception:
-            log.exception("could not put off %s", what)
+        if record:
+            self._wait(record, seconds)
 
 
 class Timers:
@@ -147,17 +183,26 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, str]] = []
+        self._times: dict[str, float] = {}
+        """What of the heap still counts: a key rings once, at the time that was set last."""
         self._lock = threading.Lock()
 
     def set(self, key: str, when: float) -> bool:
         """Whether it is now the first to ring."""
         with self._lock:
+            self._times[key] = when
             heapq.heappush(self._heap, (when, key))
             return self._heap[0] == (when, key)
+
+    def drop(self, key: str) -> None:
+        with self._lock:
+            self._times.pop(key, None)
 
     def next(self, now: float, longest: float) -> float:
         """Seconds until one rings, at most `longest`."""
         with self._lock:
+            while self._heap and self._times.get(self._heap[0][1]) != self._heap[0][0]:
+                heapq.heappop(self._heap)
             return min(self._heap[0][0] - now, longest) if self._heap else longest
 
     def ring(self, now: float) -> list[str]:
@@ -165,5 +210,8 @@ class Timers:
         rung = []
         with self._lock:
             while self._heap and self._heap[0][0] <= now:
-                rung.append(heapq.heappop(self._heap)[1])
+                when, key = heapq.heappop(self._heap)
+                if self._times.get(key) == when:
+                    del self._times[key]
+                    rung.append(key)
         return rung

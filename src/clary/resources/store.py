@@ -43,7 +43,7 @@ _DUE = (
 )
 _GUARDED = (records.c.id == bindparam("guard_id"), records.c.version == bindparam("guard_version"))
 _UPDATE = Prepared(update(records).where(*_GUARDED), _FIELDS)
-_RESCHEDULE = update(records).where(*_GUARDED)
+_RESCHEDULE = Prepared(update(records).where(*_GUARDED), ["due"])
 _DELETE = delete(records).where(*_GUARDED)
 _EVENTS = select(events.c.record, events.c.at, events.c.status, events.c.detail, events.c.message)
 _EVENTS_OF = Prepared(_EVENTS.where(events.c.record == bindparam("id")).order_by(events.c.seq))
@@ -122,23 +122,22 @@ class Store:
         """Inside a `write`: the record as it is now, which nobody else can change until the block ends."""
         return self._one(_LOCKED, {"id": record_id})
 
-    def update(self, record: Record, event: Event | None = None) -> Record:
+    def update(self, record: Record, *told: Event) -> Record:
         """Write what changed in a record as read before; gives it back with its new version. Raises `Stale`."""
         after = msgspec.structs.replace(record, version=record.version + 1)
         with self.write() as conn:
             guard = {"guard_id": record.id, "guard_version": record.version}
             if _UPDATE.change(conn, _row(after) | guard) != 1:
                 raise Stale(record.id)
-            if event:
+            for event in told:
                 _EVENT.change(conn, msgspec.structs.asdict(event))
         return after
 
-    def reschedule(self, record: Record, due: float | None) -> None:
-        """Set when to look again, unless the record changed since: whoever changed it has said when, too."""
-        if record.due == due:
-            return
+    def reschedule(self, put_off: Iterable[tuple[Record, float | None]]) -> None:
+        """Set when to look again, except at records that changed since: whoever changed them has said when, too."""
         with self.write() as conn:
-            conn.execute(_RESCHEDULE, {"guard_id": record.id, "guard_version": record.version, "due": due})
+            for record, due in put_off:
+                _RESCHEDULE.change(conn, {"guard_id": record.id, "guard_version": record.version, "due": due})
 
     def delete(self, record: Record) -> None:
         """Nothing stays but its id, which is not used again; the name is free. Raises `Stale`."""

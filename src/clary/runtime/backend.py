@@ -1,5 +1,6 @@
 """Where workloads run. `local.py` is one; another is one more file, chosen in `app.py`."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +23,14 @@ class Backend(Protocol):
         Raises `UnknownImage` or `BuildFailed`.
         """
 
+    def room(self, workload_id: str, instances: int, gpus: int) -> AbstractContextManager[int]:
+        """Keeps room for a workload that is started inside the block: what must be done first is done once it is there.
+
+        Gives how many slots are left beside. `gpus` are those of each instance. Raises `NoRoom`.
+        """
+
     def start(self, workload: Workload) -> None:
-        """Start every instance not yet started. Raises `NoRoom`."""
+        """Start every instance not yet started. Raises `NoRoom`, unless `room` was kept for it."""
 
     def observe(self, workload_id: str) -> Observation:
         """What is true now, from locks and status files, never from memory.

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,18 @@ from clary.runtime.workload import Instance, InstanceState, Observation, Workloa
 
 OWN_INTERPRETER = ""
 """As an image: no managed environment, just the interpreter that Clary runs on."""
+
+
+class Named(msgspec.Struct):
+    """What of an instance is read back."""
+
+    host: str
+
+
+class Hosts(msgspec.Struct):
+    """What of a `Workload` is read back: all else is long, and reading it takes most of a look's time."""
+
+    instances: list[Named]
 
 
 class Claim(NamedTuple):
@@ -51,15 +64,25 @@ class LocalBackend(Backend):
         name = _environment(workload)
         return self.shelf.prepare(name, gpu=workload.limits.gpus > 0) if name else None
 
-    def start(self, workload: Workload) -> None:
+    @contextlib.contextmanager
+    def room(self, workload_id: str, instances: int, gpus: int) -> Iterator[int]:
         """See `Backend`."""
         with self._gate:
-            gpus = self._reserve(workload)
-            self._starting[workload.id] = Claim(len(workload.instances), gpus)
+            given, left = self._reserve(workload_id, instances, gpus)
+            self._starting[workload_id] = Claim(instances, given)
         try:
-            self._start(workload, gpus)
+            yield left
         finally:
-            del self._starting[workload.id]
+            del self._starting[workload_id]
+
+    def start(self, workload: Workload) -> None:
+        """See `Backend`."""
+        kept = self._starting.get(workload.id)
+        if kept is not None:
+            self._start(workload, kept.gpus)
+            return
+        with self.room(workload.id, len(workload.instances), workload.limits.gpus):
+            self._start(workload, self._starting[workload.id].gpus)
 
     def _start(self, workload: Workload, gpus: list[int]) -> None:
         folder = self._folder(workload.id)
@@ -122,11 +145,11 @@ class LocalBackend(Backend):
 
     def _hosts(self, folder: Path) -> list[str]:
         try:
-            workload = msgspec.json.decode((folder / "workload.json").read_bytes(), type=Workload)
+            told = msgspec.json.decode((folder / "workload.json").read_bytes(), type=Hosts)
         except (FileNotFoundError, msgspec.DecodeError):
             # A power cut may have left it empty.
             return []
-        return [instance.host for instance in workload.instances]
+        return [instance.host for instance in told.instances]
 
     def _request(self, workload_id: str, name: str) -> None:
         folder = self._folder(workload_id)
@@ -134,30 +157,27 @@ class LocalBackend(Backend):
             if (folder / host).is_dir():
                 shims.request(folder / host, name)
 
-    def _reserve(self, workload: Workload) -> list[int]:
-        """Room for all instances, and which GPUs they get. Raises `NoRoom`."""
-        others = [folder for folder in self._living() if folder.parent.name not in (workload.id, *self._starting)]
-        claims = [claim for name, claim in self._starting.items() if name != workload.id]
+    def _reserve(self, workload_id: str, instances: int, each: int) -> tuple[list[int], int]:
+        """The GPUs that the workload gets, and how many slots are left beside it. Raises `NoRoom`."""
+        others = [folder for folder in self._living() if folder.parent.name not in (workload_id, *self._starting)]
+        claims = [claim for name, claim in self._starting.items() if name != workload_id]
         used = len(others) + sum(claim.instances for claim in claims)
-        if used and used + len(workload.instances) > self.slots:
+        if used and used + instances > self.slots:
             raise NoRoom(f"{used} of {self.slots} instances are in use on this machine")
-        wanted = workload.limits.gpus * len(workload.instances)
+        left = max(0, self.slots - used - instances)
+        wanted = each * instances
         if not wanted:
-            return []
+            return [], left
         taken = {number for folder in others for number in shims.gpus(folder)}
         taken |= {number for claim in claims for number in claim.gpus}
         free = [number for number in range(limits.gpus()) if number not in taken]
         if len(free) < wanted:
             raise NoRoom(f"{wanted} GPUs are needed and {len(free)} are free on this machine")
-        return free[:wanted]
+        return free[:wanted], left
 
     def _living(self) -> list[Path]:
         """Instances with a shim, of all workloads. Other threads make and delete folders meanwhile."""
-        found: list[Path] = []
-        for job in self.jobs.iterdir() if self.jobs.is_dir() else ():
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                found += [lock.parent for lock in job.glob("*/lock") if lock.parent.name != "hub"]
-        return [folder for folder in found if shims.alive(folder)]
+        return [folder for job in _folders(self.jobs) for folder in _folders(job) if _holds(folder)]
 
     def _state(self, folder: Path) -> InstanceState | None:
         # The lock first: a shim that lets go of it has said its last word before.
@@ -198,6 +218,18 @@ class LocalBackend(Backend):
 
 def _environment(workload: Workload) -> str:
     return "" if workload.image == OWN_INTERPRETER else images.environment_of(workload.image)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _holds(folder: Path) -> bool:
+    return folder.name != "hub" and shims.alive(folder)
 
 
 def _claim(folder: Path) -> int | None:

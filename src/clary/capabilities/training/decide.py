@@ -1,7 +1,7 @@
 """What to do next for a training job, from its record and what was seen. Pure; `reconcile.py` carries it out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -86,12 +86,13 @@ def _downloading(record: Record, seen: Seen) -> Become | Wait | Step:
         return Step.LAUNCH
     if all(state.phase == "preparing" for state in seen.instances):
         return Wait(WATCH_SECONDS)
-    return moved(
+    training = moved(
         "InProgress",
         "Training",
         "Training image download completed. Training in progress.",
         TrainingStartTime=seen.begun or seen.now,
     )
+    return replace(training, brief=not seen.living)
 
 
 def _training(record: Record, seen: Seen) -> Become | Wait | Step:
@@ -106,13 +107,15 @@ def _training(record: Record, seen: Seen) -> Become | Wait | Step:
         return fail(record, seen, reason(_vanished(), "", False))
     if seen.living:
         return Wait(WATCH_SECONDS)
-    return moved(
+    uploading = moved(
         "InProgress",
         "Uploading",
         "Uploading generated training model",
         **_times(record, seen),
         TimedOut=seen.timed_out,
     )
+    # Where it takes long the job waits for it, and a job that waits is written.
+    return replace(uploading, brief=True)
 
 
 def _vanished() -> InstanceState:

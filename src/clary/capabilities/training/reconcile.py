@@ -11,13 +11,14 @@ from clary.capabilities.training.channels import BadData
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
+from clary.capabilities.training.line import Line, Need
 from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, log_stream, plan
 from clary.capabilities.training.uploads import Uploads
 from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.objects import Objects
-from clary.resources.reconcile import Become, Do, Outcome, Remove, Wait
+from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
@@ -34,40 +35,48 @@ CREDENTIALS_OUTLIVE_RUN = 86400.0
 """Seconds that a job's credentials last longer than it may run: it may wait for room before."""
 ASK_AGAIN_SECONDS = 0.5
 ROOM_SECONDS = 2.0
+LONGEST_IN_LINE_SECONDS = 60.0
 
 
 class TrainingReconciler:
-    """One per controller; all it keeps is which uploads are in hand."""
+    """One per controller; all it keeps is which uploads are in hand, and who waits for room."""
 
     kind = TRAINING_JOB
 
     def __init__(self) -> None:
         self._uploads = Uploads()
+        self._line = Line()
 
     def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts, self._uploads)
-        chosen = decide(record, work.look())
+        work = Work(record, parts, self._uploads, self._line)
+        chosen = decide(record, work.seen)
+        if chosen is not Step.LAUNCH and self._line.leave(record):
+            work.call_next()
         return work.act(chosen) if isinstance(chosen, Step) else chosen
 
 
 class Work:
     """One look at one record and what follows from it."""
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads) -> None:
-        self.record, self.parts, self.uploads = record, parts, uploads
+    def __init__(self, record: Record, parts: Parts, uploads: Uploads, line: Line) -> None:
+        self.record, self.parts, self.uploads, self.line = record, parts, uploads, line
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.jobs = self.settings.home / "jobs"
+        self.seen = self._look()
 
-    def look(self) -> Seen:
-        instances = self.backend.observe(self.record.id).instances
-        if instances and self.record.status not in FINAL:
+    def _look(self) -> Seen:
+        kept = (self.jobs / self.record.id).exists()
+        if self.record.status in (*FINAL, "Deleting"):
+            return Seen(self.parts.need(Store).now(), kept=kept)
+        instances = self.backend.observe(self.record.id).instances if kept else ()
+        if instances:
             # After the look: what a process that has ended wrote last is in S3 before its job's status says so.
             checkpoints.sync(self.record, self.backend, self.jobs, self.parts.need(Objects))
         return Seen(
             now=self.parts.need(Store).now(),
             instances=instances,
-            kept=(self.jobs / self.record.id).exists(),
+            kept=kept,
             failures=self._failure_texts() if failure.failed(instances) else {},
             built_in=built_in(self.record) is not None and "sagemaker_program" not in self._hyperparameters(),
             unread_metrics=bool(instances) and metrics.has_unread(self.record, self._folders()),
@@ -81,8 +90,8 @@ class Work:
             Step.STOP: self.stop,
             Step.KILL: self.kill,
             Step.UPLOAD: self.upload,
-            Step.DISCARD: lambda: Do(lambda: self.backend.destroy(self.record.id)),
-            Step.REMOVE: lambda: Remove(),
+            Step.DISCARD: self.discard,
+            Step.REMOVE: Remove,
         }
         return acts[step]()
 
@@ -97,7 +106,8 @@ class Work:
             return self._failed(f"InternalServerError: The runtime of the image cannot be built: {error}")
         if progress is None:
             note = f". {fitted.note}" if fitted.note else ""
-            return moved("InProgress", "Downloading", f"Downloading input data{note}")
+            downloading = moved("InProgress", "Downloading", f"Downloading input data{note}")
+            return replace(downloading, brief=staging.is_brief(self.record))
         if progress == self.record.state.get("Progress"):
             return Wait(ASK_AGAIN_SECONDS)
         return moved("InProgress", "Starting", progress, Progress=progress)
@@ -106,20 +116,33 @@ class Work:
         """Lay out the data and start; without room the job is `Pending` and says for what."""
         try:
             fitted = self._fit()
-            staging.stage(self.record, self.jobs, self.parts.need(Objects))
-            self.backend.start(plan(self.record, self._site(fitted.limits)))
+            need = (len(hosts(self.record.spec["ResourceConfig"])), fitted.limits.gpus)
+            if before := self.line.before(self.record, need):
+                return self._in_line(need, "Waiting for room: other jobs wait for it since before", before)
+            with self.backend.room(self.record.id, *need) as left:
+                staging.stage(self.record, self.jobs, self.parts.need(Objects))
+                self.backend.start(plan(self.record, self._site(fitted.limits)))
         except (BadData, NoCapacity) as error:
             text = str(error)
             return self._failed(text if text.startswith("CapacityError") else f"ClientError: {text}")
         except NoRoom as error:
-            return self._pending(f"Waiting for room: {error}")
+            return self._in_line(need, f"Waiting for room: {error}")
+        if self.line.leave(self.record) and left:
+            self.call_next()
         # The shims wake us when user code runs.
         return Wait(WATCH_SECONDS)
 
-    def _pending(self, message: str) -> Outcome:
-        if secondary_status(self.record) == "Pending":
-            return Wait(ROOM_SECONDS)
-        return moved("InProgress", "Pending", message)
+    def _in_line(self, need: Need, message: str, before: int = 0) -> Outcome:
+        self.line.join(self.record, need)
+        if secondary_status(self.record) != "Pending":
+            return moved("InProgress", "Pending", message)
+        # Whoever makes room calls the next one; the first also looks by itself, for other things than jobs end too.
+        return Wait(min(ROOM_SECONDS * (1 + before), LONGEST_IN_LINE_SECONDS))
+
+    def call_next(self) -> None:
+        """Have those looked at whose turn it is."""
+        for key in self.line.heads():
+            self.parts.need(Wake).poke(key)
 
     def measure(self) -> Outcome:
         return Become(
@@ -143,7 +166,12 @@ class Work:
                 self._put_outputs()
         except outputs.CannotUpload as error:
             return self._failed(f"ClientError: {error}")
-        return uploaded(self.record, self.look())
+        return uploaded(self.record, self.seen)
+
+    def discard(self) -> Outcome:
+        self.backend.destroy(self.record.id)
+        self.call_next()
+        return Remove() if self.record.status == "Deleting" else Wait(None)
 
     def _put_outputs(self) -> None:
         outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))
@@ -152,7 +180,7 @@ class Work:
         self.parts.need(Wake).poke(self.record.id)
 
     def _failed(self, why: str) -> Become:
-        return fail(self.record, self.look(), failure.cut(why))
+        return fail(self.record, self.seen, failure.cut(why))
 
     def _fit(self) -> Fit:
         """The smallest of all groups' limits: a workload's instances are alike."""

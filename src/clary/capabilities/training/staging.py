@@ -31,6 +31,11 @@ def stage(record: Record, jobs: Path, objects: Objects) -> None:
     fresh.folder.rename(done.folder)
 
 
+def is_brief(record: Record) -> bool:
+    """Whether there is next to nothing to lay out: at most the user's code."""
+    return not record.spec.get("InputDataConfig") and "CheckpointConfig" not in record.spec
+
+
 def _stage_channel(record: Record, channel: Channel, staging: Staging, objects: Objects) -> None:
     prefix, items = _items(record, channel, objects)
     _write_manifest(staging.manifest(channel.name), prefix, items)

@@ -1,0 +1,48 @@
+"""The line of jobs that wait for room, in order of creation: whoever needs as much as one before it does not even try.
+
+The reconciler keeps one in memory. It is a hint that spares looks: a new controller starts with an empty one, and a
+job that is in nobody's line only asks for room and takes its place.
+"""
+
+import bisect
+import threading
+
+from clary.resources.records import Record
+
+Need = tuple[int, int]
+"""Instances, and GPUs of each."""
+
+
+class Line:
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: dict[Need, list[tuple[float, str]]] = {}
+        self._needs: dict[str, Need] = {}
+
+    def before(self, record: Record, need: Need) -> int:
+        """How many with the same need come before it."""
+        with self._guard:
+            return bisect.bisect_left(self._waiting.get(need, []), (record.created, record.id))
+
+    def join(self, record: Record, need: Need) -> None:
+        """May be repeated."""
+        with self._guard:
+            if record.id not in self._needs:
+                self._needs[record.id] = need
+                bisect.insort(self._waiting.setdefault(need, []), (record.created, record.id))
+
+    def leave(self, record: Record) -> bool:
+        """Whether it was in line."""
+        with self._guard:
+            need = self._needs.pop(record.id, None)
+            if need is None:
+                return False
+            self._waiting[need].remove((record.created, record.id))
+            if not self._waiting[need]:
+                del self._waiting[need]
+            return True
+
+    def heads(self) -> list[str]:
+        """Ids of those whose turn it is when there is room: the first of each need, longest waiting first."""
+        with self._guard:
+            return [key for _, key in sorted(waiting[0] for waiting in self._waiting.values())]
