@@ -3,10 +3,16 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.servers import CACHE, REPOSITORY, Clary
 
 from clary.cli import clients
+
+# How long an example takes says how busy the machine is.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("suite", hypothesis.settings(), deadline=None, suppress_health_check=SLOW)
+hypothesis.settings.load_profile("suite")
 
 LOCKS = {
     "sdk-v2": REPOSITORY / "tests/clients/sdk-v2.txt",

@@ -40,7 +40,7 @@ def test_frames_come_back(at: int, text: bytes) -> None:
     assert frame(at, text).count(b"\n") == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data(), lines=LINES, limit=st.integers(1, 5))
 def test_forward_pages_under_appends_are_the_file(
     tmp_path: Path, data: st.DataObject, lines: object, limit: int
@@ -69,7 +69,7 @@ def test_forward_pages_under_appends_are_the_file(
     assert found == events
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(lines=st.one_of(LINES, LONG), limit=st.integers(1, 5))
 def test_backward_pages_are_the_file(tmp_path: Path, lines: list[tuple[int, bytes]], limit: int) -> None:
     raw, events = framed(lines)
@@ -84,7 +84,7 @@ def test_backward_pages_are_the_file(tmp_path: Path, lines: list[tuple[int, byte
     assert found == events
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(lines=st.one_of(LINES, LONG), start=st.integers(995, 1060), length=st.integers(0, 40), ordered=st.booleans())
 def test_spans_hold_their_events(
     tmp_path: Path, lines: list[tuple[int, bytes]], start: int, length: int, ordered: bool
@@ -101,7 +101,7 @@ def test_spans_hold_their_events(
     assert [(event.timestamp, event.message) for _, event in found.events] == wanted
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data(), limit=st.integers(1, 4))
 def test_searching_many_files_by_pages_finds_all(tmp_path: Path, data: st.DataObject, limit: int) -> None:
     streams, wanted = [], []

@@ -29,7 +29,7 @@ def workload(home: Path) -> Path:
 
 def test_status_torn_by_a_power_cut_means_that_it_ran(tmp_path: Path) -> None:
     folder = workload(tmp_path)
-    (folder / "status.json").touch()
+    (folder / "status.jsonl").touch()
     (folder / "spec.json").touch()
     backend = LocalBackend(tmp_path, rung="plain")
     assert [state.phase for state in backend.observe("w").instances] == ["lost"]

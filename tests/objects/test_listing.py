@@ -81,7 +81,7 @@ def test_the_last_name_of_a_page_is_a_marker_for_the_next(names: set[bytes], del
     assert seen == sorted(found + groups)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     names=st.sets(TEXT.filter(bool), max_size=12),
     gone=st.sets(TEXT.filter(bool), max_size=4),

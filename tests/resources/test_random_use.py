@@ -140,7 +140,6 @@ def test_any_order_of_calls_does_what_the_model_says(store_url: str, tmp_path: P
         settings=settings(
             max_examples=15,
             stateful_step_count=25,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

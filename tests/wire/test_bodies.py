@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from clary.wire.errors import AwsError, SerializationException
@@ -23,13 +23,11 @@ VALUES = some.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_cbor_reads_what_it_writes(value: Any) -> None:
     assert cbor_body.decode(cbor_body.encode(value)) == value
 
 
-@settings(deadline=None)
 @given(some.binary())
 def test_any_bytes_are_cbor_or_refused(body: bytes) -> None:
     with suppress(SerializationException):
