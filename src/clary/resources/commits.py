@@ -44,6 +44,12 @@ class Writer:
         self.waiting = 0
         """Threads that are not in yet."""
         self._open: Batch | None = None
+        self._conn: Connection | None = None
+        """Kept: SQLite's cache is a connection's own, and worth nothing once another one has written."""
+
+    def close(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -78,11 +84,11 @@ class Writer:
             self.waiting += change
 
     def _begin(self) -> Batch:
-        conn = self._engine.connect()
+        conn = self._conn = self._conn or self._engine.connect()
         try:
             self._open = Batch(conn, conn.begin())
         except BaseException:
-            conn.close()
+            self._drop(conn)
             raise
         return self._open
 
@@ -95,11 +101,15 @@ class Writer:
                 batch.transaction.rollback()
         except BaseException as error:
             batch.error = error
-            # Nobody knows in which state the connection is.
-            batch.conn.invalidate()
+            self._drop(batch.conn)
         finally:
-            batch.conn.close()
             batch.ended.set()
+
+    def _drop(self, conn: Connection) -> None:
+        """Nobody knows in which state it is."""
+        self._conn = None
+        conn.invalidate()
+        conn.close()
 
     def _end_abandoned(self, batch: Batch) -> None:
         with self._gate:

@@ -1,5 +1,6 @@
 """Connections and transactions of the one database, SQLite or PostgreSQL. `Store` is built on it."""
 
+import asyncio
 import importlib
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, literal, select
 from sqlalchemy.engine import make_url
 
+from clary.resources.batches import Batches
 from clary.resources.commits import Writer
 from clary.resources.migrations import upgrade
 from clary.resources.tables import Word
@@ -36,7 +38,9 @@ class Database:
         self._reader = self.engine if sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = self.engine.execution_options(writes=True)
         # SQLite has one writer; threads queue here, where waiting costs nothing, rather than in its sleeping retries.
-        self._begin = Writer(self._writer).write if sqlite else self._writer.begin
+        self._alone = Writer(self._writer) if sqlite else None
+        self._begin = self._alone.write if self._alone else self._writer.begin
+        self._batches = Batches(self.write, self.part) if sqlite else None
         self._mine = threading.local()
 
     @contextmanager
@@ -65,7 +69,7 @@ class Database:
             self._take(joined, lock)
             yield joined
             return
-        after: list[Callable[[], None]] = []
+        after: list[tuple[Callable[..., None], str]] = []
         with self._begin() as conn:
             self._take(conn, lock)
             self._mine.conn, self._mine.after = conn, after
@@ -73,22 +77,48 @@ class Database:
                 yield conn
             finally:
                 self._mine.conn = None
-        for call in after:
-            call()
+        for call in dict.fromkeys(call for call, _ in after):
+            call(*(what for each, what in after if each == call))
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Inside a `write`: undone alone when it raises. For SQLite, which raises again where all has been undone."""
+        driver: Any = self._mine.conn.connection.driver_connection
+        asked = len(self._mine.after)
+        driver.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            del self._mine.after[asked:]
+            driver.execute("ROLLBACK TO part")
+            driver.execute("RELEASE part")
+            raise
+        driver.execute("RELEASE part")
+
+    async def committed(self, act: Callable[[], Any]) -> Any:
+        """For the event loop: what `act` gives or raises, told when what it wrote is durable; undone if it raises.
+
+        `act` must be short: on SQLite it runs inside a transaction that it shares with others.
+        """
+        return await (self._batches.committed(act) if self._batches else asyncio.to_thread(act))
 
     def insert(self, table: Table) -> Any:
         """The dialect's own INSERT, which knows `on_conflict`."""
         # Imported by name: a process pays for the dialect that it uses.
         return importlib.import_module(f"sqlalchemy.dialects.{self.dialect}").insert(table)
 
-    def after_commit(self, call: Callable[[], None]) -> None:
-        """Call when the transaction of this thread has committed; at once where there is none."""
+    def after_commit(self, call: Callable[..., None], what: str) -> None:
+        """Call when the transaction of this thread has committed, once with all that it is for; now without one."""
         if self._joined() is None:
-            call()
+            call(what)
         else:
-            self._mine.after.append(call)
+            self._mine.after.append((call, what))
 
     def close(self) -> None:
+        if self._batches:
+            self._batches.close()
+        if self._alone:
+            self._alone.close()
         self.engine.dispose()
 
     def _joined(self) -> Connection | None:
@@ -104,7 +134,9 @@ def _engine(url: str) -> Engine:
     if parsed.get_backend_name() == "postgresql":
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=48)
     # isolation_level None: the driver opens no transaction by itself, `_begin` does.
-    engine = create_engine(parsed, pool_size=16, max_overflow=48, connect_args={"isolation_level": None})
+    fresh = {"isolation_level": None}
+    # The connection used last has the warmest cache.
+    engine = create_engine(parsed, pool_size=16, max_overflow=48, pool_use_lifo=True, connect_args=fresh)
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
     return engine

@@ -79,4 +79,4 @@ def edit(where: Context | Parts, record: Record) -> Iterator[Edit]:
         if change.events or fresh != before:
             change.save(store)
         if change.record.due == change.now:
-            store.after_commit(lambda: parts.need(Wake).poke(record.id))
+            store.after_commit(parts.need(Wake).poke, record.id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, tuple_
 
 from clary.resources.prepared import Prepared
 from clary.resources.records import Record
@@ -118,7 +118,8 @@ def _past(prefix: str) -> str:
 
 
 _TESTS: dict[str, ColumnElement[bool]] = {
-    "parent": records.c.parent == bindparam("parent"),
+    # The second test lets the index be used that has only records with a parent.
+    "parent": (records.c.parent == bindparam("parent")) & (records.c.parent != literal_column("''")),
     "status": records.c.status == bindparam("status"),
     "name": records.c.name == bindparam("name"),
     "name_prefix": (records.c.name >= bindparam("name_prefix")) & (records.c.name < bindparam("prefix_end")),

@@ -70,9 +70,8 @@ class Runner:
             for key in self._timers.ring(now):
                 self._keys.add(key)
             patience = next_poll - time.monotonic()
-            poked = self._listener.receive(self._timers.next(now, patience))
-            if poked:
-                self._keys.add(poked)
+            for key in self._listener.receive(self._timers.next(now, patience)):
+                self._keys.add(key)
 
     def _poll(self, until: float) -> None:
         self._write_put_off()

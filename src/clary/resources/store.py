@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, literal_column, select, update
 
 from clary.resources.database import Database
 from clary.resources.prepared import Prepared
@@ -34,7 +34,8 @@ _SCOPED = select(*_COLUMNS).where(
 _BY_NAME = Prepared(_SCOPED.where(records.c.name == bindparam("name"), records.c.parent == bindparam("parent")))
 _OF_ID = select(*_COLUMNS).where(records.c.id == bindparam("id"))
 _BY_ID, _LOCKED = Prepared(_OF_ID), Prepared(_OF_ID.with_for_update())
-_BY_ARN = Prepared(select(*_COLUMNS).where(records.c.arn == bindparam("arn"), records.c.arn != ""))
+# The empty text is spelled out: as a parameter, it would have SQLite plan anew, to see that the index can be used.
+_BY_ARN = Prepared(select(*_COLUMNS).where(records.c.arn == bindparam("arn"), records.c.arn != literal_column("''")))
 _DUE = (
     select(records.c.id)
     .where(records.c.due.is_not(None), records.c.due <= bindparam("now"))
@@ -87,8 +88,12 @@ class Store:
         """A transaction of this thread; every call of the store inside the block is part of it."""
         return self.database.write(lock)
 
-    def after_commit(self, call: Callable[[], None]) -> None:
-        self.database.after_commit(call)
+    async def committed(self, act: Callable[[], Any]) -> Any:
+        """What `act` gives or raises, once what it wrote is durable: for short writes that the event loop waits for."""
+        return await self.database.committed(act)
+
+    def after_commit(self, call: Callable[..., None], what: str) -> None:
+        self.database.after_commit(call, what)
 
     def close(self) -> None:
         self.database.close()

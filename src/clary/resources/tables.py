@@ -51,9 +51,9 @@ records = Table(
     Index("records_status_created", *SCOPE, "status", "created", "id"),
     Index("records_status_modified", *SCOPE, "status", "modified", "id"),
     Index("records_status_name", *SCOPE, "status", "name", "parent"),
-    Index("records_children", *SCOPE, "parent", "created", "id"),
     # Migrations give PostgreSQL the same conditions; `postgresql_where` here would load its dialect in every process.
     Index("records_arn", "arn", unique=True, sqlite_where=text("arn <> ''")),
+    Index("records_children", *SCOPE, "parent", "created", "id", sqlite_where=text("parent <> ''")),
     Index("records_due", "due", sqlite_where=text("due IS NOT NULL")),
 )
 

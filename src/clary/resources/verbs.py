@@ -21,6 +21,8 @@ from clary.wire.operations import Operation
 
 __all__ = ["answer", "arn_of", "by_arn", "create", "edit", "find", "generic_operations", "move", "remove"]
 
+READS = ("describe", "list")
+
 
 def generic_operations(kind: Kind) -> list[Operation]:
     """One operation for each of the kind's verbs. Reads of one record, or of one plain page, are quick."""
@@ -39,10 +41,14 @@ def generic_operations(kind: Kind) -> list[Operation]:
 def _operation(kind: Kind, verb: str, act: Callable[[Kind, Context, Request], Request]) -> Operation:
     noun = kind.plural if verb == "list" else kind.noun
 
-    def handle(ctx: Context, request: Request) -> Request:
+    def read(ctx: Context, request: Request) -> Request:
         return act(kind, ctx, request)
 
+    async def write(ctx: Context, request: Request) -> Any:
+        return await ctx.need(Store).committed(lambda: act(kind, ctx, request))
+
     quick = is_quick if verb == "list" else verb == "describe"
+    handle = read if verb in READS else write
     return Operation(kind.service, f"{verb.capitalize()}{noun}", handle, quick=quick)
 
 
@@ -83,7 +89,8 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
     Raises what `admit` raises, the parent's missing error, or the kind's exists error.
     """
     tags = checked(request.get("Tags", []))
-    spec = {name: value for name, value in request.items() if name not in _unkept(ctx)}
+    unkept = _unkept(ctx)
+    spec = {name: value for name, value in request.items() if name not in unkept}
     store = ctx.need(Store)
     if kind.admit:
         with store.read():
@@ -96,7 +103,7 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
         except NameTaken:
             raise taken(kind, record.name, record.arn) from None
         if record.due is not None:
-            store.after_commit(lambda: ctx.need(Wake).poke(record.id))
+            store.after_commit(ctx.need(Wake).poke, record.id)
     return record
 
 

@@ -1,4 +1,4 @@
-"""Wake-ups of the controller: datagrams that name a record. Servers poke after a commit, shims when something changed.
+"""Wake-ups of the controller: datagrams that name records. Servers poke after a commit, shims when something changed.
 
 A poke is a hint. A lost one costs at most a second, because the controller also polls the store.
 """
@@ -18,6 +18,10 @@ PATIENCE_SECONDS = 0.005
 """The kernel queues only ten datagrams; a poke waits this long for room and is then dropped."""
 
 
+LARGEST = 1 << 16
+"""Bytes of a poke: more ids than a commit has; what is cut off is found by the next poll."""
+
+
 class Wake:
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -26,11 +30,11 @@ class Wake:
     def path(self) -> Path:
         return self.home / SOCKET
 
-    def poke(self, record_id: str) -> None:
-        """Ask the controller to look at a record now. Never fails: nobody may be listening."""
+    def poke(self, *record_ids: str) -> None:
+        """Ask the controller to look at records now. Never fails: nobody may be listening."""
         with contextlib.suppress(OSError):
             sender, address = self._sender
-            sender.sendto(record_id.encode("ascii"), address)
+            sender.sendto(" ".join(record_ids).encode("ascii"), address)
 
     @cached_property
     def _sender(self) -> tuple[socket.socket, str]:
@@ -54,13 +58,13 @@ class Listener:
         with _short(home) as short:
             self._socket.bind(f"{short}/{SOCKET}")
 
-    def receive(self, timeout: float) -> str | None:
-        """The id in the next poke, or `None` when none came in `timeout` seconds."""
+    def receive(self, timeout: float) -> list[str]:
+        """The ids in the next poke; none when none came in `timeout` seconds."""
         self._socket.settimeout(max(timeout, 0.001))
         try:
-            return self._socket.recv(256).decode("ascii", "replace")
+            return self._socket.recv(LARGEST).decode("ascii", "replace").split()
         except TimeoutError:
-            return None
+            return []
 
     def close(self) -> None:
         self._socket.close()

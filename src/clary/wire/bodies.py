@@ -24,11 +24,13 @@ async def read(proto: Any, head: Head, limit: int) -> bytes:
     length = head.header("content-length")
     if length in ("", "0") and not head.header("transfer-encoding") and head.method in ("GET", "HEAD", "DELETE"):
         return b""
-    if length.isdigit() and int(length[:19]) > limit:
+    known = length.isdigit()
+    if known and int(length[:19]) > limit:
         raise TooLarge(f"Request body is larger than {limit} bytes.")
     try:
         async with asyncio.timeout(READ_SECONDS):
-            return await _collect(proto, limit)
+            # In one piece where its length is known: each piece is a turn of the HTTP server's thread.
+            return await (proto() if known else _collect(proto, limit))
     except TimeoutError as error:
         raise TooSlow("The request body was not received in time.") from error
 

@@ -3,7 +3,8 @@
 The wire has checked shapes, patterns and enums already; the name is checked by the insert.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from clary.wire.context import Context
 from clary.wire.errors import ValidationException
 
 Request = dict[str, Any]
+HasBucket = Callable[[str], bool]
 DEFAULT_RUN_SECONDS = 86400
 
 
@@ -25,9 +27,11 @@ def admit(ctx: Context, request: Request) -> Request:
     _check_image(spec["AlgorithmSpecification"])
     _check_instances(_given(spec, "ResourceConfig"))
     _check_stopping(spec)
-    _check_channels(ctx, spec)
-    _check_output(ctx, _given(spec, "OutputDataConfig"))
-    _check_checkpoints(ctx, spec.get("CheckpointConfig"))
+    # Most jobs name one bucket several times.
+    has_bucket = cache(partial(ctx.need(Objects).bucket_exists, ctx.account))
+    _check_channels(ctx, spec, has_bucket)
+    _check_bucket(_given(spec, "OutputDataConfig").get("S3OutputPath", ""), "output", has_bucket)
+    _check_checkpoints(spec.get("CheckpointConfig"), has_bucket)
     return spec
 
 
@@ -95,7 +99,7 @@ def _check_stopping(spec: Request) -> None:
         raise ValidationException("MaxWaitTimeInSeconds is only supported with EnableManagedSpotTraining.")
 
 
-def _check_channels(ctx: Context, spec: Request) -> None:
+def _check_channels(ctx: Context, spec: Request, has_bucket: HasBucket) -> None:
     found = channels(spec)
     names = [channel.name for channel in found]
     for name in names:
@@ -110,15 +114,14 @@ def _check_channels(ctx: Context, spec: Request) -> None:
             )
         if channel.kind not in ("S3Prefix", "ManifestFile"):
             raise ValidationException(f"Channel {channel.name}: {channel.kind} is not available in this version.")
-        _check_data(ctx, channel, spec)
+        _check_data(ctx, channel, spec, has_bucket)
 
 
-def _check_data(ctx: Context, channel: Channel, spec: Mapping[str, Any]) -> None:
-    objects = ctx.need(Objects)
+def _check_data(ctx: Context, channel: Channel, spec: Mapping[str, Any], has_bucket: HasBucket) -> None:
     bucket, key = _uri(channel.uri)
-    if not objects.bucket_exists(ctx.account, bucket):
+    if not has_bucket(bucket):
         raise _no_objects(ctx, channel.uri, bucket, spec, "The specified bucket does not exist")
-    if not objects.has_prefix(bucket, key):
+    if not ctx.need(Objects).has_prefix(bucket, key):
         raise _no_objects(ctx, channel.uri, bucket, spec, "")
 
 
@@ -131,23 +134,18 @@ def _no_objects(ctx: Context, uri: str, bucket: str, spec: Mapping[str, Any], ca
     )
 
 
-def _check_output(ctx: Context, config: Request) -> None:
-    uri = config.get("S3OutputPath", "")
-    _check_bucket(ctx, uri, "output")
-
-
-def _check_checkpoints(ctx: Context, config: Request | None) -> None:
+def _check_checkpoints(config: Request | None, has_bucket: HasBucket) -> None:
     if config is None:
         return
-    _check_bucket(ctx, config["S3Uri"], "checkpoint")
+    _check_bucket(config["S3Uri"], "checkpoint", has_bucket)
     folder = PurePosixPath(config.get("LocalPath") or "/opt/ml/checkpoints")
     if not folder.is_absolute() or ".." in folder.parts or len(folder.parts) < 3 or folder == PurePosixPath("/opt/ml"):
         raise ValidationException(f"CheckpointConfig: LocalPath {folder} cannot be a checkpoint folder.")
 
 
-def _check_bucket(ctx: Context, uri: str, what: str) -> None:
+def _check_bucket(uri: str, what: str, has_bucket: HasBucket) -> None:
     bucket, _ = _uri(uri)
-    if not ctx.need(Objects).bucket_exists(ctx.account, bucket):
+    if not has_bucket(bucket):
         raise ValidationException(
             f"Failed to access S3 {what} location {uri}. Error message from S3: The specified bucket does not exist"
         )

@@ -6,6 +6,7 @@ Pure. Permissions default to allowed here: the machine's owner gave out the keys
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -33,14 +34,14 @@ def statements(document: str, *, trust: bool = False) -> list[Statement]:
     return listed
 
 
-def trusts(document: str, action: str, kind: Literal["AWS", "Service"], names: Iterable[str]) -> bool:
+@lru_cache(maxsize=256)
+def trusts(document: str, action: str, kind: Literal["AWS", "Service"], names: frozenset[str]) -> bool:
     """Whether a trust policy lets one of these principals do `action`: allowed somewhere, denied nowhere."""
-    wanted = set(names)
     effects = {
         statement["Effect"]
         for statement in statements(document, trust=True)
         if _covers(statement, "Action", action.lower(), lower=True)
-        and _is_principal(statement["Principal"], kind, wanted)
+        and _is_principal(statement["Principal"], kind, names)
         and not statement.get("Condition")
     }
     return effects == {"Allow"}
@@ -88,7 +89,7 @@ def _covers(statement: Statement, member: str, value: str, *, lower: bool) -> bo
     return negated != any(glob(value, pattern.lower() if lower else pattern) for pattern in patterns)
 
 
-def _is_principal(principal: Any, kind: str, wanted: set[str]) -> bool:
+def _is_principal(principal: Any, kind: str, wanted: frozenset[str]) -> bool:
     if principal == "*":
         return True
     named = _texts(_mapping(principal).get(kind))

@@ -43,7 +43,7 @@ def check_pass_role(ctx: Context, role_arn: str) -> Record:
         raise AccessDenied("Cross-account pass role is not allowed.")
     role = role_of(ctx.need(Store), ctx.account, role_arn)
     trusted = role and documents.trusts(
-        role.spec["AssumeRolePolicyDocument"], "sts:AssumeRole", "Service", [documents.SAGEMAKER]
+        role.spec["AssumeRolePolicyDocument"], "sts:AssumeRole", "Service", frozenset({documents.SAGEMAKER})
     )
     if role is None or not trusted:
         raise ValidationException(
@@ -119,7 +119,7 @@ def check_may_assume(ctx: Context, role_arn: str) -> Record:
     account = (role_arn.split(":") + [""] * 5)[4]
     role = role_of(ctx.need(Store), account, role_arn)
     caller = ctx.principal
-    names = {ctx.account, f"arn:aws:iam::{ctx.account}:root", caller.arn}
+    names = frozenset({ctx.account, f"arn:aws:iam::{ctx.account}:root", caller.arn})
     if ":assumed-role/" in caller.arn:
         name = caller.arn.split("/")[1]
         mine = ctx.need(Store).get(ROLE.kind, ctx.account, "aws-global", name)

@@ -36,9 +36,9 @@ def upgrade() -> None:
     op.create_index("records_status_created", "records", [*SCOPE, "status", "created", "id"])
     op.create_index("records_status_modified", "records", [*SCOPE, "status", "modified", "id"])
     op.create_index("records_status_name", "records", [*SCOPE, "status", "name", "parent"])
-    op.create_index("records_children", "records", [*SCOPE, "parent", "created", "id"])
-    _partial("records_arn", "arn", "arn <> ''", unique=True)
-    _partial("records_due", "due", "due IS NOT NULL")
+    _partial("records_children", [*SCOPE, "parent", "created", "id"], "parent <> ''")
+    _partial("records_arn", ["arn"], "arn <> ''", unique=True)
+    _partial("records_due", ["due"], "due IS NOT NULL")
     op.create_table(
         "events",
         sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
@@ -79,6 +79,6 @@ def upgrade() -> None:
     )
 
 
-def _partial(name: str, column: str, where: str, unique: bool = False) -> None:
+def _partial(name: str, columns: list[str], where: str, unique: bool = False) -> None:
     clause = sa.text(where)
-    op.create_index(name, "records", [column], unique=unique, sqlite_where=clause, postgresql_where=clause)
+    op.create_index(name, "records", columns, unique=unique, sqlite_where=clause, postgresql_where=clause)
