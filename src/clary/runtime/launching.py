@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -37,8 +37,8 @@ def spec(launch: Launch) -> Spec:
     """Lay out the instance's folder and say what the shim is to do with it."""
     workload, instance = launch.workload, launch.instance
     held = limits.hold(workload.limits, limits.groups(), f"clary-{workload.id}-{instance.host}")
-    layer.make(launch.folder / "venv", launch.environment)
-    own = places.lay_out(launch.folder, workload, instance, _etc(launch))
+    own = places.lay_out(launch.folder, workload, instance)
+    own += layer.lay_out(launch.folder / "packages", launch.environment)
     command = _command(launch)
     found: Spec = {
         "key": workload.key,
@@ -63,9 +63,12 @@ def spec(launch: Launch) -> Spec:
         "number": workload.instances.index(instance),
     }
     if launch.plain:
-        places.link(launch.folder, own)
-        found["directory"] = str(launch.folder / "scratch" / "root")
+        places.link(own, {places.ML: launch.folder / "ml", PurePosixPath(layer.SEEN): launch.folder / "venv"})
+        found["directory"] = str(launch.folder / "root")
         return found
+    own += [Entry("text", text, f"/etc/{name}") for name, text in _etc(launch).items()]
+    if launch.rung == "bubblewrap":
+        own = places.on_disk(launch.folder, own)
     entries = tuple(_outer_first([*_machine(launch), *own]))
     view = View(entries=entries, hostname=instance.host, network=network.mode(workload, launch.rung) != "none")
     if launch.rung == "bubblewrap":
@@ -77,7 +80,6 @@ def spec(launch: Launch) -> Spec:
 
 def _machine(launch: Launch) -> Iterable[Entry]:
     yield from sandbox.system(Path(sys.base_prefix).resolve())
-    yield Entry("rw", str(launch.folder / "venv"), layer.SEEN)
     for name in WORK_SIDE:
         part = str(shims.package_root() / "clary" / name)
         yield Entry("ro", part, part)
@@ -150,8 +152,8 @@ def _environment(launch: Launch) -> dict[str, str]:
         environment |= indexes.of_this_machine().for_pip()
     if launch.plain:
         environment |= {
-            "HOME": str(launch.folder / "scratch" / "root"),
-            "TMPDIR": str(launch.folder / "scratch" / "tmp"),
+            "HOME": str(launch.folder / "root"),
+            "TMPDIR": str(launch.folder / "tmp"),
             "SAGEMAKER_BASE_DIR": str(launch.folder / "ml"),
             "CLARY_RUN_DIR": str(launch.folder / "run"),
             shims.MARK: str(launch.folder),

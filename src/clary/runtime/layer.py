@@ -1,36 +1,38 @@
 """The environment as one instance sees it: its own, writable and empty, over the shared read-only one.
 
-A layer is a virtual environment of a handful of files whose search path ends in the shared environment, so
-`pip install` works in a job and touches nobody else. It costs well under a millisecond.
+A layer is a virtual environment of a handful of files, most of them in memory, whose search path ends in the shared
+environment, so `pip install` works in a job and touches nobody else. It costs well under a millisecond.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from clary.runtime import shims
 from clary.runtime.environments.build import LAYER
+from clary.runtime.sandbox import Entry
 
 SEEN = "/opt/clary/venv"
 """Where a sandbox sees the layer."""
 _VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def make(folder: Path, environment: Path | None) -> None:
-    """Make the layer in `folder`. Where the package `clary` lies ends its search path."""
-    packages = folder / "lib" / _VERSION / "site-packages"
-    packages.mkdir(parents=True, exist_ok=True)
-    (folder / "bin").mkdir(exist_ok=True)
+def lay_out(folder: Path, environment: Path | None) -> Iterator[Entry]:
+    """What shows the layer. Installed packages lie in `folder`, the rest is too small to lie on the disk."""
     interpreter = Path(shims.interpreter())
     for name in ("python", "python3", _VERSION):
-        if not (folder / "bin" / name).is_symlink():
-            (folder / "bin" / name).symlink_to(interpreter)
-    (folder / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")
+        yield Entry("link", str(interpreter), f"{SEEN}/bin/{name}")
+    text = f"home = {interpreter.parent}\ninclude-system-site-packages = false\n"
+    yield Entry("text", text, f"{SEEN}/pyvenv.cfg")
+    folder.mkdir(exist_ok=True)
+    # Where the package `clary` lies ends the search path.
     lines = [str(shims.package_root())]
     if environment is not None:
         shared = environment / "lib" / _VERSION / "site-packages"
         # Not a plain line: the shared folder's own .pth files count as well.
         lines.insert(0, f"import site; site.addsitedir({str(shared)!r})")
-    (packages / "clary.pth").write_text("\n".join(lines) + "\n")
+    (folder / "clary.pth").write_text("\n".join(lines) + "\n")
+    yield Entry("rw", str(folder), f"{SEEN}/lib/{_VERSION}/site-packages")
 
 
 def search_path(seen: str, environment: Path | None) -> list[str]:

@@ -1,13 +1,16 @@
 """The folder of one instance: what lies where on the machine, and where each part is seen inside.
 
-spec.json lock control status.json metrics.jsonl   between backend and shim
+spec.json lock status.jsonl metrics.jsonl   between backend and shim
 ml/          /opt/ml, all of it writable, below the mounts
-folders/     one per `Workload.folders`, each mounted by itself, so that what a user does to the folders above
+%2F.../      one per `Workload.folders`, each mounted by itself, so that what a user does to the folders above
              it (a link in their place, say) cannot lead a reader of the outputs astray
 private/     copies for `Mount.private`
-files/       small files outside /opt/ml, and the generated part of /etc
-run/         /opt/clary/run, holds `serve.sock`
-scratch/     /tmp, /var/tmp and /root, on disk
+files/       small files, where there is no memory of the instance's own to keep them in
+packages/    what the job installs (`layer.py`)
+run/         /opt/clary/run of one that serves, holds `serve.sock`
+tmp/ root/   /tmp and /root, on disk
+
+As little as possible: making a file can take a fifth of a millisecond on a disk on which many come and go.
 """
 
 import contextlib
@@ -23,6 +26,7 @@ from clary.runtime.sandbox import Entry
 from clary.runtime.workload import Instance, Mount, Workload
 
 ML = PurePosixPath("/opt/ml")
+CONFIG = ML / "input/config"
 RUN = "/opt/clary/run"
 MAX_SOCKET_FOLDER = 90
 
@@ -33,7 +37,7 @@ class BadTarget(ValueError):
 
 def named(folder: Path, target: str) -> Path:
     """Where the writable folder seen at `target` lies."""
-    return folder / "folders" / quote(str(_checked(target)), safe="")
+    return folder / quote(str(_checked(target)), safe="")
 
 
 def below_ml(folder: Path, target: str) -> Path:
@@ -41,28 +45,36 @@ def below_ml(folder: Path, target: str) -> Path:
     return folder / "ml" / _checked(target).relative_to(ML)
 
 
-def lay_out(folder: Path, workload: Workload, instance: Instance, etc: Mapping[str, str]) -> list[Entry]:
+def lay_out(folder: Path, workload: Workload, instance: Instance) -> list[Entry]:
     """Make the folder's contents; answers the view's entries that show them. May be repeated after a crash."""
-    for name in ("ml", "run", "scratch/tmp", "scratch/var", "scratch/root", "files"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    entries = [Entry("rw", str(folder / "ml"), str(ML)), Entry("rw", str(folder / "run"), RUN)]
-    entries += _scratch(folder)
+    shown = {"ml": str(ML), "tmp": "/tmp", "root": "/root"} | ({"run": RUN} if workload.purpose == "serve" else {})
+    for name in shown:
+        (folder / name).mkdir(exist_ok=True)
+    entries = [Entry("rw", str(folder / name), target) for name, target in shown.items()]
+    entries.append(Entry("link", "/tmp", "/var/tmp"))
     entries += _folders(folder, workload.folders, workload.seeds)
     entries += [_mount(folder, number, mount) for number, mount in enumerate(instance.mounts)]
     entries += _files(folder, workload.folders, instance.files)
-    entries += [_file(folder, f"/etc/{name}", text.encode()) for name, text in etc.items()]
     return entries
 
 
-def link(folder: Path, entries: Iterable[Entry]) -> None:
-    """Without a sandbox: show the entries that belong below /opt/ml as links below `ml/`."""
+def on_disk(folder: Path, entries: Iterable[Entry]) -> list[Entry]:
+    """The same with texts in files, for a sandbox that can show nothing else."""
+    return [_file(folder, entry) if entry.kind == "text" else entry for entry in entries]
+
+
+def link(entries: Iterable[Entry], roots: Mapping[PurePosixPath, Path]) -> None:
+    """Without a sandbox: show the entries that belong below a root as links and files below its folder."""
     for entry in entries:
         target = PurePosixPath(entry.target)
-        if not target.is_relative_to(ML) or target == ML:
+        root = next((root for root in roots if target.is_relative_to(root) and target != root), None)
+        if root is None or entry.kind == "tmpfs":
             continue
-        place = folder / "ml" / target.relative_to(ML)
+        place = roots[root] / target.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.is_symlink():
+        if entry.kind == "text":
+            place.write_bytes(_content(entry))
+        elif not place.is_symlink():
             place.symlink_to(entry.source)
 
 
@@ -90,16 +102,10 @@ def _short_link(folder: Path) -> Path:
     return Path(tempfile.gettempdir(), f"clary-sockets-{os.geteuid()}", digest)
 
 
-def _scratch(folder: Path) -> list[Entry]:
-    shown = {"tmp": "/tmp", "var": "/var/tmp", "root": "/root"}
-    return [Entry("rw", str(folder / "scratch" / name), target) for name, target in shown.items()]
-
-
 def _folders(folder: Path, targets: Iterable[str], seeds: Mapping[str, str]) -> list[Entry]:
     entries = []
     for target in sorted(targets, key=lambda text: len(PurePosixPath(text).parts)):
         place = named(folder, target)
-        place.parent.mkdir(parents=True, exist_ok=True)
         if target in seeds and not place.exists():
             _copy(Path(seeds[target]), place)
         place.mkdir(exist_ok=True)
@@ -134,23 +140,27 @@ def _copy(source: Path, copy: Path) -> None:
 
 def _files(folder: Path, folders: Iterable[str], files: Mapping[str, bytes]) -> list[Entry]:
     entries = []
+    parents = sorted((PurePosixPath(name) for name in folders), key=lambda path: -len(path.parts))
     for target, content in files.items():
         inside = _checked(target)
-        parents = sorted((PurePosixPath(name) for name in folders), key=lambda path: -len(path.parts))
         above = next((path for path in parents if inside.is_relative_to(path)), None)
         if above is not None:
             _write(named(folder, str(above)) / inside.relative_to(above), content)
-        elif inside.is_relative_to(ML):
-            _write(below_ml(folder, target), content)
         else:
-            entries.append(_file(folder, target, content))
+            entries.append(Entry("text", content.decode("utf-8", "surrogateescape"), target))
+    if any(PurePosixPath(entry.target).parent == CONFIG for entry in entries):
+        entries.append(Entry("tmpfs", "", str(CONFIG)))
     return entries
 
 
-def _file(folder: Path, target: str, content: bytes) -> Entry:
-    place = folder / "files" / quote(target, safe="")
-    _write(place, content)
-    return Entry("ro", str(place), target)
+def _file(folder: Path, entry: Entry) -> Entry:
+    place = folder / "files" / quote(entry.target, safe="")
+    _write(place, _content(entry))
+    return Entry("rw", str(place), entry.target)
+
+
+def _content(entry: Entry) -> bytes:
+    return entry.source.encode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, content: bytes) -> None:

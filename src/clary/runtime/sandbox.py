@@ -22,7 +22,7 @@ RUNGS: tuple[Rung, ...] = ("namespaces", "bubblewrap", "plain")
 """Best first. The first two shut off the same; bubblewrap takes longer, but some systems allow namespaces to it alone.
 """
 
-Kind = Literal["ro", "rw", "dev", "tmpfs", "link", "proc", "devices"]
+Kind = Literal["ro", "rw", "dev", "tmpfs", "link", "text", "proc", "devices"]
 
 STATUS_FD = 4
 """Where bubblewrap reports the inner pid and exit code to the shim (`shim/child.py`)."""
@@ -38,7 +38,7 @@ MASKED_PROC = ("sysrq-trigger", "kcore", "keys", "kmsg", "latency_stats", "mtrr"
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One thing in the view, in the order it is mounted. `link`: `source` is the text of the link."""
+    """One thing in the view, in the order it is mounted. `link`, `text`: `source` is what the link or file says."""
 
     kind: Kind
     source: str
@@ -156,3 +156,5 @@ def _option(entry: Entry) -> list[str]:
             return ["--proc", entry.target]
         case "devices":
             return ["--dev", entry.target]
+        case "text":
+            raise ValueError(f"{entry.target} is not on the disk")

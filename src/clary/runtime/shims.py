@@ -15,6 +15,7 @@ from typing import Any
 
 import clary
 from clary.runtime.shim import cgroups, hub, nursery, processes
+from clary.runtime.shim import status as said
 from clary.runtime.shim.hub import HubSpec
 from clary.runtime.shim.spec import Spec
 
@@ -67,8 +68,6 @@ def alive(folder: Path) -> bool:
 def start(folder: Path, spec: Spec, lock_fd: int) -> None:
     """Write the spec and start a shim that inherits the lock, so that there is no moment without a holder."""
     replace(folder / "spec.json", json.dumps(spec).encode())
-    with contextlib.suppress(FileExistsError):
-        os.mkfifo(folder / "control", 0o600)
     _nursery.bear([*_command("instance"), str(folder)], lock_fd)
 
 
@@ -82,24 +81,20 @@ def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
 
 def status(folder: Path) -> dict[str, Any] | None:
     """What the shim last said; `None` when it never did."""
-    found: dict[str, Any] | None = _document(folder / "status.json", {"phase": "preparing"})
-    return found
+    try:
+        return said.last((folder / said.NAME).read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def spec(folder: Path) -> Spec | None:
     """What the shim was told; `None` when none was started."""
-    found: Spec | None = _document(folder / "spec.json", None)
-    return found
-
-
-def _document(file: Path, torn: Any) -> Any:
-    """`None` when there is no such file; `torn` when a power cut left it empty."""
     try:
-        return json.loads(file.read_bytes())
-    except FileNotFoundError:
+        found: Spec = json.loads((folder / "spec.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        # A power cut may have left it empty.
         return None
-    except ValueError:
-        return torn
+    return found
 
 
 def gpus(folder: Path) -> list[int]:
@@ -109,12 +104,8 @@ def gpus(folder: Path) -> list[int]:
 
 
 def request(folder: Path, name: str) -> None:
-    """Ask for `stop` or `kill`: a file that stays, and a nudge for a shim that sleeps."""
+    """Ask for `stop` or `kill`: a file that stays."""
     (folder / name).touch()
-    with contextlib.suppress(OSError):
-        fd = os.open(folder / "control", os.O_WRONLY | os.O_NONBLOCK)
-        os.write(fd, b"!")
-        os.close(fd)
 
 
 def sweep(folder: Path) -> None:

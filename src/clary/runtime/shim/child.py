@@ -15,9 +15,16 @@ REPORTS = 4
 """Where the sandbox reports, by agreement with `sandbox.py`."""
 
 
+_CHANGED = (
+    *(signal.SIGCHLD, signal.SIGIO, signal.SIGALRM, signal.SIGPIPE),
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
+)
+"""Signals that the shim ignores or handles."""
+
+
 class Child:
     """The sandbox's outermost process. `output` carries its stdout and stderr. `reports`: from bubblewrap its JSON,
-    from our own init a byte when it has begun."""
+    otherwise a byte once SIGTERM would be heard."""
 
     def __init__(self, pid: int, output: int, reports: int) -> None:
         self.pid = pid
@@ -55,7 +62,7 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     os.dup2(reports, REPORTS)
     _close_others()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _CHANGED:
         signal.signal(number, signal.SIG_DFL)
     cgroups.enter(spec["cgroups"])
     _limit(spec)
@@ -79,6 +86,7 @@ def _unpack(archives: dict[str, str]) -> None:
 
 
 def _run_plainly(spec: Spec) -> None:
+    os.write(REPORTS, b"!")
     os.close(REPORTS)
     with contextlib.suppress(OSError):
         kernel.die_with_parent(signal.SIGKILL)

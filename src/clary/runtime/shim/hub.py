@@ -21,7 +21,7 @@ import subprocess
 from collections.abc import Callable
 from typing import TypedDict
 
-from clary.runtime.shim import kernel, status
+from clary.runtime.shim import kernel
 from clary.runtime.shim.relay import Relay
 
 NAME = "hub.json"
@@ -71,7 +71,7 @@ def main(folder: str) -> None:
     if spec["nat"]:
         _translate(spec, spaces)
     ready = {"pid": os.getpid(), "user": spaces[-1] if not spec["privileged"] else None, "spaces": spaces}
-    status.write(folder, ready, name=READY)
+    _write(f"{folder}/{READY}", json.dumps(ready))
     try:
         _hold(life, Relay(listeners, spec["endpoint"]))
     finally:
@@ -100,6 +100,13 @@ def run(commands: list[list[str]]) -> None:
     """Run commands one after the other; one that fails leaves its note in nobody's way."""
     for command in commands:
         subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def _write(path: str, text: str) -> None:
+    """A file whole or not at all."""
+    with open(f"{path}.new", "w") as file:
+        file.write(text)
+    os.rename(f"{path}.new", path)
 
 
 def _hold(life: int, relay: Relay) -> None:

@@ -1,17 +1,17 @@
 """The shim's main loop: one instance from its spec to its exit status.
 
 The nursery (`nursery.py`) forks it with file descriptor 3, an exclusive lock on `<folder>/lock`: the shim's life
-sign. Requests come as files (`stop`, `kill`) in the folder; a byte in the FIFO `control` says to look now.
+sign. Requests come as files (`stop`, `kill`) in the folder.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
 import select
 import signal
 import time
-from typing import Any
 
 from clary.runtime.shim import cgroups, child, kernel, processes, status
 from clary.runtime.shim.logs import LogPump
@@ -20,7 +20,7 @@ from clary.runtime.shim.spec import Spec
 
 CHUNK = 64 * 1024
 TICK = 5.0
-"""Seconds between looks at the folder when nobody says to look."""
+"""Seconds between looks at the folder on a file system that does not tell of requests."""
 WATCH = 0.25
 """Seconds between looks at the memory, where no cgroup holds the limit."""
 DRAIN = 5.0
@@ -51,22 +51,18 @@ class Instance:
         self.init: int | None = None
         """The process whose end ends the whole sandbox."""
         self.begun = False
-        """Our own init has said so; of bubblewrap, that it has said something."""
+        """The child has reported something: it is itself, and no longer a copy of the shim."""
         self.exit_code: int | None = None
         """As the sandbox reported it."""
         self.kill_at: float | None = None
         self.asked = False
         self.unheard = b""
         self.tail = b""
-        self.status: dict[str, Any] = {"pid": os.getpid(), "phase": "preparing"}
 
     def run(self) -> None:
         """All of it, in order."""
-        # Whoever finds this knows that the user's process may have run, so that it is there must outlive a power cut.
-        status.write(self.folder, self.status)
-        status.sync(self.folder)
-        control = os.open(f"{self.folder}/control", os.O_RDWR | os.O_NONBLOCK)
-        wakeup = _child_signals()
+        self.status = status.Status(self.folder)
+        wakeup = _signals(self.folder)
         reader = MetricReader(self.spec["metrics"], f"{self.folder}/metrics.jsonl")
         self.pump = LogPump(self.spec["log"], self.spec["log_bytes"], reader)
         cgroups.make(self.spec["cgroups"])
@@ -77,7 +73,7 @@ class Instance:
         except OSError as error:
             self._give_up(f"Clary: the sandbox could not be made: {error}")
         else:
-            code = self._follow([control, wakeup])
+            code = self._follow(wakeup)
         self.pump.close(time.time())
         self._finish(code)
 
@@ -96,11 +92,13 @@ class Instance:
         self.tail = message.encode()
         self.cause = "stopped" if os.path.exists(f"{self.folder}/kill") else ""
 
-    def _follow(self, wakers: list[int]) -> int:
+    def _follow(self, wakeup: int) -> int:
         """To the end of the last process. Answers the exit code of the outermost."""
         self.began = time.monotonic()
-        self._say("running", started=time.time())
-        code = self._watch(wakers)
+        with contextlib.suppress(OSError):
+            self.status.say("running", started=time.time())
+        status.poke(self.spec["wake"], self.spec["key"])
+        code = self._watch(wakeup)
         self._end_everything()
         self._drain()
         _reap()
@@ -116,17 +114,17 @@ class Instance:
         with contextlib.suppress(OSError):
             os.open(f"{folder}/hub.life", os.O_WRONLY | os.O_NONBLOCK)
 
-    def _watch(self, wakers: list[int]) -> int:
+    def _watch(self, wakeup: int) -> int:
         poll = select.poll()
-        for fd in [*wakers, self.child.output, self.child.reports]:
+        for fd in [wakeup, self.child.output, self.child.reports]:
             poll.register(fd, select.POLLIN)
         while True:
+            self._obey()
             for fd, events in poll.poll(max(0, int(self._patience() * 1000) + 1)):
-                if fd in wakers:
+                if fd == wakeup:
                     _empty(fd)
                 elif not self._take(fd) and events & (select.POLLHUP | select.POLLERR):
                     poll.unregister(fd)
-            self._obey()
             pid, code = os.waitpid(self.child.pid, os.WNOHANG)
             if pid:
                 return os.waitstatus_to_exitcode(code)
@@ -157,7 +155,7 @@ class Instance:
 
     def _hear(self, data: bytes) -> None:
         self.begun = self.begun or bool(data)
-        if self.spec["view"]:
+        if self.spec["sandbox"] != "bubblewrap":
             return
         # bubblewrap writes a document piece by piece.
         *lines, self.unheard = (self.unheard + data).split(b"\n")
@@ -194,7 +192,7 @@ class Instance:
         if self.spec["sandbox"] == "bubblewrap":
             main = processes.main_process(self.init) if self.init else None
         else:
-            main = self.child.pid if self.begun or not self.spec["view"] else None
+            main = self.child.pid if self.begun else None
         processes.signal_all([main] if main else [], signal.SIGTERM)
         return main is not None
 
@@ -229,7 +227,7 @@ class Instance:
 
     def _finish(self, code: int) -> None:
         exit_code = self.exit_code
-        if exit_code is None and (self.spec["sandbox"] == "plain" or (self.spec["view"] and self.begun)):
+        if exit_code is None and self.begun and self.spec["sandbox"] != "bubblewrap":
             exit_code = 128 - code if code < 0 else code
         if exit_code != 0 and cgroups.memory_kills(self.spec["cgroups"]):
             self.cause = self.cause or "memory"
@@ -244,14 +242,7 @@ class Instance:
         ended = {"ended": time.time(), "exit_code": exit_code, "cause": self.cause, "message": message}
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = {"max_rss_bytes": usage.ru_maxrss * 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime}
-        self.status |= {"phase": "exited"} | ended | used
-        status.write_surely(self.folder, self.status)
-        status.poke(self.spec["wake"], self.spec["key"])
-
-    def _say(self, phase: str, **more: Any) -> None:
-        self.status |= {"phase": phase} | more
-        with contextlib.suppress(OSError):
-            status.write(self.folder, self.status)
+        self.status.say_surely("exited", **ended, **used)
         status.poke(self.spec["wake"], self.spec["key"])
 
 
@@ -264,13 +255,17 @@ def _reap() -> None:
                 time.sleep(0.002)
 
 
-def _child_signals() -> int:
-    """A descriptor that becomes readable when a child ends."""
+def _signals(folder: str) -> int:
+    """A descriptor that becomes readable when a child ends or a file appears in the folder."""
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda signum, stack: None)
+    for number in (signal.SIGCHLD, signal.SIGIO):
+        signal.signal(number, lambda signum, stack: None)
+    with contextlib.suppress(OSError):
+        # Not inotify, of which each user may have a hundred or so.
+        fcntl.fcntl(os.open(folder, os.O_RDONLY), fcntl.F_NOTIFY, fcntl.DN_CREATE | fcntl.DN_MULTISHOT)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     return readable

@@ -113,6 +113,8 @@ def _show(kind: str, fd: int, source: str, target: str, devices: list[tuple[str,
     elif kind == "link":
         _folder(os.path.dirname(target))
         os.symlink(source, target)
+    elif kind == "text":
+        _write(target, source.encode("utf-8", "surrogateescape"))
     elif kind == "tmpfs":
         _folder(target)
         kernel.mount("tmpfs", target, "tmpfs", _TMPFS, "mode=755")
@@ -129,6 +131,12 @@ def _put(fd: int, target: str) -> None:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     kernel.place(fd, target)
     os.close(fd)
+
+
+def _write(path: str, content: bytes) -> None:
+    _folder(os.path.dirname(path))
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def _folder(path: str) -> None:
