@@ -6,7 +6,7 @@ beside it; the newest has the smallest `age`.
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -35,9 +35,10 @@ NEWEST = -(2**63)
 _BUCKET = select(buckets).where(buckets.c.name == bindparam("bucket"))
 _FOUND, _HELD = Prepared(_BUCKET), Prepared(_BUCKET.with_for_update(read=True))
 _KEY = select(objects).where(objects.c.bucket == bindparam("bucket"), objects.c.key == bindparam("at"))
-_LIVE = _KEY.where(objects.c.live)
-_VERSIONED = _KEY.where(objects.c.version == bindparam("wanted"))
-_NEWEST = _KEY.order_by(objects.c.age).limit(1)
+_LIVE = Prepared(_KEY.where(objects.c.live))
+_VERSIONED = Prepared(_KEY.where(objects.c.version == bindparam("wanted")))
+_NEWEST = Prepared(_KEY.order_by(objects.c.age).limit(1))
+_ADD = Prepared(objects.insert(), objects.c.keys())
 _LIVE_FROM = (
     select(objects)
     .where(objects.c.bucket == bindparam("bucket"), objects.c.live, objects.c.key >= bindparam("start"))
@@ -74,17 +75,37 @@ def drop_bucket(conn: Connection, name: str) -> None:
     conn.execute(delete(buckets).where(buckets.c.name == name))
 
 
-def live(conn: Connection, name: str, key: bytes) -> Row[Any] | None:
-    return conn.execute(_LIVE, {"bucket": name, "at": key}).first()
+class Found(NamedTuple):
+    """A row of `tables.objects`."""
+
+    bucket: str
+    key: bytes
+    age: int
+    version: str
+    live: bool
+    marker: bool
+    size: int
+    etag: str
+    modified: float
+    file: str
+    extra: bytes
 
 
-def versioned(conn: Connection, name: str, key: bytes, version: str) -> Row[Any] | None:
-    return conn.execute(_VERSIONED, {"bucket": name, "at": key, "wanted": version}).first()
+def live(conn: Connection, name: str, key: bytes) -> Found | None:
+    return _found(_LIVE.first(conn, {"bucket": name, "at": key}))
 
 
-def newest(conn: Connection, name: str, key: bytes) -> Row[Any] | None:
+def versioned(conn: Connection, name: str, key: bytes, version: str) -> Found | None:
+    return _found(_VERSIONED.first(conn, {"bucket": name, "at": key, "wanted": version}))
+
+
+def newest(conn: Connection, name: str, key: bytes) -> Found | None:
     """The latest version, be it a delete marker."""
-    return conn.execute(_NEWEST, {"bucket": name, "at": key}).first()
+    return _found(_NEWEST.first(conn, {"bucket": name, "at": key}))
+
+
+def _found(row: Any) -> Found | None:
+    return Found(*row)._replace(live=bool(row[4]), marker=bool(row[5])) if row else None
 
 
 def key_of_file(conn: Connection, file: str) -> tuple[str, str] | None:
@@ -92,19 +113,21 @@ def key_of_file(conn: Connection, file: str) -> tuple[str, str] | None:
     return (row.bucket, bytes(row.key).decode()) if row else None
 
 
-def add(conn: Connection, name: str, key: bytes, version: str, values: dict[str, Any]) -> int:
-    """Make a version the newest one of its key; returns its age. Replaces the "null" version if it is one."""
-    if version == NULL:
-        remove(conn, name, key, NULL)
+def add(conn: Connection, name: str, key: bytes, version: str, values: dict[str, Any]) -> Found:
+    """Make a version the newest one of its key. Replaces the "null" version if it is one."""
     before = newest(conn, name, key)
-    conn.execute(update(objects).where(*_is(name, key), objects.c.live).values(live=False))
+    if before is not None:
+        if version == NULL:
+            remove(conn, name, key, NULL)
+        conn.execute(update(objects).where(*_is(name, key), objects.c.live).values(live=False))
     # Also when the clock went back.
     age = min(-time.time_ns(), before.age - 1 if before else 0)
-    conn.execute(insert(objects).values(bucket=name, key=key, age=age, version=version, **values))
-    return age
+    added = Found(bucket=name, key=key, age=age, version=version, **values)
+    _ADD.change(conn, added._asdict())
+    return added
 
 
-def remove(conn: Connection, name: str, key: bytes, version: str) -> Row[Any] | None:
+def remove(conn: Connection, name: str, key: bytes, version: str) -> Found | None:
     """Delete one version for good, and return it. The newest that is left becomes live unless it is a marker."""
     row = versioned(conn, name, key, version)
     if row is None:

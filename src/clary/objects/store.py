@@ -227,8 +227,7 @@ class Objects:
                 also(conn)
                 version = new_version() if held.versioning == "Enabled" else NULL
                 values = _values(staged.id, staged.size, etag, extra)
-                index.add(conn, bucket, raw, version, values)
-                row = index.live(conn, bucket, raw)
+                row = index.add(conn, bucket, raw, version, values)
         except BaseException:
             self.tree.retract(staged)
             raise
@@ -255,8 +254,7 @@ class Objects:
         if version or not held.versioning:
             return index.remove(conn, held.name, raw, version or NULL)
         made = new_version() if held.versioning == "Enabled" else NULL
-        index.add(conn, held.name, raw, made, _values("", 0, "", Extra(), marker=True))
-        return index.newest(conn, held.name, raw)
+        return index.add(conn, held.name, raw, made, _values("", 0, "", Extra(), marker=True))
 
     def set_extra(self, info: ObjectInfo, extra: Extra) -> None:
         """Replace what is stored beside the bytes of a version."""

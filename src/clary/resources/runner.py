@@ -94,14 +94,16 @@ class Runner:
         change = None
         self._timers.drop(key)
         try:
-            record = self._store.by_id(key)
-            reconciler = self._reconcilers.get(record.kind) if record else None
-            if record is None or reconciler is None:
-                return
-            change = Edit(reconciler.kind, record, 0.0)
-            while not self._stopping.is_set():
-                if not self._step(change, reconciler.reconcile(change.record, self._parts)):
-                    break
+            # One connection for all that is read meanwhile: each costs more than most reads.
+            with self._store.read():
+                record = self._store.by_id(key)
+                reconciler = self._reconcilers.get(record.kind) if record else None
+                if record is None or reconciler is None:
+                    return
+                change = Edit(reconciler.kind, record, 0.0)
+                while not self._stopping.is_set():
+                    if not self._step(change, reconciler.reconcile(change.record, self._parts)):
+                        break
             self._failures.pop(key, None)
         except Stale:
             self._keys.add(key)

@@ -131,9 +131,12 @@ class LocalBackend(Backend):
         folder = self._folder(workload_id)
         if not folder.exists():
             return
-        self.kill(workload_id)
-        for host in self._hosts(folder):
-            _bury(folder / host)
+        instances = [folder / host for host in self._hosts(folder)]
+        for instance in instances:
+            if shims.alive(instance):
+                shims.request(instance, "kill")
+        for instance in instances:
+            _bury(instance)
         network.close_hub(folder)
         _wait_for_end(folder / "hub")
         _delete(folder)

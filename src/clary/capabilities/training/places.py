@@ -51,7 +51,7 @@ class Staging:
     @property
     def source(self) -> Path:
         """The archive of the user's code."""
-        return self.folder / "source" / "sourcedir.tar.gz"
+        return self.folder / "sourcedir.tar.gz"
 
     @property
     def checkpoints(self) -> Path:

@@ -135,7 +135,6 @@ def _stage_source(record: Record, staging: Staging, objects: Objects) -> None:
     info = objects.find(bucket, key)
     if info is None:
         raise BadData(f"Data download failed: the source archive {uri} does not exist")
-    staging.source.parent.mkdir(parents=True)
     link(info.path, staging.source)
 
 

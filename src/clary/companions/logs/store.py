@@ -13,16 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from clary.companions.logs.files import extent
 from clary.companions.logs.tables import groups, streams
 from clary.logfile import frame
+from clary.resources.prepared import Prepared
 from clary.resources.store import Store
 
 DAY_MILLISECONDS = 86_400_000
 PAGE = 500
+
+
+# Statements of every job's start are built once: constructing one costs more than running it.
+_GROUP = select(groups).where(
+    groups.c.account == bindparam("account"), groups.c.region == bindparam("region"), groups.c.name == bindparam("name")
+)
+_STREAM_ID = Prepared(
+    select(streams.c.id).where(streams.c.group == bindparam("owner"), streams.c.name == bindparam("name"))
+)
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -60,24 +70,24 @@ class LogStore:
     def __init__(self, root: Path, store: Store) -> None:
         self._root = root
         self._store = store
+        self._new_stream = Prepared(store.database.insert(streams).on_conflict_do_nothing(), streams.c.keys())
 
     def stream(self, account: str, region: str, group: str, stream: str) -> Path:
         """The file for this stream's events; group and stream are made if they are not there. May be repeated."""
         owner = self._ensure_group(account, region, group)
-        found = self.find_stream(owner, stream)
-        if found is None:
-            try:
-                found = self.create_stream(owner, stream)
-            except Taken:
-                return self.stream(account, region, group, stream)
-        found.path.parent.mkdir(parents=True, exist_ok=True)
-        found.path.touch()
-        return found.path
+        with self._store.write() as conn:
+            self._new_stream.change(conn, _stream_row(owner, stream))
+            path = self._path(owner.id, _STREAM_ID.first(conn, {"owner": owner.id, "name": stream})[0])
+        try:
+            path.touch()
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return path
 
     def find_group(self, account: str, region: str, name: str) -> Group | None:
-        where = (groups.c.account == account, groups.c.region == region, groups.c.name == name)
         with self._store.read() as conn:
-            row = conn.execute(select(groups).where(*where)).first()
+            row = conn.execute(_GROUP, {"account": account, "region": region, "name": name}).first()
         return _group(row) if row else None
 
     def groups(self, account: str, region: str, prefix: str = "", after: str = "") -> Iterator[Group]:
@@ -133,13 +143,7 @@ class LogStore:
 
     def create_stream(self, group: Group, name: str) -> Stream:
         """Raises `Taken`."""
-        row: dict[str, Any] = {
-            "id": uuid.uuid4().hex,
-            "group": group.id,
-            "name": name,
-            "created": time.time(),
-            "ordered": True,
-        }
+        row = _stream_row(group, name)
         self._insert(streams, row)
         return Stream(row["id"], name, int(row["created"] * 1000), True, self._path(group.id, row["id"]))
 
@@ -220,6 +224,10 @@ class LogStore:
 
     def _path(self, group: str, stream: str) -> Path:
         return self._root / group / stream[:2] / f"{stream}.log"
+
+
+def _stream_row(group: Group, name: str) -> dict[str, Any]:
+    return {"id": uuid.uuid4().hex, "group": group.id, "name": name, "created": time.time(), "ordered": True}
 
 
 def _group(row: Row[Any]) -> Group:
