@@ -37,10 +37,12 @@ def at(detail: str, **state: Any) -> dict[str, Any]:
     return {"SecondaryStatus": detail, **state}
 
 
-TRAINING = moved(
-    "InProgress", "Training", "Training image download completed. Training in progress.", TrainingStartTime=1010.0
+TRAINING = replace(
+    moved(
+        "InProgress", "Training", "Training image download completed. Training in progress.", TrainingStartTime=1010.0
+    ),
+    brief=True,
 )
-ENDED_AT_ONCE = replace(TRAINING, brief=True)
 TIMES = {"TrainingEndTime": 1100.0, "TrainingStartTime": 1010.0}
 UPLOADING = replace(
     moved("InProgress", "Uploading", "Uploading generated training model", **TIMES, TimedOut=False), brief=True
@@ -59,7 +61,7 @@ def failure(why: str, ended: float = 1100.0) -> Become:
         ("InProgress", at("Pending"), seen(), Step.LAUNCH),
         ("InProgress", at("Downloading"), seen(preparing()), Wait(WATCH_SECONDS)),
         ("InProgress", at("Downloading"), seen(running()), TRAINING),
-        ("InProgress", at("Pending"), seen(exited()), ENDED_AT_ONCE),
+        ("InProgress", at("Pending"), seen(exited()), TRAINING),
         ("InProgress", at("Training"), seen(running()), Wait(WATCH_SECONDS)),
         ("InProgress", at("Training"), seen(running(), unread_metrics=True), Step.MEASURE),
         ("InProgress", at("Training"), seen(exited(), running(TWO)), Wait(WATCH_SECONDS)),
