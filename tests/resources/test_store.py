@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace as changed
@@ -88,9 +90,34 @@ def test_names_that_share_an_arn_are_one_name(store: Store) -> None:
 def test_events_are_kept_in_order(store: Store) -> None:
     given = record(status="New")
     store.insert(given)
+    new = Event(record=given.id, at=NOW, status="New")
+    assert store.events(given.id) == [new]
+    store.reschedule([(given, NOW)])
+    assert store.events(given.id) == [new]
     done = Event(record=given.id, at=NOW, status="Done", detail="All", message="It is done")
-    store.update(changed(given, status="Done"), done)
-    assert store.events(given.id) == [Event(record=given.id, at=NOW, status="New"), done]
+    written = store.update(changed(given, status="Done"), done)
+    assert store.events(given.id) == [new, done]
+    store.update(written, done)
+    assert store.events(given.id) == [new, done, done]
+
+
+def test_two_first_changes_at_once_tell_of_the_beginning_once(store: Store) -> None:
+    for number in range(10):
+        given = record(str(number), status="New")
+        store.insert(given)
+        start = threading.Barrier(2)
+
+        def change(given: Record = given, start: threading.Barrier = start) -> None:
+            start.wait(10)
+            with suppress(Stale):
+                store.update(changed(given, status="Done"), Event(record=given.id, at=NOW, status="Done"))
+
+        threads = [threading.Thread(target=change) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [event.status for event in store.events(given.id)] == ["New", "Done"]
 
 
 def test_a_write_with_an_old_version_changes_nothing(store: Store) -> None:
@@ -254,3 +281,28 @@ def test_paging_on_while_records_come_and_go_shows_every_old_record_once(store: 
             break
     assert [name for name in seen if name.startswith("old")] == [each.name for each in old]
     assert len(seen) == len(set(seen))
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({}, "records_created"),
+        ({"sort": "modified", "descending": True}, "records_modified"),
+        ({"sort": "name", "name_prefix": "a"}, "records_name"),
+        ({"sort": "status"}, "records_status_created"),
+        ({"status": "A", "sort": "modified"}, "records_status_modified"),
+        ({"status": "A", "sort": "name"}, "records_status_name"),
+        ({"parent": "group"}, "records_children"),
+    ],
+)
+def test_a_page_is_a_walk_of_an_index(store: Store, asked: dict[str, Any], index: str) -> None:
+    if store.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL plans by what the tables hold")
+    said: list[str] = []
+    with store.read() as conn:
+        driver: Any = conn.connection.driver_connection
+        driver.set_trace_callback(said.append)
+        list(names(store, **asked))
+        driver.set_trace_callback(None)
+        (plan,) = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {said[-1]}").all()
+    assert f"USING INDEX {index} (" in plan[3]

@@ -23,6 +23,15 @@ def test_a_poke_arrives(home: Path) -> None:
     listener.close()
 
 
+def test_a_commit_of_many_is_one_poke(home: Path) -> None:
+    listener = Wake(home).listen()
+    ids = [f"{number:024x}" for number in range(100)]
+    Wake(home).poke(*ids)
+    assert listener.receive(5) == ids
+    assert listener.receive(0.01) == []
+    listener.close()
+
+
 def test_poking_nobody_is_fine(home: Path) -> None:
     Wake(home).poke("0123abcd")
     Wake(home).listen().close()

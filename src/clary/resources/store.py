@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, literal_column, select, update
+from sqlalchemy import Connection, bindparam, delete, literal_column, select, text, update
 
 from clary.resources.database import Database
 from clary.resources.prepared import Prepared
 from clary.resources.query import Page, Query, walk
 from clary.resources.records import Event, Record
-from clary.resources.tables import counters, events, records, secrets, tags
+from clary.resources.tables import Word, counters, events, records, secrets, tags
 
 DATABASE_FILE = "clary.db"
 
@@ -34,8 +34,9 @@ _SCOPED = select(*_COLUMNS).where(
 _BY_NAME = Prepared(_SCOPED.where(records.c.name == bindparam("name"), records.c.parent == bindparam("parent")))
 _OF_ID = select(*_COLUMNS).where(records.c.id == bindparam("id"))
 _BY_ID, _LOCKED = Prepared(_OF_ID), Prepared(_OF_ID.with_for_update())
-# The empty text is spelled out: as a parameter, it would have SQLite plan anew, to see that the index can be used.
-_BY_ARN = Prepared(select(*_COLUMNS).where(records.c.arn == bindparam("arn"), records.c.arn != literal_column("''")))
+# Spelled out, as the index has it: for a parameter, SQLite would plan anew each time, to see whether the index suits.
+_EMPTY = literal_column("''", Word)
+_BY_ARN = Prepared(select(*_COLUMNS).where(records.c.arn == bindparam("arn"), records.c.arn != _EMPTY))
 _DUE = (
     select(records.c.id)
     .where(records.c.due.is_not(None), records.c.due <= bindparam("now"))
@@ -46,9 +47,15 @@ _GUARDED = (records.c.id == bindparam("guard_id"), records.c.version == bindpara
 _UPDATE = Prepared(update(records).where(*_GUARDED), _FIELDS)
 _RESCHEDULE = Prepared(update(records).where(*_GUARDED), ["due"])
 _DELETE = delete(records).where(*_GUARDED)
-_EVENTS = select(events.c.record, events.c.at, events.c.status, events.c.detail, events.c.message)
-_EVENTS_OF = Prepared(_EVENTS.where(events.c.record == bindparam("id")).order_by(events.c.seq))
+# A record's first event is written when it changes for the first time: until then the record itself says it.
+_TOLD = [events.c.record, events.c.at, events.c.status, events.c.detail, events.c.message]
+_FIRST = select(
+    records.c.id, records.c.created, records.c.status, _EMPTY.label("detail"), _EMPTY.label("message")
+).where(records.c.id == bindparam("id"), records.c.version == literal_column("0"), records.c.status != _EMPTY)
+_LATER = select(*_TOLD, events.c.seq).where(events.c.record == bindparam("id"))
+_EVENTS_OF = Prepared(_LATER.union_all(_FIRST.add_columns(literal_column("0"))).order_by(text("seq")))
 _EVENT = Prepared(events.insert(), Event.__struct_fields__)
+_WRITE_FIRST = Prepared(events.insert().from_select(_TOLD, _FIRST.with_for_update()))
 _TAGS_OF = select(tags.c.key, tags.c.value).where(tags.c.record == bindparam("id")).order_by(tags.c.key)
 
 
@@ -98,17 +105,11 @@ class Store:
     def close(self) -> None:
         self.database.close()
 
-    def insert(self, record: Record, *, tags: Mapping[str, str] | None = None, event: Event | None = None) -> None:
-        """Durable when it returns. A status is also the first event, unless `event` says it better.
-
-        Raises `NameTaken`.
-        """
-        first = event or (Event(record=record.id, at=record.created, status=record.status) if record.status else None)
+    def insert(self, record: Record, *, tags: Mapping[str, str] | None = None) -> None:
+        """Durable when it returns. A status is also the first event. Raises `NameTaken`."""
         with self.write() as conn:
             if self._insert.change(conn, _row(record)) != 1:
                 raise NameTaken(record.name)
-            if first:
-                _EVENT.change(conn, msgspec.structs.asdict(first))
             if tags:
                 self.set_tags(record.id, tags)
 
@@ -132,6 +133,8 @@ class Store:
         after = msgspec.structs.replace(record, version=record.version + 1)
         with self.write() as conn:
             guard = {"guard_id": record.id, "guard_version": record.version}
+            if record.version == 0:
+                _WRITE_FIRST.change(conn, {"id": record.id})
             if _UPDATE.change(conn, _row(after) | guard) != 1:
                 raise Stale(record.id)
             for event in told:
