@@ -43,8 +43,9 @@ class Kind:
     parent_kind  the kind it belongs to, named by `parent_member`; creating one under a missing parent is refused
     computed     members of an answer that are neither in the spec, nor in the state, nor standard
     filters      members of the List input that neither a column nor an equal member of the record can answer
-    admit        checks and defaults a create request after validation, before the insert; may raise, returns the spec
-    amend        what an update changes; without it the given members replace those of the spec
+    admit        checks and defaults a create request after validation, before the insert; may raise, returns the spec;
+                 reads by key only, as other writes wait for it
+    amend        what an update changes; without it the given members replace those of the spec; as short
     missing      error for a name that is not there; `{name}` and `{arn}` are filled
     exists       error for a name that is taken; `{noun}` too
     refused      error for a verb that the status does not allow; `{status}`, `{target}` and `{allowed}` too
