@@ -46,15 +46,15 @@ class Killer(threading.Thread):
     def _shims(self) -> list[int]:
         """Quicker than `traces.shims`, to find them young."""
         jobs = f"{self._stage.home}/jobs/".encode()
-        found = []
+        parents: dict[int, int] = {}
         for file in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 words = file.read_bytes().split(b"\0")
+                if b"-S" in words[:4] and any(word.startswith(jobs) for word in words):
+                    parents[int(file.parent.name)] = _parent(file.parent)
             except OSError:
                 continue
-            if b"-S" in words[:4] and any(word.startswith(jobs) for word in words):
-                found.append(int(file.parent.name))
-        return found
+        return [pid for pid, parent in parents.items() if parent not in parents]
 
     def stop(self) -> None:
         self._over.set()
@@ -139,6 +139,11 @@ def _words(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _parent(process: Path) -> int:
+    """Its process id, from a folder of /proc."""
+    return int((process / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _kill(pid: int) -> None:

@@ -41,7 +41,7 @@ def instances(home: Path, job: str = "") -> list[Path]:
 
 
 def shims(home: Path, job: str = "") -> list[psutil.Process]:
-    """The shims that live."""
+    """The shims that live; not what they forked, which shows the same command line until it becomes something else."""
     folders = {str(folder) for folder in instances(home, job)}
     return [each for each in psutil.process_iter() if _is_shim(each, folders)]
 
@@ -51,7 +51,15 @@ def _is_shim(process: psutil.Process, folders: set[str]) -> bool:
         words = process.cmdline()
     except psutil.Error:
         return False
-    return "-S" in words and bool(folders & set(words))
+    return "-S" in words and bool(folders & set(words)) and _parents_words(process) != words
+
+
+def _parents_words(process: psutil.Process) -> list[str]:
+    try:
+        parent = process.parent()
+        return parent.cmdline() if parent else []
+    except psutil.Error:
+        return []
 
 
 def control_groups(ids: set[str]) -> list[str]:

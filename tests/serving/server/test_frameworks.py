@@ -58,7 +58,7 @@ sys.stdout.buffer.write(pickle.dumps(model))
 
 
 def test_pickle_of_the_scikit_learn_class_is_served_without_scikit_learn(start: Start) -> None:
-    made = subprocess.run([python("xgboost"), "-c", PICKLE_WRAPPED], capture_output=True, check=True)
+    made = subprocess.run([python("xgboost"), "-c", PICKLE_WRAPPED], stdout=subprocess.PIPE, check=True)
     server = start("xgboost", {"xgboost-model": made.stdout})
     assert server.said(ROW, "text/csv")[0] == 200
     loaded = [Path(f"/proc/{worker.pid}/maps").read_text() for worker in server.workers()]
@@ -134,7 +134,7 @@ def test_sklearn_codecs(sklearn: ModelServer, body: bytes, content_type: str, ac
 
 def npy(values: str) -> bytes:
     code = f"import sys, numpy; numpy.save(sys.stdout.buffer, numpy.array({values}), allow_pickle=True)"
-    return subprocess.run([python("sklearn"), "-c", code], capture_output=True, check=True).stdout
+    return subprocess.run([python("sklearn"), "-c", code], stdout=subprocess.PIPE, check=True).stdout
 
 
 def test_sklearn_arrays_in_and_out(sklearn: ModelServer) -> None:
