@@ -133,7 +133,11 @@ def test_sklearn_codecs(sklearn: ModelServer, body: bytes, content_type: str, ac
 
 
 def npy(values: str) -> bytes:
-    code = f"import sys, numpy; numpy.save(sys.stdout.buffer, numpy.array({values}), allow_pickle=True)"
+    # Not straight to stdout: where that is a buffered pipe, numpy wants to know its position.
+    code = (
+        f"import io, sys, numpy; file = io.BytesIO(); numpy.save(file, numpy.array({values}), allow_pickle=True)\n"
+        "sys.stdout.buffer.write(file.getvalue())"
+    )
     return subprocess.run([python("sklearn"), "-c", code], stdout=subprocess.PIPE, check=True).stdout
 
 
