@@ -313,6 +313,15 @@ time.sleep(60)"""
         bench.backend.start(waiting)
         assert {state.exit_code for state in bench.ended(waiting.id)} == {0}
 
+    def test_room_is_kept_for_what_is_started_inside(self, bench: Bench) -> None:
+        kept, other = bench.workload("/bin/true"), bench.workload("/bin/true", hosts=SLOTS)
+        with bench.backend.room(kept.id, 1, 0) as left:
+            with pytest.raises(NoRoom):
+                bench.backend.start(other)
+            bench.backend.start(kept)
+        assert left == SLOTS - 1
+        assert {state.exit_code for state in bench.ended(kept.id)} == {0}
+
     def test_starts_at_the_same_time_share_the_slots(self, bench: Bench) -> None:
         asked = [bench.workload("/bin/sleep", "60") for _ in range(2 * SLOTS)]
 

@@ -32,7 +32,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def run(bench: Bench, name: str, script: str) -> list[str]:
     """The lines of a shell script in an environment, which is built first if need be."""
     workload = structs.replace(bench.workload("/bin/sh", "-c", script), image=IMAGES[name])
-    until(lambda: bench.backend.prepare(workload) is None, 280)
+    until(lambda: bench.backend.prepare(workload.image, 0) is None, 280)
     bench.backend.start(workload)
     bench.ended(workload.id)
     return bench.lines(workload.id)

@@ -32,8 +32,8 @@ class Become:
     message: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
     brief: bool = False
-    """What comes next takes no time to speak of: both are written together, each with its own time. What a reconciler
-    does in between must bear to be found done by one that never saw this transition."""
+    """It is written together with what follows, be that a wait, each with its own time: for what is over at once, or
+    waits at once. What is done before that must bear to be found done by one that never saw this transition."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,10 +117,11 @@ class Runner:
                 self._become(change, outcome)
                 return True
             case Wait(seconds):
-                self._save(change)
-                self._wait(change.record, seconds)
+                due = None if seconds is None else self._store.now() + seconds
+                self._save(change, due)
+                self._wait(change.record, due)
             case Do(action):
-                self._save(change)
+                self._save(change, change.record.due)
                 action()
                 self._keys.add(change.record.id)
             case Remove(action):
@@ -139,19 +140,19 @@ class Runner:
         change.become(told.status, told.detail, told.message, **told.state)
         change.touch()
         if not told.brief:
-            self._save(change)
+            self._save(change, change.record.due)
 
-    def _save(self, change: Edit) -> None:
+    def _save(self, change: Edit, due: float | None) -> None:
         if not change.unsaved:
             return
-        told = change.events
+        change.record.due = due
+        told = ", ".join(f"{event.status} {event.detail}" for event in change.events)
         change.save(self._store)
-        for event in told:
-            log.info("%s %s is %s %s", change.record.kind, change.record.name, event.status, event.detail)
+        if told:
+            log.info("%s %s is %s", change.record.kind, change.record.name, told)
 
-    def _wait(self, record: Record, seconds: float | None) -> None:
+    def _wait(self, record: Record, due: float | None) -> None:
         """What is put off is written once a second: until then a new controller looks at it too early, at worst."""
-        due = None if seconds is None else self._store.now() + seconds
         if record.due != due:
             self._put_off[record.id] = (record, due)
         if due is not None and self._timers.set(record.id, due):
@@ -176,7 +177,7 @@ class Runner:
         what = f"{record.kind} {record.name}" if record else key
         log.exception("reconciling %s failed, try %d, again in %g s", what, tries, seconds)
         if record:
-            self._wait(record, seconds)
+            self._wait(record, self._store.now() + seconds)
 
 
 class Timers:

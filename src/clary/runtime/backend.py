@@ -17,7 +17,7 @@ class Backend(Protocol):
     A workload is known by its `id` alone, so a restarted controller finds its work again.
     """
 
-    def prepare(self, workload: Workload) -> str | None:
+    def prepare(self, image: str, gpus: int) -> str | None:
         """Get the image's runtime environment ready, in the background: `None` when it is, else progress text.
 
         Raises `UnknownImage` or `BuildFailed`.

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 import msgspec
 
@@ -167,4 +168,4 @@ def _given(launch: Launch) -> dict[str, str]:
 
 def _outer_first(entries: Iterable[Entry]) -> list[Entry]:
     """Outer mounts before inner ones, whoever asked for them: the interpreter may lie in the instance's /root."""
-    return sorted(entries, key=lambda entry: len(Path(entry.target).parts))
+    return sorted(entries, key=lambda entry: normpath(entry.target).rstrip("/").count("/"))

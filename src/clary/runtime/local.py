@@ -59,10 +59,10 @@ class LocalBackend(Backend):
         self._gate = threading.Lock()
         self._starting: dict[str, Claim] = {}
 
-    def prepare(self, workload: Workload) -> str | None:
+    def prepare(self, image: str, gpus: int) -> str | None:
         """See `Backend`."""
-        name = _environment(workload)
-        return self.shelf.prepare(name, gpu=workload.limits.gpus > 0) if name else None
+        name = _environment(image)
+        return self.shelf.prepare(name, gpu=gpus > 0) if name else None
 
     @contextlib.contextmanager
     def room(self, workload_id: str, instances: int, gpus: int) -> Iterator[int]:
@@ -180,7 +180,8 @@ class LocalBackend(Backend):
 
     def _living(self) -> list[Path]:
         """Instances with a shim, of all workloads. Other threads make and delete folders meanwhile."""
-        return [folder for job in _folders(self.jobs) for folder in _folders(job) if _holds(folder)]
+        jobs = _folders(str(self.jobs))
+        return [Path(folder) for job in jobs for folder in _folders(job) if _has_lock(folder) and _holds(Path(folder))]
 
     def _state(self, folder: Path) -> InstanceState | None:
         # The lock first: a shim that lets go of it has said its last word before.
@@ -215,20 +216,25 @@ class LocalBackend(Backend):
             os.close(lock)
 
     def _built(self, workload: Workload) -> Path | None:
-        name = _environment(workload)
+        name = _environment(workload.image)
         return self.shelf.path(name, gpu=workload.limits.gpus > 0) if name else None
 
 
-def _environment(workload: Workload) -> str:
-    return "" if workload.image == OWN_INTERPRETER else images.environment_of(workload.image)
+def _environment(image: str) -> str:
+    return "" if image == OWN_INTERPRETER else images.environment_of(image)
 
 
-def _folders(folder: Path) -> list[Path]:
+def _folders(folder: str) -> list[str]:
+    # Text: making a `Path` takes longer than looking at what it names.
     try:
         with os.scandir(folder) as entries:
-            return [folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _has_lock(folder: str) -> bool:
+    return os.path.lexists(f"{folder}/lock")
 
 
 def _holds(folder: Path) -> bool:

@@ -122,7 +122,7 @@ class _Look:
         """Whether it can be started now: its data found, its environment built."""
         try:
             planned = workload(instance.workload, variant, place(self._record, variant, instance.workload, self._parts))
-            blocked = self._backend.prepare(planned)
+            blocked = self._backend.prepare(planned.image, planned.limits.gpus)
         except (NoModelData, NoCapacity, UnknownImage, BuildFailed, AwsError) as error:
             return Sight(presence="absent", broken=str(error))
         self._planned[instance.workload] = planned

@@ -92,7 +92,7 @@ def _downloading(record: Record, seen: Seen) -> Become | Wait | Step:
         "Training image download completed. Training in progress.",
         TrainingStartTime=seen.begun or seen.now,
     )
-    return replace(training, brief=not seen.living)
+    return replace(training, brief=True)
 
 
 def _training(record: Record, seen: Seen) -> Become | Wait | Step:
@@ -114,7 +114,7 @@ def _training(record: Record, seen: Seen) -> Become | Wait | Step:
         **_times(record, seen),
         TimedOut=seen.timed_out,
     )
-    # Where it takes long the job waits for it, and a job that waits is written.
+    # Where it takes long, the job waits for it.
     return replace(uploading, brief=True)
 
 

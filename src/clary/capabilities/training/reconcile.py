@@ -99,7 +99,8 @@ class Work:
         """Until the environment is there; then the job moves on with what is to be said of its instances."""
         try:
             fitted = self._fit()
-            progress = self.backend.prepare(plan(self.record, self._bare_site(fitted.limits)))
+            image = self.record.spec["AlgorithmSpecification"]["TrainingImage"]
+            progress = self.backend.prepare(image, fitted.limits.gpus)
         except NoCapacity as error:
             return self._failed(str(error))
         except (BuildFailed, UnknownImage) as error:
@@ -135,14 +136,14 @@ class Work:
     def _in_line(self, need: Need, message: str, before: int = 0) -> Outcome:
         self.line.join(self.record, need)
         if secondary_status(self.record) != "Pending":
-            return moved("InProgress", "Pending", message)
+            return replace(moved("InProgress", "Pending", message), brief=True)
         # Whoever makes room calls the next one; the first also looks by itself, for other things than jobs end too.
         return Wait(min(ROOM_SECONDS * (1 + before), LONGEST_IN_LINE_SECONDS))
 
     def call_next(self) -> None:
         """Have those looked at whose turn it is."""
-        for key in self.line.heads():
-            self.parts.need(Wake).poke(key)
+        if heads := self.line.heads():
+            self.parts.need(Wake).poke(*heads)
 
     def measure(self) -> Outcome:
         return Become(
@@ -189,22 +190,16 @@ class Work:
         fits = [fit(name, machine, self.settings.gpu_types_on_cpu) for name in sorted(types)]
         return min(fits, key=lambda one: one.limits.cpus or machine.cpus)
 
-    def _bare_site(self, limits: Limits) -> Site:
-        spec = self.record.spec
+    def _site(self, limits: Limits) -> Site:
+        everyone = hosts(self.record.spec["ResourceConfig"])
+        isolated = self.record.spec.get("EnableNetworkIsolation", False)
         return Site(
             jobs=self.jobs,
             wake=str(self.parts.need(Wake).path),
             endpoint=self.settings.url,
             limits=limits,
-            card=network.interface(len(hosts(spec["ResourceConfig"])), spec.get("EnableNetworkIsolation", False)),
-        )
-
-    def _site(self, limits: Limits) -> Site:
-        record = self.record
-        isolated = record.spec.get("EnableNetworkIsolation", False)
-        return replace(
-            self._bare_site(limits),
-            logs={host.name: str(self._log(host.name)) for host in hosts(record.spec["ResourceConfig"])},
+            card=network.interface(len(everyone), isolated),
+            logs={host.name: str(self._log(host.name)) for host in everyone},
             credentials={} if isolated else self._credentials(),
             plugin=CLIENT_PLUGIN if CLIENT_PLUGIN.is_dir() else None,
         )

@@ -27,8 +27,12 @@ PAGE = 500
 
 
 # Statements of every job's start are built once: constructing one costs more than running it.
-_GROUP = select(groups).where(
-    groups.c.account == bindparam("account"), groups.c.region == bindparam("region"), groups.c.name == bindparam("name")
+_GROUP_ID = Prepared(
+    select(groups.c.id).where(
+        groups.c.account == bindparam("account"),
+        groups.c.region == bindparam("region"),
+        groups.c.name == bindparam("name"),
+    )
 )
 _STREAM_ID = Prepared(
     select(streams.c.id).where(streams.c.group == bindparam("owner"), streams.c.name == bindparam("name"))
@@ -77,7 +81,7 @@ class LogStore:
         owner = self._ensure_group(account, region, group)
         with self._store.write() as conn:
             self._new_stream.change(conn, _stream_row(owner, stream))
-            path = self._path(owner.id, _STREAM_ID.first(conn, {"owner": owner.id, "name": stream})[0])
+            path = self._path(owner, _STREAM_ID.first(conn, {"owner": owner, "name": stream})[0])
         try:
             path.touch()
         except FileNotFoundError:
@@ -86,8 +90,9 @@ class LogStore:
         return path
 
     def find_group(self, account: str, region: str, name: str) -> Group | None:
+        where = (groups.c.account == account, groups.c.region == region, groups.c.name == name)
         with self._store.read() as conn:
-            row = conn.execute(_GROUP, {"account": account, "region": region, "name": name}).first()
+            row = conn.execute(select(groups).where(*where)).first()
         return _group(row) if row else None
 
     def groups(self, account: str, region: str, prefix: str = "", after: str = "") -> Iterator[Group]:
@@ -143,7 +148,7 @@ class LogStore:
 
     def create_stream(self, group: Group, name: str) -> Stream:
         """Raises `Taken`."""
-        row = _stream_row(group, name)
+        row = _stream_row(group.id, name)
         self._insert(streams, row)
         return Stream(row["id"], name, int(row["created"] * 1000), True, self._path(group.id, row["id"]))
 
@@ -186,12 +191,14 @@ class LogStore:
             if file.stat().st_mtime < oldest:
                 file.unlink(missing_ok=True)
 
-    def _ensure_group(self, account: str, region: str, name: str) -> Group:
-        found = self.find_group(account, region, name)
+    def _ensure_group(self, account: str, region: str, name: str) -> str:
+        """Its id."""
+        with self._store.read() as conn:
+            found = _GROUP_ID.first(conn, {"account": account, "region": region, "name": name})
         if found is not None:
-            return found
+            return str(found[0])
         try:
-            return self.create_group(account, region, name, {}, {})
+            return self.create_group(account, region, name, {}, {}).id
         except Taken:
             return self._ensure_group(account, region, name)
 
@@ -226,8 +233,8 @@ class LogStore:
         return self._root / group / stream[:2] / f"{stream}.log"
 
 
-def _stream_row(group: Group, name: str) -> dict[str, Any]:
-    return {"id": uuid.uuid4().hex, "group": group.id, "name": name, "created": time.time(), "ordered": True}
+def _stream_row(group: str, name: str) -> dict[str, Any]:
+    return {"id": uuid.uuid4().hex, "group": group, "name": name, "created": time.time(), "ordered": True}
 
 
 def _group(row: Row[Any]) -> Group:
