@@ -4,6 +4,8 @@ import asyncio
 import zlib
 from typing import Any
 
+from granian._granian import RSGIProtocolClosed
+
 from clary.wire.errors import AwsError, SerializationException
 from clary.wire.messages import Head
 
@@ -19,8 +21,14 @@ class TooSlow(AwsError):
     code, status = "RequestTimeoutException", 408
 
 
+class GoneAway(AwsError):
+    """Nobody reads this answer."""
+
+    code, status = "RequestAbortedException", 400
+
+
 async def read(proto: Any, head: Head, limit: int) -> bytes:
-    """The body as sent. Raises `TooLarge` without reading further, and `TooSlow`."""
+    """The body as sent. Raises `TooLarge` without reading further, `TooSlow`, and `GoneAway`."""
     length = head.header("content-length")
     if length in ("", "0") and not head.header("transfer-encoding") and head.method in ("GET", "HEAD", "DELETE"):
         return b""
@@ -33,6 +41,8 @@ async def read(proto: Any, head: Head, limit: int) -> bytes:
             return await (proto() if known else _collect(proto, limit))
     except TimeoutError as error:
         raise TooSlow("The request body was not received in time.") from error
+    except RSGIProtocolClosed as error:
+        raise GoneAway("The connection was closed in the middle of the request body.") from error
 
 
 async def _collect(proto: Any, limit: int) -> bytes:
