@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from clary.runtime import indexes, layer, limits, network, places, sandbox, shims
+from clary.runtime import indexes, layer, limits, network, pipes, places, sandbox, shims
 from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, Workload
@@ -53,6 +53,7 @@ def spec(launch: Launch) -> Spec:
         "directory": "/",
         "view": None,
         "unpack": {str(places.below_ml(launch.folder, target)): file for target, file in instance.unpacked.items()},
+        "pipes": [pipes.spec(launch.folder, pipe) for pipe in instance.pipes],
         "run_seconds": workload.limits.run_seconds,
         "grace_seconds": workload.limits.grace_seconds,
         "memory_bytes": held.memory_bytes,

@@ -36,6 +36,8 @@ def reason(state: InstanceState, text: str, built_in: bool) -> str:
         return cut(f"{INTERNAL} {state.host}: {state.message} User code is not started a second time.")
     if state.cause == "platform":
         return cut(f"{INTERNAL} {state.host}: {state.message}")
+    if state.cause == "data":
+        return cut(f"ClientError: {state.message}")
     if state.cause == "memory":
         return cut(f"{OUT_OF_MEMORY}, exit code: {state.exit_code}")
     whose = "ClientError" if built_in and state.exit_code == USER_ERROR else "AlgorithmError"

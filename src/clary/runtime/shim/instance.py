@@ -14,9 +14,10 @@ import time
 from typing import Any
 
 from clary.runtime.shim import cgroups, child, kernel, processes, status
+from clary.runtime.shim.feeder import Feeders
 from clary.runtime.shim.logs import LogPump
 from clary.runtime.shim.metrics import MetricReader
-from clary.runtime.shim.spec import Spec
+from clary.runtime.shim.spec import Container, Spec
 
 CHUNK = 64 * 1024
 TICK = 5.0
@@ -29,6 +30,8 @@ SOON = 0.05
 """Seconds until the next try to ask a process to end that has not begun yet."""
 HUB = 15.0
 """Longest wait for the network of a workload with several instances."""
+ENGINE = 20.0
+"""Longest wait for a container engine to end a container."""
 NOT_FOUND = b"bwrap: execvp "
 """What bubblewrap says when the sandbox stands and the command in it cannot be executed."""
 KILLED = 128 + signal.SIGKILL
@@ -48,12 +51,18 @@ class Instance:
         self.folder = folder
         self.spec = spec
         self.cause = ""
+        self.why = ""
+        """The message of a cause that has one."""
         self.init: int | None = None
         """The process whose end ends the whole sandbox."""
         self.exit_code: int | None = None
         """As the sandbox reported it."""
+        self.usage: dict[str, float] = {}
+        """What the sandbox reported of it; else what the kernel says of the shim's children counts."""
         self.kill_at: float | None = None
         self.asked = False
+        self.ending = False
+        self.over = False
         self.unheard = b""
         self.tail = b""
         self.status: dict[str, Any] = {"pid": os.getpid(), "phase": "preparing"}
@@ -72,10 +81,12 @@ class Instance:
         if self.spec["hub"]:
             self._wait_for_hub(self.spec["hub"])
         kernel.adopt_orphans()
+        self.feeders = Feeders(self.folder, self.spec["pipes"])
         self.child = child.start(self.spec)
         self.began = time.monotonic()
         self._say("running", started=time.time())
         code = self._watch([control, wakeup])
+        self.feeders.end()
         self._end_everything()
         self._drain()
         _reap()
@@ -104,6 +115,7 @@ class Instance:
             self._obey()
             pid, code = os.waitpid(self.child.pid, os.WNOHANG)
             if pid:
+                self.over = True
                 return os.waitstatus_to_exitcode(code)
 
     def _patience(self) -> float:
@@ -137,6 +149,8 @@ class Instance:
             report = json.loads(line)
             self.init = report.get("child-pid", self.init)
             self.exit_code = report.get("exit-code", self.exit_code)
+            self.usage |= report.get("usage", {})
+            self.cause = self.cause or report.get("cause", "")
 
     def _obey(self) -> None:
         now = time.monotonic()
@@ -148,6 +162,8 @@ class Instance:
             self._stop("stopped", self.spec["grace_seconds"])
         elif self.spec["run_seconds"] is not None and now >= self.began + self.spec["run_seconds"]:
             self._stop("timeout", self.spec["grace_seconds"])
+        if trouble := self.feeders.trouble():
+            self._give_up(*trouble)
         if self.spec["memory_bytes"] and self._memory() > self.spec["memory_bytes"]:
             self._stop("memory", 0)
         if self.kill_at is not None and now >= self.kill_at:
@@ -161,23 +177,45 @@ class Instance:
         self.kill_at = deadline if self.kill_at is None else min(self.kill_at, deadline)
         self.cause = self.cause or cause
 
+    def _give_up(self, cause: str, why: str) -> None:
+        if not self.cause:
+            self.why = why
+        self._stop(cause, 0)
+
     def _ask(self) -> bool:
         """Send SIGTERM to the user's first process. False while the sandbox is still being made."""
-        plain = self.spec["sandbox"] == "plain"
-        main = self.child.pid if plain else processes.main_process(self.init) if self.init else None
+        if self.spec["sandbox"] == "container":
+            main = self.child.pid if self.init else None
+        else:
+            plain = self.spec["sandbox"] == "plain"
+            main = self.child.pid if plain else processes.main_process(self.init) if self.init else None
         processes.signal_all([main] if main else [], signal.SIGTERM)
         return main is not None
 
     def _memory(self) -> int:
-        pids = processes.tree(self.child.pid)
+        pids = processes.tree(self.init if self.spec["sandbox"] == "container" and self.init else self.child.pid)
         rough = processes.memory(pids)
         return processes.exact_memory(pids) if rough > (self.spec["memory_bytes"] or 0) else rough
 
     def _end_everything(self) -> None:
-        if self.init:
+        if "container" in self.spec:
+            self._end_container(self.spec["container"])
+        elif self.init:
             processes.signal_all([self.init])
         else:
             processes.signal_all([*processes.tree(os.getpid())[1:], *cgroups.processes(self.spec["cgroups"])])
+
+    def _end_container(self, told: Container) -> None:
+        """Its engine ends it, which takes a moment; one that does not is left to whoever looks next."""
+        from clary.runtime.shim import container
+
+        if self.over:
+            if self.exit_code is None:
+                container.forget(told)
+            return
+        container.end(self.child.pid, told, hard=self.ending)
+        self.ending = True
+        self.kill_at = time.monotonic() + ENGINE
 
     def _drain(self) -> None:
         end = time.monotonic() + DRAIN
@@ -204,7 +242,7 @@ class Instance:
             exit_code = 128 - code if code < 0 else code
         if exit_code != 0 and cgroups.memory_kills(self.spec["cgroups"]):
             self.cause = self.cause or "memory"
-        message = ""
+        message = self.why
         if self.cause == "memory" or (exit_code is None and self.cause):
             exit_code = KILLED
         elif exit_code is None and NOT_FOUND in self.tail:
@@ -215,7 +253,7 @@ class Instance:
         ended = {"ended": time.time(), "exit_code": exit_code, "cause": self.cause, "message": message}
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = {"max_rss_bytes": usage.ru_maxrss * 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime}
-        self.status |= {"phase": "exited"} | ended | used
+        self.status |= {"phase": "exited"} | ended | used | self.usage
         status.write_surely(self.folder, self.status)
         status.poke(self.spec["wake"], self.spec["key"])
 
