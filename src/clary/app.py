@@ -7,7 +7,9 @@ same parts over the same store; neither holds state of its own.
 from dataclasses import dataclass
 
 from clary.capabilities.endpoints import ENDPOINTS, invocations
+from clary.capabilities.instances import fleet
 from clary.capabilities.models import MODELS
+from clary.capabilities.processing import PROCESSING
 from clary.capabilities.training import TRAINING
 from clary.companions import cloudwatch, ecr, iam, kms, logs, sts
 from clary.companions.cloudwatch import MetricStore
@@ -32,7 +34,7 @@ from clary.wire.operations import Operation, Registry
 from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = tuple(each.CAPABILITY for each in (iam, sts, logs, cloudwatch, ecr, kms))
-CAPABILITIES: tuple[Capability, ...] = (TRAINING, MODELS, ENDPOINTS)
+CAPABILITIES: tuple[Capability, ...] = (TRAINING, PROCESSING, MODELS, ENDPOINTS)
 SHARED: tuple[Operation, ...] = (*tags.OPERATIONS, *search.OPERATIONS)
 """Operations that belong to all kinds."""
 
@@ -67,6 +69,7 @@ def assemble(settings: Settings) -> Assembly:
         Repositories(registries),
         backend,
         invocations(settings, store, backend, metrics),
+        fleet(settings),
     )
     reconcilers = tuple(reconciler for capability in everything for reconciler in capability.reconcilers)
     return Assembly(parts, models, Registry(operations(everything)), reconcilers)

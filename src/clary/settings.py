@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Instances of jobs and endpoints that may run at once; `None` means four for each core."""
     processes: int = 4096
     """Processes and threads that one instance may have."""
+    fleet: Path | None = None
+    """File of hosts with their Regions, zones and instance types; `None` is this machine alone, in any Region."""
     gpu_types_on_cpu: bool = False
     """Run jobs that ask for a GPU type on the CPU of a machine without GPU, instead of refusing them."""
     clock_skew_seconds: int = 900

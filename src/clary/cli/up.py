@@ -19,8 +19,12 @@ READY_SECONDS = 60.0
 
 
 def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
-    """Returns after Ctrl-C or SIGTERM. Raises `CannotStart` or `running.AlreadyRunning`."""
+    """Returns after Ctrl-C or SIGTERM. Raises `CannotStart`, `running.AlreadyRunning` or what a fleet file raises."""
     _check_host(settings.host, insecure)
+    if settings.fleet:
+        from clary.catalogue import fleet
+
+        fleet.read(settings.fleet)
     begun = time.monotonic()
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with running.claim(settings):
