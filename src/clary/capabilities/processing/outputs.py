@@ -1,0 +1,68 @@
+"""What the hosts of a job leave: its outputs on their way into S3, and its last words."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from clary.capabilities.jobs.mirror import Source, Target
+from clary.capabilities.processing.inputs import outputs
+from clary.capabilities.processing.places import OUTPUT
+from clary.resources.records import Record
+from clary.runtime.backend import Backend
+
+LONGEST_MESSAGE = 1024
+"""Bytes of `ExitMessage`, over all hosts."""
+
+
+class NotText(Exception):
+    """The exit message is not UTF-8."""
+
+
+def targets(record: Record, backend: Backend, *, continuous_only: bool = False) -> list[Target]:
+    """Where the hosts' output folders go. One inside another belongs to both, and is a folder of its own here."""
+    every = outputs(record.spec)
+    found = []
+    for output in every:
+        if continuous_only and not output.continuous:
+            continue
+        inner = [other for other in every if other.path.is_relative_to(output.path)]
+        sources = [
+            Source(folder, "" if other is output else f"{other.path.relative_to(output.path)}/")
+            for other in inner
+            for folder in backend.outputs(record.id, str(other.path))
+        ]
+        found.append(Target(output.bucket, output.prefix, tuple(sources)))
+    return found
+
+
+def is_continuous(record: Record) -> bool:
+    """Whether any output is uploaded while the job runs."""
+    return any(output.continuous for output in outputs(record.spec))
+
+
+def message(record: Record, backend: Backend) -> str:
+    """`ExitMessage`: the hosts' messages one after the other, at most 1 KB. Raises `NotText`."""
+    return joined(_start(folder) for folder in backend.outputs(record.id, OUTPUT))
+
+
+def joined(parts: Iterable[bytes]) -> str:
+    whole = b"".join(parts)
+    kept = whole[:LONGEST_MESSAGE]
+    try:
+        return kept.decode()
+    except UnicodeDecodeError as error:
+        # The cut may have gone through a character.
+        if len(whole) > LONGEST_MESSAGE and error.end == len(kept) and error.reason == "unexpected end of data":
+            return kept[: error.start].decode()
+        raise NotText("the exit message in /opt/ml/output/message is not UTF-8 text") from None
+
+
+def _start(folder: Path) -> bytes:
+    """Of a message that user code may have made anything of: only a plain file is read, and little of it."""
+    try:
+        fd = os.open(folder / "message", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        return file.read(LONGEST_MESSAGE + 1) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
