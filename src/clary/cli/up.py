@@ -13,7 +13,7 @@ from clary.cli.failures import CannotStart
 from clary.cli.screen import note
 from clary.cli.stop import stop_training
 from clary.cli.supervisor import Child, Supervisor
-from clary.settings import Settings
+from clary.settings import Settings, variables
 
 READY_SECONDS = 60.0
 
@@ -53,10 +53,7 @@ def _children(environ: dict[str, str]) -> list[Child]:
 
 
 def _environ(settings: Settings) -> dict[str, str]:
-    """The children's environment: every setting by its variable, also defaults, which the file may gainsay."""
-    chosen = {name: getattr(settings, name) for name in Settings.__struct_fields__}
-    told = {f"CLARY_{name.upper()}": str(value) for name, value in chosen.items() if value is not None}
-    return dict(os.environ) | told | {"CLARY_PARENT": str(os.getpid())}
+    return dict(os.environ) | variables(settings) | {"CLARY_PARENT": str(os.getpid())}
 
 
 def _controller(environ: dict[str, str], task: str) -> None:

@@ -3,11 +3,10 @@
 The wire has checked shapes, patterns and enums already; the name is checked by the insert.
 """
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from clary.capabilities.training.channels import Channel, channels
+from clary.capabilities.training import inputs
 from clary.companions.iam.roles import check_pass_role
 from clary.objects import Objects, parse_uri
 from clary.runtime.images import UnknownImage, environment_of
@@ -25,7 +24,7 @@ def admit(ctx: Context, request: Request) -> Request:
     _check_image(spec["AlgorithmSpecification"])
     _check_instances(_given(spec, "ResourceConfig"))
     _check_stopping(spec)
-    _check_channels(ctx, spec)
+    inputs.check(ctx, spec)
     _check_output(ctx, _given(spec, "OutputDataConfig"))
     _check_checkpoints(ctx, spec.get("CheckpointConfig"))
     return spec
@@ -82,6 +81,11 @@ def _check_instances(config: Request) -> None:
         raise ValidationException("InstanceGroups cannot be given together with InstanceType and InstanceCount.")
     if not groups and not ("InstanceType" in config and "InstanceCount" in config):
         raise ValidationException("ResourceConfig needs InstanceType and InstanceCount, or InstanceGroups.")
+    names = [group["InstanceGroupName"] for group in groups or ()]
+    if len(set(names)) < len(names):
+        raise ValidationException("The names of InstanceGroups must be unique.")
+    if any(each["InstanceCount"] < 1 for each in groups or [config]):
+        raise ValidationException("InstanceCount must be at least 1.")
 
 
 def _check_stopping(spec: Request) -> None:
@@ -93,42 +97,6 @@ def _check_stopping(spec: Request) -> None:
         )
     if not spec["EnableManagedSpotTraining"] and wait is not None:
         raise ValidationException("MaxWaitTimeInSeconds is only supported with EnableManagedSpotTraining.")
-
-
-def _check_channels(ctx: Context, spec: Request) -> None:
-    found = channels(spec)
-    names = [channel.name for channel in found]
-    for name in names:
-        if name in (".", ".."):
-            raise ValidationException(f"{name} is not a channel name.")
-        if names.count(name) > 1:
-            raise ValidationException(f"Channel names must be unique, and {name} is given twice.")
-    for channel in found:
-        if channel.mode == "Pipe":
-            raise ValidationException(
-                f"Channel {channel.name}: InputMode Pipe is not available in this version; use File."
-            )
-        if channel.kind not in ("S3Prefix", "ManifestFile"):
-            raise ValidationException(f"Channel {channel.name}: {channel.kind} is not available in this version.")
-        _check_data(ctx, channel, spec)
-
-
-def _check_data(ctx: Context, channel: Channel, spec: Mapping[str, Any]) -> None:
-    objects = ctx.need(Objects)
-    bucket, key = _uri(channel.uri)
-    if not objects.bucket_exists(ctx.account, bucket):
-        raise _no_objects(ctx, channel.uri, bucket, spec, "The specified bucket does not exist")
-    if not objects.has_prefix(bucket, key):
-        raise _no_objects(ctx, channel.uri, bucket, spec, "")
-
-
-def _no_objects(ctx: Context, uri: str, bucket: str, spec: Mapping[str, Any], cause: str) -> ValidationException:
-    return ValidationException(
-        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists '
-        f"in the selected region ({ctx.region}), that objects exist under that S3 prefix, and that the role "
-        f'"{spec["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
-        + (f" Error message from S3: {cause}" if cause else "")
-    )
 
 
 def _check_output(ctx: Context, config: Request) -> None:

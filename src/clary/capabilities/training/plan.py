@@ -17,7 +17,7 @@ from clary.resources.records import Record
 from clary.runtime.images import UnknownImage, recognise
 from clary.runtime.toolkit.job import decode
 from clary.runtime.toolkit.source import STAGED
-from clary.runtime.workload import Instance, Limits, Metric, Mount, Workload
+from clary.runtime.workload import Instance, Limits, Metric, Mount, Pipe, Workload
 
 GRACE_SECONDS = 120.0
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -37,6 +37,8 @@ class Site:
     """Name of the network interface that the instances see."""
     plugin: Path | None = None
     """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
+    directories: Mapping[str, str] = field(default_factory=dict)
+    """Of file systems, by channel."""
 
 
 def plan(record: Record, site: Site) -> Workload:
@@ -148,7 +150,7 @@ def _metrics(definition: Mapping[str, Any], algorithm: Algorithm | None) -> tupl
 def _instance(record: Record, site: Site, host: Host) -> Instance:
     staging = places.Staging(site.jobs, record.id)
     delivered = [channel for channel in channels(record.spec) if host.gets(channel.groups)]
-    mounts = [mount for channel in delivered for mount in _channel_mounts(staging, channel, host)]
+    mounts = [mount for channel in delivered for mount in _channel_mounts(staging, channel, host, site)]
     if submitted(record):
         mounts.append(Mount(source=str(staging.source), target=places.SOURCE))
     if site.plugin is not None and not record.spec.get("EnableNetworkIsolation", False):
@@ -161,14 +163,34 @@ def _instance(record: Record, site: Site, host: Host) -> Instance:
             for name, content in config_files(record, host, site.card).items()
         },
         mounts=tuple(mounts),
+        pipes=tuple(_pipe(record, staging, channel, host) for channel in delivered if channel.mode == "Pipe"),
         unpacked={places.CODE: str(staging.source)} if submitted(record) else {},
     )
 
 
-def _channel_mounts(staging: places.Staging, channel: Channel, host: Host) -> list[Mount]:
+def _channel_mounts(staging: places.Staging, channel: Channel, host: Host, site: Site) -> list[Mount]:
     target = f"{places.INPUT_DATA}/{channel.name}"
-    source = staging.channel(channel.name, host.name if channel.sharded else None)
+    if channel.file_system is not None:
+        # A site that only serves to prepare does not know directories.
+        source = site.directories.get(channel.name, "")
+        return [Mount(source=source, target=target, writable=channel.file_system.writable)]
+    if channel.mode == "Pipe":
+        return [Mount(source=str(staging.manifest(channel.name)), target=f"{target}-manifest")]
+    files = staging.channel(channel.name, host.name if channel.sharded else None)
     return [
-        Mount(source=str(source), target=target, private=channel.name in WRITABLE),
+        Mount(source=str(files), target=target, private=channel.name in WRITABLE),
         Mount(source=str(staging.manifest(channel.name)), target=f"{target}-manifest"),
     ]
+
+
+def _pipe(record: Record, staging: places.Staging, channel: Channel, host: Host) -> Pipe:
+    takers = [other.name for other in hosts(record.spec["ResourceConfig"]) if other.gets(channel.groups)]
+    return Pipe(
+        target=f"{places.INPUT_DATA}/{channel.name}",
+        source=str(staging.pipe(channel.name)),
+        gzip=channel.gzip,
+        framed=channel.wrapper == "RecordIO",
+        seed=channel.seed,
+        part=takers.index(host.name) if channel.sharded else 0,
+        parts=len(takers) if channel.sharded else 1,
+    )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
-from clary.capabilities.training import checkpoints, failure, metrics, outputs, places, staging
-from clary.capabilities.training.channels import BadData
+from clary.capabilities.training import checkpoints, failure, file_systems, metrics, outputs, places, staging
+from clary.capabilities.training.channels import BadData, channels
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
@@ -179,6 +179,7 @@ class Work:
             logs={host.name: str(self._log(host.name)) for host in hosts(record.spec["ResourceConfig"])},
             credentials={} if isolated else self._credentials(),
             plugin=CLIENT_PLUGIN if CLIENT_PLUGIN.is_dir() else None,
+            directories=file_systems.located(channels(record.spec), self.settings.file_systems or {}),
         )
 
     def _log(self, host: str) -> Path:
