@@ -14,9 +14,14 @@ import msgspec
 
 from clary.runtime import images, launching, limits, network, places, sandbox, shims
 from clary.runtime.backend import Backend, NoRoom
+from clary.runtime.containers import launching as container_launching
+from clary.runtime.containers import leftovers
+from clary.runtime.containers import network as container_network
+from clary.runtime.containers.images import Containers
 from clary.runtime.environments import Shelf
 from clary.runtime.sandbox import Rung
 from clary.runtime.shim import cgroups
+from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, InstanceState, Observation, Workload
 
 OWN_INTERPRETER = ""
@@ -34,13 +39,21 @@ class LocalBackend(Backend):
     """Everything lies under `<home>/jobs/<workload id>/<host>/`; nothing that matters is kept in memory."""
 
     def __init__(
-        self, home: Path, *, environments: Path | None = None, rung: Rung | None = None, slots: int | None = None
+        self,
+        home: Path,
+        *,
+        environments: Path | None = None,
+        rung: Rung | None = None,
+        slots: int | None = None,
+        containers: Containers | None = None,
     ) -> None:
         """`environments`: where runtime environments are kept, to share them between homes. `slots`: instances that
-        may run at once; by default four for each core, since instance types are mostly larger than the machine."""
+        may run at once; by default four for each core, since instance types are mostly larger than the machine.
+        `containers` runs the images that no runtime stands in for; without it there are none of them."""
         self.jobs = home / "jobs"
         self.shelf = Shelf(environments or home / "environments")
         self.rung = rung or sandbox.best()
+        self.containers = containers
         self.slots = slots or max(2, 4 * limits.cores())
         # Between the look for room and the first sign of life of a shim, other threads look for room too.
         self._gate = threading.Lock()
@@ -48,6 +61,8 @@ class LocalBackend(Backend):
 
     def prepare(self, workload: Workload) -> str | None:
         """See `Backend`."""
+        if containers := self._containers(workload):
+            return containers.prepare(workload.image)
         name = _environment(workload)
         return self.shelf.prepare(name, gpu=workload.limits.gpus > 0) if name else None
 
@@ -67,7 +82,9 @@ class LocalBackend(Backend):
         # What lies below holds the job's credentials.
         folder.chmod(0o700)
         shims.replace(folder / "workload.json", msgspec.json.encode(workload))
-        if network.mode(workload, self.rung) == "hub" and not self.observe(workload.id).instances:
+        if containers := self._containers(workload):
+            container_network.open_network(workload, containers.found())
+        elif network.mode(workload, self.rung) == "hub" and not self.observe(workload.id).instances:
             network.open_hub(folder, workload)
         for number, instance in enumerate(workload.instances):
             count = workload.limits.gpus
@@ -111,6 +128,7 @@ class LocalBackend(Backend):
         self.kill(workload_id)
         for host in self._hosts(folder):
             _bury(folder / host)
+        _close_network(folder, [folder / host for host in self._hosts(folder)])
         network.close_hub(folder)
         _wait_for_end(folder / "hub")
         _delete(folder)
@@ -166,7 +184,7 @@ class LocalBackend(Backend):
         if said is None:
             return InstanceState(host=folder.name, phase="preparing") if living else None
         if said["phase"] != "exited" and not living:
-            shims.sweep(folder)
+            _sweep(folder)
             said = said | {"phase": "lost", "message": "The process that watched over the instance was killed."}
         known = {key: value for key, value in said.items() if key in InstanceState.__struct_fields__}
         return msgspec.convert(known | {"host": folder.name}, InstanceState)
@@ -178,7 +196,11 @@ class LocalBackend(Backend):
             return
         try:
             # A status without a living shim: it ran. It must never run twice.
-            if shims.status(folder) is None:
+            if shims.status(folder) is not None:
+                return
+            if containers := self._containers(workload):
+                shims.start(folder, _contained(containers, folder, workload, instance, gpus), lock)
+            else:
                 launch = launching.Launch(
                     folder=folder,
                     workload=workload,
@@ -191,6 +213,12 @@ class LocalBackend(Backend):
         finally:
             os.close(lock)
 
+    def _containers(self, workload: Workload) -> Containers | None:
+        """What runs the workload, if it is to run as containers."""
+        if self.containers is None or workload.image == OWN_INTERPRETER:
+            return None
+        return self.containers if self.containers.wants(workload.image) else None
+
     def _built(self, workload: Workload) -> Path | None:
         name = _environment(workload)
         return self.shelf.path(name, gpu=workload.limits.gpus > 0) if name else None
@@ -198,6 +226,32 @@ class LocalBackend(Backend):
 
 def _environment(workload: Workload) -> str:
     return "" if workload.image == OWN_INTERPRETER else images.environment_of(workload.image)
+
+
+def _contained(containers: Containers, folder: Path, workload: Workload, instance: Instance, gpus: list[int]) -> Spec:
+    launch = container_launching.Launch(
+        folder=folder,
+        workload=workload,
+        instance=instance,
+        found=containers.found(),
+        image=containers.reference(workload.image),
+        gpus=tuple(gpus),
+    )
+    return container_launching.spec(launch)
+
+
+def _sweep(folder: Path) -> None:
+    """End what a killed shim left behind."""
+    shims.sweep(folder)
+    told = shims.spec(folder)
+    if told and "container" in told:
+        leftovers.sweep(told)
+
+
+def _close_network(folder: Path, instances: list[Path]) -> None:
+    told = next((found for found in map(shims.spec, instances) if found and "container" in found), None)
+    if told:
+        leftovers.close(told, folder.name)
 
 
 def _claim(folder: Path) -> int | None:
@@ -219,7 +273,7 @@ def _bury(folder: Path) -> None:
         places.forget_short(folder / "run")
         # A sandbox whose shim saw its end has nobody left in it; looking through all processes costs milliseconds.
         if spec["sandbox"] == "plain" or (shims.status(folder) or {}).get("phase") != "exited":
-            shims.sweep(folder)
+            _sweep(folder)
         cgroups.remove(spec["cgroups"])
 
 

@@ -72,6 +72,11 @@ def _become(spec: Spec, output: int, reports: int) -> None:
 
             view, directory = spec["view"], spec["directory"]
             os._exit(namespaces.run(view, directory, spec["command"], spec["environment"], STATUS_FD))
+        case "container":
+            from clary.runtime.shim import container
+
+            container.run(spec["container"], STATUS_FD)
+            os._exit(0)
         case _:
             _run_plainly(spec)
 

@@ -61,7 +61,8 @@ class Instance:
         """What the sandbox reported of it; else what the kernel says of the shim's children counts."""
         self.kill_at: float | None = None
         self.asked = False
-        self.ending = False
+        self.ending: float | None = None
+        """When a container that is being ended should have."""
         self.over = False
         self.unheard = b""
         self.tail = b""
@@ -124,7 +125,7 @@ class Instance:
         if self.pump.deadline is not None:
             waits.append(self.pump.deadline - time.time())
         if self.kill_at is not None:
-            waits.append(self.kill_at - now if self.asked else SOON)
+            waits.append(self.kill_at - now if self.asked and not self.ending else SOON)
         if self.spec["run_seconds"] is not None:
             waits.append(self.began + self.spec["run_seconds"] - now)
         return max(0.0, min(waits))
@@ -213,9 +214,11 @@ class Instance:
             if self.exit_code is None:
                 container.forget(told)
             return
-        container.end(self.child.pid, told, hard=self.ending)
-        self.ending = True
-        self.kill_at = time.monotonic() + ENGINE
+        if self.ending is None:
+            self.ending = time.monotonic() + ENGINE
+            container.end(self.child.pid, told, hard=False)
+        elif time.monotonic() >= self.ending:
+            container.end(self.child.pid, told, hard=True)
 
     def _drain(self) -> None:
         end = time.monotonic() + DRAIN
