@@ -44,6 +44,7 @@ class Kind:
     computed     members of an answer that are neither in the spec, nor in the state, nor standard
     filters      members of the List input that neither a column nor an equal member of the record can answer
     admit        checks and defaults a create request after validation, before the insert; may raise, returns the spec
+    guard        looks at a new record in the transaction of its insert; may raise, and then nothing was inserted
     amend        what an update changes; without it the given members replace those of the spec
     missing      error for a name that is not there; `{name}` and `{arn}` are filled
     exists       error for a name that is taken; `{noun}` too
@@ -65,6 +66,7 @@ class Kind:
     computed: Mapping[str, Callable[[View], Any]] = field(default_factory=dict)
     filters: Mapping[str, Callable[[Record, Any], bool]] = field(default_factory=dict)
     admit: Callable[[Context, Request], Request] | None = None
+    guard: Callable[[Context, Record], None] | None = None
     amend: Callable[[Context, "Edit", Request], None] | None = None
     missing: tuple[str, str] = ("ResourceNotFound", "Requested resource not found.")
     exists: tuple[str, str] = ("ResourceInUse", "{noun} names must be unique, and {name} already exists ({arn})")

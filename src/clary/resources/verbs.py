@@ -80,7 +80,7 @@ def arn_of(kind: Kind, record: Record) -> str:
 def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Record:
     """Admit and insert; durable when it returns. `state` is the record's first state.
 
-    Raises what `admit` raises, the parent's missing error, or the kind's exists error.
+    Raises what `admit` and `guard` raise, the parent's missing error, or the kind's exists error.
     """
     tags = checked(request.get("Tags", []))
     spec = {name: value for name, value in request.items() if name not in _unkept(ctx)}
@@ -95,6 +95,8 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
             store.insert(record, tags=tags)
         except NameTaken:
             raise taken(kind, record.name, record.arn) from None
+        if kind.guard:
+            kind.guard(ctx, record)
         if record.due is not None:
             store.after_commit(lambda: ctx.need(Wake).poke(record.id))
     return record
