@@ -244,6 +244,36 @@ def test_data_that_is_not_what_it_is_said_to_be(journey: Journey) -> None:
     )
 
 
+def test_built_in_xgboost_reads_pipes_on_two_hosts(journey: Journey) -> None:
+    for number in range(4):
+        rows = [f"{(number + row) % 2},{row},{(number + row) % 2}" for row in range(25)]
+        journey.put(f"piped-rows/{number}.csv.gz", gzip.compress("\n".join([*rows, ""]).encode()))
+    train = piped(
+        "train",
+        "piped-rows/",
+        ContentType="text/csv",
+        CompressionType="Gzip",
+        source={"S3DataDistributionType": "ShardedByS3Key"},
+    )
+    found = journey.run(
+        "piped-boost",
+        "xgboost",
+        count=2,
+        hyperparameters={"num_round": "2", "objective": "binary:logistic", "eval_metric": "error"},
+        InputDataConfig=[train],
+    )
+    assert found["TrainingJobStatus"] == "Completed", journey.told("piped-boost")
+    for host in ("algo-1", "algo-2"):
+        assert "[INFO] Train matrix has 50 rows and 2 columns" in journey.log("piped-boost", host)
+    found = journey.run(
+        "piped-libsvm",
+        "xgboost",
+        hyperparameters={"num_round": "2"},
+        InputDataConfig=[train | {"ContentType": "text/libsvm"}],
+    )
+    assert found["FailureReason"] == "ClientError: Pipe mode not supported for LibSVM., exit code: 2"
+
+
 def test_names_of_all_kinds(journey: Journey) -> None:
     """Keys of any characters are files, or parts of a stream, under their own names or none."""
     keys = ["ünï/cödé.csv", "a b\tc", "$(touch x);'\"", "-rf", "emoji 🐈", "back\\slash"]
