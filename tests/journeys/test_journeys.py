@@ -20,6 +20,7 @@ JOURNEYS = {
     "v2 scikit-learn script": ("sdk-v2", SCRIPTS / "v2_sklearn_script.py"),
     "v2 XGBoost script": ("sdk-v2", SCRIPTS / "v2_xgboost_script.py"),
     "v2 XGBoost built-in": ("sdk-v2", SCRIPTS / "v2_xgboost_builtin.py"),
+    "v2 input modes": ("sdk-v2", SCRIPTS / "v2_input_modes.py"),
     "v2 torchrun on two instances": ("sdk-v2", SCRIPTS / "v2_torchrun.py"),
     "v3 session": ("sdk-v3", SCRIPTS / "v3_sessions.py"),
     "v3 scikit-learn script": ("sdk-v3", SCRIPTS / "v3_sklearn_script.py"),
