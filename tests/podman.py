@@ -151,7 +151,7 @@ class Podman:
 
 def _base() -> dict[str, Path | str]:
     """Python and a few programs with the libraries they need, by their place in the build's folder."""
-    version = os.readlink(PYTHON)
+    version = PYTHON.readlink()
     programs = {name: Path(shutil.which(name, path="/usr/bin:/bin") or "/bin/true") for name in PROGRAMS}
     library = Path("/usr/lib", version)
     modules = [path for path in library.rglob("*") if path.is_file() and not LEFT_OUT & set(path.parts)]

@@ -57,7 +57,7 @@ class Bench:
             key=f"key-of-{identity}",
             wake=str(self.home / "wake"),
             image=self.image,
-            purpose="process",
+            purpose=more.pop("purpose", "process"),
             entrypoint=command,
             instances=tuple(Instance(host=name, log=str(self.log(identity, name)), **extra) for name in names),
             **more,
