@@ -2,6 +2,7 @@
 
 from clary.cli.screen import show
 from clary.runtime import doctor as runtime
+from clary.runtime import java
 from clary.runtime.doctor import Facts
 from clary.settings import Settings
 
@@ -19,7 +20,7 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
 def facts(settings: Settings) -> list[Fact]:
     """Rows of `what`, `state` (ok, partly, missing), `found`, `advice`; the first two decide whether jobs can run."""
     machine = runtime.facts(settings.home)
-    rows = [view(machine) for view in (_sandbox, _disk, _network, _outside, _memory_limit, _cpu_limit, _gpu)]
+    rows = [view(machine) for view in (_sandbox, _disk, _network, _outside, _memory_limit, _cpu_limit, _gpu, _java)]
     return [*rows, _database(settings)]
 
 
@@ -76,6 +77,14 @@ def _gpu(machine: Facts) -> Fact:
         return _fact("GPU", "ok", f"{machine.gpus} of NVIDIA's")
     advice = "gpu_types_on_cpu = true runs jobs that ask for a GPU type on the CPU"
     return _fact("GPU", "partly", "none", advice)
+
+
+def _java(machine: Facts) -> Fact:
+    fit = [str(version) for version in machine.java if version in java.VERSIONS]
+    if fit:
+        return _fact("Java", "ok", f"{fit[0]}, for Spark jobs")
+    versions = ", ".join(map(str, java.VERSIONS))
+    return _fact("Java", "partly", "none that Spark runs on", f"for Spark jobs: version {versions}; {java.ADVICE}")
 
 
 def _database(settings: Settings) -> Fact:

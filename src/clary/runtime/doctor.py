@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from clary.runtime import limits, network, sandbox
+from clary.runtime import java, limits, network, sandbox
 
 CONTAINER_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock", "{runtime}/podman/podman.sock")
 
@@ -33,6 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     container_socket: str
     """Docker's or podman's, where this user may use one; else empty."""
     python: str
+    java: tuple[int, ...]
+    """Versions that are here, the preferred first; 0: it does not tell."""
     root: bool
 
 
@@ -54,6 +56,7 @@ def facts(home: Path) -> Facts:
         gpus=limits.gpus(),
         container_socket=_container_socket(),
         python=sys.version.split()[0],
+        java=tuple(found.version for found in java.found()),
         root=os.geteuid() == 0,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from clary.runtime import indexes, layer, limits, network, pipes, places, sandbox, shims
+from clary.runtime import indexes, java, layer, limits, network, pipes, places, sandbox, shims
 from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, Workload
@@ -27,6 +27,13 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     environment: Path | None
     """The built runtime environment; `None` runs on the bare interpreter."""
     gpus: tuple[int, ...] = ()
+
+    @property
+    def java(self) -> Path | None:
+        """Where Java is, for an environment that needs one."""
+        needed = self.environment is not None and self.environment.name.rpartition("-")[0] in java.NEEDED
+        found = java.find() if needed else None
+        return found.home if found else None
 
     @property
     def plain(self) -> bool:
@@ -83,6 +90,8 @@ def _machine(launch: Launch) -> Iterable[Entry]:
     yield from (Entry("ro", str(source / name), f"{LIBRARY}/clary/{name}") for name in WORK_SIDE)
     if launch.environment is not None:
         yield Entry("ro", str(launch.environment), str(launch.environment))
+    if launch.java and not launch.java.is_relative_to("/usr"):
+        yield Entry("ro", str(launch.java), str(launch.java))
     if launch.gpus:
         yield from sandbox.graphics()
     if not launch.workload.isolated:
@@ -141,6 +150,8 @@ def _environment(launch: Launch) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)),
         "NVIDIA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)) or "void",
     }
+    if launch.java:
+        environment["JAVA_HOME"] = str(launch.java)
     if not launch.workload.isolated:
         environment |= indexes.of_this_machine().for_pip()
     if launch.plain:

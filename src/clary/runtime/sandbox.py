@@ -58,6 +58,8 @@ def system(prefix: Path) -> tuple[Entry, ...]:
     entries = [Entry("ro", "/usr", "/usr")]
     entries += [_top(name) for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32") if Path("/", name).exists()]
     entries += [Entry("ro", f"/etc/{name}", f"/etc/{name}") for name in SYSTEM_ETC if Path("/etc", name).exists()]
+    # Debian's Java is links into these.
+    entries += [Entry("ro", str(path), str(path)) for path in sorted(Path("/etc").glob("java-*"))]
     entries += [Entry("proc", "", "/proc"), *_proc_covers()]
     entries += [Entry("devices", "", "/dev"), Entry("tmpfs", "", "/dev/shm")]
     entries += [Entry("ro", path, path) for path in ("/sys/devices/system",) if Path(path).exists()]

@@ -70,7 +70,7 @@ class Journey:
 
     def read(self, key: str) -> str:
         body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-        return body.decode()
+        return body.decode(errors="replace")
 
     def told(self, name: str) -> str:
         """Everything that explains a job, for a failing test."""

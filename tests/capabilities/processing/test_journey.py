@@ -296,12 +296,20 @@ def test_continuous_outputs_appear_while_the_job_runs(journey: Journey) -> None:
     name, where = "continuous", outputs(target("out", "continuous-out", "out", "Continuous"))
     journey.sagemaker.create_processing_job(**request(name, "/bin/sh", "-c", script, **where))
     wait_until(lambda: journey.stored("continuous-out/") == {"first": "1\n"}, 60, lambda: journey.told(name))
-    (go,) = journey.clary.home.glob("jobs/*/algo-1/folders/*processing%2Fout")
-    (go / "go").touch()
+    (folder,) = journey.clary.home.glob("jobs/*/algo-1/folders/*processing/out")
+    (folder / "go").touch()
     assert journey.finished(name)["ProcessingJobStatus"] == "Completed", journey.told(name)
     found = journey.stored("continuous-out/")
     found.pop("go", None)
     assert found == {"first": "1\n", "deep/last": "2\n"}
+
+
+def test_an_output_folder_may_be_made_anew(journey: Journey) -> None:
+    """As Spark's overwriting does. A link in its place leads nowhere."""
+    more = outputs(target("out", "anew-out", "out"), target("led", "anew-led", "led"))
+    script = f"cd {ROOT}; rmdir out led; mkdir out; echo 1 > out/a; ln -s /etc led"
+    assert journey.shell("anew", script, **more)["ProcessingJobStatus"] == "Completed", journey.told("anew")
+    assert journey.stored("anew-") == {"out/a": "1\n"}
 
 
 def test_outputs_inside_outputs(journey: Journey) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from clary.objects import Objects
 from clary.objects.errors import S3Error
@@ -32,20 +32,28 @@ class CannotUpload(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A folder of one host, and where below the target its files go; empty or ending in `/`."""
-
-    folder: Path
-    below: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
-    """`prefix` is empty or ends in `/`. Of equal names the last source's stays."""
+    """What lies at `path` below each of `folders` goes to `prefix`, which is empty or ends in `/`.
+
+    The folders are ours, everything below them is the user's. Of equal names the last folder's stays.
+    """
 
     bucket: str
     prefix: str
-    sources: tuple[Source, ...]
+    folders: tuple[Path, ...]
+    path: PurePosixPath
+
+    def files(self) -> Iterator[tuple[str, Path, Path]]:
+        """Key, folder and file of each plain file. No link is followed; devices, pipes and sockets are left out.
+
+        Raises `BadArchive` for folders nested too deep.
+        """
+        for folder in self.folders:
+            place = folder / self.path
+            if all(_is_folder(folder.joinpath(*self.path.parts[:depth])) for depth in range(len(self.path.parts) + 1)):
+                for entry in entries(place):
+                    if entry.is_file() and not entry.is_symlink():
+                        yield f"{self.prefix}{entry.relative_to(place).as_posix()}", folder, entry
 
 
 Mark = list[float]
@@ -76,18 +84,18 @@ class Mirror:
         for target in targets:
             if not self._objects.bucket_exists(self._account, target.bucket):
                 raise CannotUpload(f"Failed to upload outputs: bucket {target.bucket} does not exist")
-        shared = _repeated(source.folder for target in targets for source in target.sources)
         known = self._known()
         try:
             for target in targets:
-                for source in target.sources:
-                    self._finish(target, source, known, keep=source.folder in shared)
+                self._finish(
+                    target, known, keep=any(target is not other and _overlap(target, other) for other in targets)
+                )
         except BadArchive as error:
             raise CannotUpload(f"Failed to upload outputs: {error}") from error
 
     def _follow(self, target: Target, known: dict[str, Mark]) -> None:
         now = time.time()
-        for key, source, file in _files(target):
+        for key, folder, file in target.files():
             try:
                 status = file.lstat()
             except OSError:
@@ -95,17 +103,18 @@ class Mirror:
             address, size, changed = f"{target.bucket}/{key}", float(status.st_size), float(status.st_mtime_ns)
             mark = known.get(address, [-1.0, 0.0, 0.0])
             settled = now - changed / 1e9 > SETTLED_SECONDS or now - mark[2] > PATIENCE_SECONDS
-            if mark[:2] != [size, changed] and settled and self._put_copy(target.bucket, key, source.folder, file):
+            if mark[:2] != [size, changed] and settled and self._put_copy(target.bucket, key, folder, file):
                 known[address] = [size, changed, now]
 
-    def _finish(self, target: Target, source: Source, known: dict[str, Mark], *, keep: bool) -> None:
+    def _finish(self, target: Target, known: dict[str, Mark], *, keep: bool) -> None:
+        """`keep`: other targets want the same files, so that they must not be moved to this one."""
         try:
-            found = list(plain_files(source.folder))
+            found = list(target.files())
         except PermissionError:
-            _open_up(source.folder)
-            found = list(plain_files(source.folder))
-        for file in found:
-            key = f"{target.prefix}{source.below}{file.relative_to(source.folder).as_posix()}"
+            for folder in target.folders:
+                _open_up(folder)
+            found = list(target.files())
+        for key, folder, file in found:
             status = file.lstat()
             if known.get(f"{target.bucket}/{key}", [])[:2] == [float(status.st_size), float(status.st_mtime_ns)]:
                 continue
@@ -113,7 +122,7 @@ class Mirror:
                 if not os.access(file, os.R_OK):
                     _open_up(file)
                 if keep:
-                    self._put_copy(target.bucket, key, source.folder, file, strict=True)
+                    self._put_copy(target.bucket, key, folder, file, strict=True)
                 else:
                     self._objects.put_file(self._account, target.bucket, key, file)
             except S3Error as error:
@@ -152,11 +161,11 @@ class Mirror:
         fresh.replace(self._work / "mirror.json")
 
 
-def are_large(folders: Iterable[Path]) -> bool:
+def are_large(targets: Iterable[Target]) -> bool:
     """Whether putting them takes long enough that nothing else should wait for it."""
     size = 0
     try:
-        for number, file in enumerate(file for folder in folders for file in plain_files(folder)):
+        for number, (_, _, file) in enumerate(each for target in targets for each in target.files()):
             size += file.lstat().st_size
             if size > LARGE_BYTES or number > LARGE_FILES:
                 return True
@@ -165,24 +174,12 @@ def are_large(folders: Iterable[Path]) -> bool:
     return False
 
 
-def plain_files(folder: Path) -> Iterator[Path]:
-    """No link is followed; devices, pipes and sockets are left out. Raises `BadArchive` for folders nested too deep."""
-    return (entry for entry in entries(folder) if entry.is_file() and not entry.is_symlink())
+def _overlap(one: Target, other: Target) -> bool:
+    return one.path.is_relative_to(other.path) or other.path.is_relative_to(one.path)
 
 
-def _files(target: Target) -> Iterator[tuple[str, Source, Path]]:
-    for source in target.sources:
-        for file in plain_files(source.folder):
-            yield f"{target.prefix}{source.below}{file.relative_to(source.folder).as_posix()}", source, file
-
-
-def _repeated(folders: Iterable[Path]) -> set[Path]:
-    """Those that go to several places: their files must not be moved to the first."""
-    seen: set[Path] = set()
-    twice: set[Path] = set()
-    for folder in folders:
-        (twice if folder in seen else seen).add(folder)
-    return twice
+def _is_folder(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
 
 
 def _open_up(place: Path) -> None:

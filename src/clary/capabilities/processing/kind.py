@@ -1,10 +1,14 @@
 """The processing job as a resource: its machine, and what Describe shows beyond the request."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from clary.capabilities.instances.quota import Held, Holding
 from clary.capabilities.processing.admit import admit
+from clary.capabilities.processing.plan import cluster
 from clary.resources.kinds import Kind, View
 from clary.resources.machine import Machine
+from clary.resources.records import Record
 
 FINAL = ("Completed", "Failed", "Stopped")
 
@@ -13,6 +17,11 @@ def _resources(view: View) -> dict[str, Any]:
     """With the type that was chosen, where the request gave several."""
     resources: dict[str, Any] = view.record.spec["ProcessingResources"]
     return resources | {"ClusterConfig": resources["ClusterConfig"] | view.record.state.get("Selected", {})}
+
+
+def held(record: Record) -> Iterator[Held]:
+    chosen = cluster(record)
+    yield "processing", chosen["InstanceType"], chosen["InstanceCount"]
 
 
 PROCESSING_JOB = Kind(
@@ -32,6 +41,7 @@ PROCESSING_JOB = Kind(
     moves={"delete": "Deleting"},
     computed={"ProcessingResources": _resources},
     admit=admit,
+    guard=Holding(("InProgress", "Stopping"), held),
     missing=("ValidationException", "Requested resource not found."),
     exists=(
         "ResourceInUse",

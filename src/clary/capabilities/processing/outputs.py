@@ -5,9 +5,9 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from clary.capabilities.jobs.mirror import Source, Target
+from clary.capabilities.jobs.mirror import Target
 from clary.capabilities.processing.inputs import outputs
-from clary.capabilities.processing.places import OUTPUT
+from clary.capabilities.processing.places import OUTPUT, PROCESSING
 from clary.resources.records import Record
 from clary.runtime.backend import Backend
 
@@ -20,20 +20,13 @@ class NotText(Exception):
 
 
 def targets(record: Record, backend: Backend, *, continuous_only: bool = False) -> list[Target]:
-    """Where the hosts' output folders go. One inside another belongs to both, and is a folder of its own here."""
-    every = outputs(record.spec)
-    found = []
-    for output in every:
-        if continuous_only and not output.continuous:
-            continue
-        inner = [other for other in every if other.path.is_relative_to(output.path)]
-        sources = [
-            Source(folder, "" if other is output else f"{other.path.relative_to(output.path)}/")
-            for other in inner
-            for folder in backend.outputs(record.id, str(other.path))
-        ]
-        found.append(Target(output.bucket, output.prefix, tuple(sources)))
-    return found
+    """Where the hosts' output folders go."""
+    folders = tuple(backend.outputs(record.id, str(PROCESSING)))
+    return [
+        Target(output.bucket, output.prefix, folders, output.path.relative_to(PROCESSING))
+        for output in outputs(record.spec)
+        if output.continuous or not continuous_only
+    ]
 
 
 def is_continuous(record: Record) -> bool:

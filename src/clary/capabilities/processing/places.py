@@ -32,3 +32,8 @@ class Staging:
     def input(self, number: int, host: str | None) -> Path:
         """An input's files: one folder for all hosts, or a host's own. By number, since its name is any text."""
         return self.folder / "inputs" / str(number) / (host or "all")
+
+    @property
+    def skeleton(self) -> Path:
+        """What /opt/ml/processing begins with: the empty folders of the outputs."""
+        return self.folder / "skeleton"

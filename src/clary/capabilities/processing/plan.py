@@ -7,8 +7,8 @@ from typing import Any
 
 from clary.capabilities.jobs import reaching
 from clary.capabilities.processing.config import config_files
-from clary.capabilities.processing.inputs import WRITABLE, inputs, outputs
-from clary.capabilities.processing.places import OUTPUT, Staging
+from clary.capabilities.processing.inputs import WRITABLE, inputs
+from clary.capabilities.processing.places import OUTPUT, PROCESSING, Staging
 from clary.capabilities.training.hosts import Host, hosts
 from clary.capabilities.training.plan import Site
 from clary.resources.records import Record
@@ -26,15 +26,19 @@ COMMAND = ("/bin/bash",)
 def plan(record: Record, site: Site) -> Workload:
     """The workload; the same record and site always give the same one."""
     spec = record.spec
+    entrypoint, arguments = command(spec["AppSpecification"])
     return Workload(
         id=record.id,
         key=record.id,
         wake=site.wake,
         image=spec["AppSpecification"]["ImageUri"],
         purpose="process",
-        entrypoint=command(spec["AppSpecification"]),
+        entrypoint=entrypoint,
+        arguments=arguments,
         environment=_environment(record, site),
-        folders=tuple(dict.fromkeys([OUTPUT, *(str(output.path) for output in outputs(spec))])),
+        # Not one for each output: user code may remove and make again what it writes into, and a mount it could not.
+        folders=(OUTPUT, str(PROCESSING)),
+        seeds={str(PROCESSING): str(Staging(site.jobs, record.id).skeleton)},
         instances=tuple(_instance(record, site, host) for host in hosts(cluster(record))),
         limits=_limits(spec, site.limits),
         isolated=is_isolated(record),
@@ -42,16 +46,19 @@ def plan(record: Record, site: Site) -> Workload:
     )
 
 
-def command(app: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is executed, by Docker's rules: an entrypoint replaces ENTRYPOINT and CMD, arguments replace CMD."""
-    arguments = tuple(app.get("ContainerArguments", ()))
-    if "ContainerEntrypoint" in app:
-        return (*app["ContainerEntrypoint"], *arguments)
+def command(app: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Entrypoint and arguments, by Docker's rules: an entrypoint replaces ENTRYPOINT and CMD, arguments replace CMD.
+
+    For an image that a runtime stands in for, its own two are filled in; any other brings them.
+    """
+    entrypoint, arguments = tuple(app.get("ContainerEntrypoint", ())), tuple(app.get("ContainerArguments", ()))
+    if entrypoint:
+        return entrypoint, arguments
     try:
         own = ENTRYPOINTS.get(environment_of(app["ImageUri"]), ())
     except UnknownImage:
-        own = ()
-    return (*own, *arguments) if own or arguments else COMMAND
+        return (), arguments
+    return (*own, *arguments) or COMMAND, ()
 
 
 def cluster(record: Record) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Work:
         if outputs.is_continuous(self.record) and not self._done("follow", self._follow_now):
             return False
         targets = outputs.targets(self.record, self.backend)
-        if are_large(source.folder for target in targets for source in target.sources):
+        if are_large(targets):
             return self._done("finish", lambda: self.mirror.finish(targets))
         self.mirror.finish(targets)
         return True

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clary.capabilities.jobs import laying
-from clary.capabilities.processing.inputs import Input, inputs
-from clary.capabilities.processing.places import Staging
+from clary.capabilities.processing.inputs import Input, inputs, outputs
+from clary.capabilities.processing.places import PROCESSING, Staging
 from clary.capabilities.processing.plan import cluster
 from clary.capabilities.training.channels import BadData, shard
 from clary.capabilities.training.hosts import hosts
@@ -28,6 +28,9 @@ def stage(record: Record, jobs: Path, objects: Objects) -> None:
         _stage(record, each, fresh, objects)
         for folder in _folders(record, each, fresh):
             _make_room(each, folder, every)
+    for output in outputs(record.spec):
+        (fresh.skeleton / output.path.relative_to(PROCESSING)).mkdir(parents=True, exist_ok=True)
+    fresh.skeleton.mkdir(exist_ok=True)
     fresh.folder.rename(done.folder)
 
 

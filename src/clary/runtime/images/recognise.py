@@ -24,6 +24,7 @@ MANAGED = {
     "pytorch-inference-arm64": "pytorch",
     "pytorch-inference-graviton": "pytorch",
     "sagemaker-pytorch": "pytorch",
+    "sagemaker-spark-processing": "spark",
 }
 """The environment that stands in for a repository (`environments/<name>.txt`)."""
 
