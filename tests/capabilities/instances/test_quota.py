@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.instances.conftest import Clients
+from tests.capabilities.processing.records import request as processing
 from tests.capabilities.training.records import request
 
 from clary.app import Assembly
@@ -149,6 +150,19 @@ def test_quotas_hold_in_their_region_alone(account: Account, clients: Clients) -
     far.sagemaker = clients("sagemaker", "eu-west-1")
     far.train("ml.r5.xlarge")
     refusal(lambda: account.train("ml.r5.xlarge"))
+
+
+def test_processing_jobs_have_a_quota_of_their_own(account: Account) -> None:
+    account.limit("processing", "ml.m5.large", 3)
+    create = account.sagemaker.create_processing_job
+    create(**processing("one", count=2))
+    assert "ml.m5.large for processing job usage' is 3" in refusal(lambda: create(**processing("two", count=2)))
+    preferred = processing("three")
+    preferences = [{"InstanceType": name} for name in ("ml.m5.large", "ml.m5.xlarge")]
+    cluster = {"InstancePreferences": preferences, "InstanceCount": 2, "VolumeSizeInGB": 1}
+    preferred["ProcessingResources"]["ClusterConfig"] = cluster
+    assert "utilization of 2 Instances and a request delta of 2" in refusal(lambda: create(**preferred))
+    create(**processing("four"))
 
 
 def test_endpoints_are_held_when_created(account: Account) -> None:
