@@ -11,7 +11,7 @@ from clary.capabilities.instances import fleet
 from clary.capabilities.models import MODELS
 from clary.capabilities.processing import PROCESSING
 from clary.capabilities.training import TRAINING
-from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, service_quotas, sts
+from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
 from clary.companions.cloudwatch import MetricStore
 from clary.companions.ecr import Repositories
 from clary.companions.iam import KeyRing
@@ -34,7 +34,7 @@ from clary.wire.operations import Operation, Registry
 from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = tuple(
-    each.CAPABILITY for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas)
+    each.CAPABILITY for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
 )
 CAPABILITIES: tuple[Capability, ...] = (TRAINING, PROCESSING, MODELS, ENDPOINTS)
 SHARED: tuple[Operation, ...] = (*tags.OPERATIONS, *search.OPERATIONS)

@@ -9,7 +9,7 @@ from tests.databases import migrated, postgres, store_url
 from tests.harness import serve
 
 from clary.catalogue.fleet import Fleet, Host
-from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, service_quotas, sts
+from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
 from clary.companions.ecr import Repositories
 from clary.settings import Settings
 from clary.wire.models import Models
@@ -17,7 +17,7 @@ from clary.wire.operations import Registry
 
 __all__ = ["migrated", "postgres", "store_url"]
 
-COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas)
+COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
 FLEET = Fleet(
     REGION,
     lambda region: Host(name="here", region=region, zone=f"{region}a"),
