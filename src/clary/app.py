@@ -25,6 +25,7 @@ from clary.resources.reconcile import Reconciler
 from clary.resources.store import DATABASE_FILE, Store
 from clary.resources.verbs import generic_operations
 from clary.resources.wake import Wake
+from clary.runtime.containers.images import Containers
 from clary.runtime.images import registries
 from clary.runtime.local import LocalBackend
 from clary.settings import Settings, load
@@ -56,7 +57,10 @@ def assemble(settings: Settings) -> Assembly:
     everything = (*COMPANIONS, *CAPABILITIES)
     store = Store(settings.database or f"sqlite:///{settings.home / DATABASE_FILE}")
     models = Models()
-    backend = LocalBackend(settings.home, environments=settings.environments, slots=settings.slots)
+    containers = Containers(settings.containers, settings.home)
+    backend = LocalBackend(
+        settings.home, environments=settings.environments, slots=settings.slots, containers=containers
+    )
     metrics = MetricStore(store)
     parts = Parts(
         settings,
@@ -69,6 +73,7 @@ def assemble(settings: Settings) -> Assembly:
         LogStore(settings.home / "logs", store),
         metrics,
         Repositories(registries),
+        containers,
         backend,
         invocations(settings, store, backend, metrics),
         fleet(settings),

@@ -31,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Processes and threads that one instance may have."""
     fleet: Path | None = None
     """File of hosts with their Regions, zones and instance types; `None` is this machine alone, in any Region."""
+    containers: str = "auto"
+    """What runs other images than AWS's: `auto` finds Docker's or podman's socket, `unix:///path` names one, `off`."""
     gpu_types_on_cpu: bool = False
     """Run jobs that ask for a GPU type on the CPU of a machine without GPU, instead of refusing them."""
     file_systems: dict[str, Path] | None = None

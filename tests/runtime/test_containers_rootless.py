@@ -29,6 +29,7 @@ case "$PREFIX" in
     mount --bind "$STAGE/interpreter" "$PREFIX" ;;
 esac
 for name in passwd group subuid subgid; do touch /etc/$name; mount --bind "$STAGE/$name" /etc/$name; done
+mknod -m 666 "$STAGE/tun" c 10 200 && mount --bind "$STAGE/tun" /dev/net/tun || true
 exec setpriv --reuid "$ID" --regid "$ID" --clear-groups -- "$@"
 """
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from clary.capabilities import images
 from clary.companions.iam.roles import check_pass_role
 from clary.objects import Objects, parse_uri
 from clary.resources.kinds import Kind
-from clary.runtime.images import UnknownImage, recognise
+from clary.runtime.images import NotManaged, UnknownImage
 from clary.wire.context import Context
 from clary.wire.errors import NotBuilt, ValidationException
 
@@ -21,7 +22,7 @@ def admit(ctx: Context, request: Request) -> Request:
         raise ValidationException("Specify either PrimaryContainer or Containers, and not both.")
     if role := request.get("ExecutionRoleArn"):
         check_pass_role(ctx, role)
-    _check_image(primary)
+    _check_image(ctx, primary)
     _check_data(ctx, primary)
     shown = {"Environment": {}, "Mode": "SingleModel", **primary}
     where = {"Containers": [shown]} if containers else {"PrimaryContainer": shown}
@@ -40,12 +41,15 @@ def _refuse_unbuilt(containers: list[Request], primary: Request | None) -> None:
             raise NotBuilt(f"{member} in a container definition is not supported yet.")
 
 
-def _check_image(container: Request) -> None:
+def _check_image(ctx: Context, container: Request) -> None:
     image = container.get("Image")
     if not image:
         raise ValidationException("A container definition needs an Image.")
     try:
-        recognise(image)
+        images.check(ctx, image)
+    except NotManaged:
+        # The endpoint says so: a model alone needs no runtime.
+        return
     except UnknownImage as error:
         raise ValidationException(f"Requested image {image} not found. {error}") from error
 

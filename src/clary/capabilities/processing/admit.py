@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from clary.capabilities import images
 from clary.capabilities.processing.inputs import inputs, outputs
 from clary.capabilities.processing.places import PROCESSING, BadPath, local, overlap
 from clary.companions.iam.roles import check_pass_role
 from clary.objects import Objects, parse_uri
-from clary.runtime.images import UnknownImage, environment_of
+from clary.runtime.images import UnknownImage
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
 
@@ -23,7 +24,7 @@ def admit(ctx: Context, request: Request) -> Request:
     """The request with its defaults. Raises `ValidationException` or `AccessDenied`."""
     spec = _defaults(request)
     check_pass_role(ctx, spec["RoleArn"])
-    _check_image(spec["AppSpecification"]["ImageUri"])
+    _check_image(ctx, spec["AppSpecification"]["ImageUri"])
     _check_cluster(spec["ProcessingResources"]["ClusterConfig"])
     for entry in spec.get("ProcessingInputs", ()):
         _check_input(entry)
@@ -53,9 +54,9 @@ def _with_defaults(entry: Request) -> Request:
     return {"AppManaged": False, **entry, **source}
 
 
-def _check_image(image: str) -> None:
+def _check_image(ctx: Context, image: str) -> None:
     try:
-        environment_of(image)
+        images.check(ctx, image)
     except UnknownImage as error:
         raise ValidationException(f"Cannot find repository of processing image {image}. {error}") from error
 

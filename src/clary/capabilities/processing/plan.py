@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from clary.capabilities import images
 from clary.capabilities.jobs import reaching
 from clary.capabilities.processing.config import config_files
 from clary.capabilities.processing.inputs import WRITABLE, inputs
@@ -31,7 +32,7 @@ def plan(record: Record, site: Site) -> Workload:
         id=record.id,
         key=record.id,
         wake=site.wake,
-        image=spec["AppSpecification"]["ImageUri"],
+        image=images.canonical(spec["AppSpecification"]["ImageUri"], site.endpoint, record.account, record.region),
         purpose="process",
         entrypoint=entrypoint,
         arguments=arguments,

@@ -6,10 +6,11 @@ The wire has checked shapes, patterns and enums already; the name is checked by 
 from pathlib import PurePosixPath
 from typing import Any
 
+from clary.capabilities import images
 from clary.capabilities.training import inputs
 from clary.companions.iam.roles import check_pass_role
 from clary.objects import Objects, parse_uri
-from clary.runtime.images import UnknownImage, environment_of
+from clary.runtime.images import UnknownImage
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
 
@@ -21,7 +22,7 @@ def admit(ctx: Context, request: Request) -> Request:
     """The request with its defaults. Raises `ValidationException` or `AccessDenied`."""
     spec = _defaults(request)
     check_pass_role(ctx, _given(spec, "RoleArn"))
-    _check_image(spec["AlgorithmSpecification"])
+    _check_image(ctx, spec["AlgorithmSpecification"])
     _check_instances(_given(spec, "ResourceConfig"))
     _check_stopping(spec)
     inputs.check(ctx, spec)
@@ -63,13 +64,13 @@ def _source(entry: Request) -> Request:
     return {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **source["S3DataSource"]}}
 
 
-def _check_image(algorithm: Request) -> None:
+def _check_image(ctx: Context, algorithm: Request) -> None:
     image = algorithm.get("TrainingImage")
     if image is None:
         name = algorithm.get("AlgorithmName", "")
         raise ValidationException(f"Could not find algorithm {name}. A TrainingImage is needed in this version.")
     try:
-        environment_of(image)
+        images.check(ctx, image)
     except UnknownImage as error:
         raise ValidationException(f"Cannot find repository of training image {image}. {error}") from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from clary.algorithms import BY_REPOSITORY
 from clary.algorithms.spec import Algorithm
+from clary.capabilities import images
 from clary.capabilities.training import places
 from clary.capabilities.training.channels import WRITABLE, Channel, channels
 from clary.capabilities.training.config import config_files
@@ -49,7 +50,7 @@ def plan(record: Record, site: Site) -> Workload:
         id=record.id,
         key=record.id,
         wake=site.wake,
-        image=definition["TrainingImage"],
+        image=images.canonical(definition["TrainingImage"], site.endpoint, record.account, record.region),
         purpose="train",
         entrypoint=tuple(definition.get("ContainerEntrypoint", ())),
         arguments=tuple(definition.get("ContainerArguments", ())),

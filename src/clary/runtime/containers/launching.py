@@ -51,6 +51,7 @@ def spec(launch: Launch) -> Spec:
     workload, instance, folder = launch.workload, launch.instance, launch.folder
     entries = [entry for entry in places.lay_out(folder, workload, instance, {}) if entry.target not in SCRATCH]
     _make_places(folder, entries)
+    unpacked = {str(places.below_ml(folder, target)): file for target, file in instance.unpacked.items()}
     watched = None if launch.found.limits else workload.limits.memory_bytes
     shown = ",".join(map(str, launch.gpus))
     return {
@@ -64,7 +65,7 @@ def spec(launch: Launch) -> Spec:
         "environment": {"CUDA_VISIBLE_DEVICES": shown},
         "directory": "/",
         "view": None,
-        "unpack": {str(places.below_ml(folder, target)): file for target, file in instance.unpacked.items()},
+        "unpack": {} if workload.purpose == "serve" else unpacked,
         "pipes": [pipes.spec(folder, pipe) for pipe in instance.pipes],
         "run_seconds": workload.limits.run_seconds,
         "grace_seconds": workload.limits.grace_seconds,
@@ -81,6 +82,8 @@ def spec(launch: Launch) -> Spec:
             "body": body(launch, entries),
             "door": _door(launch),
             "endpoint": _endpoint(launch),
+            # A server without its model would only fail in a less telling way.
+            "unpack": unpacked if workload.purpose == "serve" else {},
             "hands": [entry.source for entry in entries if _is_own(entry, folder)],
         },
     }

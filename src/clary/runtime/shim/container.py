@@ -13,8 +13,10 @@ import signal
 import socket
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from clary.runtime.archive import BadArchive, extract
 from clary.runtime.containers.engine import PATIENCE, Engine, EngineError, frames
 from clary.runtime.shim import door, kernel, processes
 from clary.runtime.shim.cgroups import memory_kills
@@ -28,6 +30,8 @@ GONE = 30.0
 BEGIN = 2.0
 """How long the user's process may take to appear under the container's init."""
 NOT_FOUND = ("failed to exec pid1", "executable file not found", "exec format error", "no such file or directory")
+HELPERS = ("slirp4netns", "pasta")
+"""What connects the network of a rootless container to the outside; it is not always there, or not allowed."""
 LABEL = "clary.instance"
 """On every container: the folder of its instance."""
 
@@ -142,8 +146,19 @@ class _Driver:
             signal.signal(number, lambda number, _: self.asked.append(number))
 
     def run(self) -> None:
+        _unpack(self.told["unpack"])
         self._create()
-        line = self._start()
+        try:
+            line = self._start()
+        except EngineError as error:
+            if not any(name in str(error) for name in HELPERS):
+                raise
+            os.write(
+                1, f"Clary: without a way out of its network, the container reaches Clary only: {error}\n".encode()
+            )
+            self.told["body"]["HostConfig"]["NetworkMode"] = "none"
+            self._create()
+            line = self._start()
         if line is not None:
             self._watch(line)
         state = self._state()
@@ -312,6 +327,14 @@ class _Driver:
 
     def _report(self, report: dict[str, Any]) -> None:
         os.write(self.reports, json.dumps(report).encode() + b"\n")
+
+
+def _unpack(archives: dict[str, str]) -> None:
+    for folder, archive in archives.items():
+        try:
+            extract(Path(archive), Path(folder))
+        except BadArchive as error:
+            raise _Failed(f"the model archive cannot be unpacked: {error}") from error
 
 
 def _environment(given: list[str], image: dict[str, Any]) -> list[str]:

@@ -46,6 +46,8 @@ class Container(TypedDict):
     """Unix socket to open for the container's port 8080; empty: none."""
     endpoint: list[str]
     """Address and port of Clary that the container is to find at the same address; empty: it needs no help."""
+    unpack: dict[str, str]
+    """Archives that have to be there unpacked, by folder: without them the container is not run."""
     hands: list[str]
     """Folders that the container may leave full of other users' files."""
 
