@@ -1,7 +1,6 @@
 """What the hosts of a job leave: its outputs on their way into S3, and its last words."""
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from clary.capabilities.jobs.mirror import Target
 from clary.capabilities.processing.inputs import outputs
 from clary.capabilities.processing.places import OUTPUT, PROCESSING
 from clary.resources.records import Record
+from clary.runtime.archive import open_file
 from clary.runtime.backend import Backend
 
 LONGEST_MESSAGE = 1024
@@ -54,8 +54,7 @@ def joined(parts: Iterable[bytes]) -> str:
 def _start(folder: Path) -> bytes:
     """Of a message that user code may have made anything of: only a plain file is read, and little of it."""
     try:
-        fd = os.open(folder / "message", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(open_file(folder, folder / "message"), "rb") as file:
+            return file.read(LONGEST_MESSAGE + 1)
     except OSError:
         return b""
-    with os.fdopen(fd, "rb") as file:
-        return file.read(LONGEST_MESSAGE + 1) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
