@@ -173,8 +173,8 @@ def _compare(types: dict[str, Any], told: dict[str, Any]) -> None:
 def _by_family(named: tuple[str, list[str]]) -> tuple[str, int, str]:
     name = named[0]
     family, _, size = name.removeprefix("ml.").partition(".")
-    number = size.removesuffix("xlarge")
-    return family, int(number or 1) if number.isdecimal() or not number else 0, size
+    number = {"medium": "-1", "large": "0"}.get(size, size.removesuffix("xlarge") or "1")
+    return family, int(number) if number.lstrip("-").isdecimal() else 0, size
 
 
 def _moto(wheel: Path) -> str:

@@ -17,6 +17,8 @@ from clary.cli.failures import CliFailure
 from clary.settings import load
 
 SETTINGS = ("home", "host", "port", "workers")
+USAGES = ("notebook", "training", "processing", "hosting", "transform", "app", "cluster")
+"""`catalogue.types.USAGES`, which is not imported for the sake of the other commands; a test compares."""
 
 
 def app(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +65,23 @@ def _parser() -> argparse.ArgumentParser:
 
     status = _command(commands, "status", "Training jobs and endpoints of this Clary.")
     status.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    instances = _command(commands, "instances", "Instance types, and which of them your hosts can stand in for.")
+    instances.add_argument("--usage", choices=USAGES, help="only types that it accepts")
+    instances.add_argument("--family", help="only this family, such as m5 or g5")
+    instances.add_argument("--gpu", action="store_true", help="only types with GPUs")
+    instances.add_argument(
+        "--min-memory", type=float, default=0.0, metavar="GIB", help="only types with this much memory"
+    )
+    instances.add_argument("--region", help="the Region to ask in (that of `clary env`)")
+    instances.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    cost = _command(commands, "cost", "What jobs and endpoints would have cost at AWS's list prices.")
+    cost.add_argument("--by", choices=("job", "tag", "day"), default="job", help="one row for each (job)")
+    cost.add_argument("--region", help="the Region to ask in (that of `clary env`)")
+    shown = cost.add_mutually_exclusive_group()
+    shown.add_argument("--csv", action="store_true", dest="as_csv", help="print CSV")
+    shown.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
     logs = _command(commands, "logs", "Print the log of a training job or an endpoint.")
     logs.add_argument("name", help="name of the training job or endpoint")
