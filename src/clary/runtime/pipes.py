@@ -31,17 +31,22 @@ Piece = File | str
 def lay_out(folder: Path, records: Iterable[Sequence[Piece]]) -> list[str]:
     """Make the folder that `Pipe.source` names; answers the names of its files. A file is linked once."""
     (folder / FILES).mkdir(parents=True)
-    numbers: dict[Path, int] = {}
+    base = f"{folder}/{FILES}/"
+    numbers: dict[str, int] = {}
     names: list[str] = []
     with (folder / RECORDS).open("w") as out:
         for record in records:
             line: list[int | str] = []
             for piece in record:
-                if isinstance(piece, File) and piece.path not in numbers:
-                    _link(piece.path, folder / FILES / str(len(names)))
-                    numbers[piece.path] = len(names)
+                if isinstance(piece, str):
+                    line.append(piece)
+                    continue
+                path = str(piece.path)
+                if path not in numbers:
+                    _link(path, f"{base}{len(names)}")
+                    numbers[path] = len(names)
                     names.append(piece.name)
-                line.append(numbers[piece.path] if isinstance(piece, File) else piece)
+                line.append(numbers[path])
             out.write(f"{json.dumps(line)}\n")
     with (folder / NAMES).open("w") as out:
         out.writelines(f"{json.dumps(name)}\n" for name in names)
@@ -64,7 +69,7 @@ def spec(folder: Path, pipe: Pipe) -> shim.Pipe:
     }
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except FileNotFoundError:

@@ -151,22 +151,25 @@ def _own(record: Record, uri: str, objects: Objects) -> tuple[str, str]:
 
 
 def _link_all(folder: Path, items: Iterable[Item]) -> None:
+    # Plain text and a memory of folders: for many small files, paths cost more than links.
+    base, made = str(folder), set[str]()
     folder.mkdir(parents=True, exist_ok=True)
     for item in items:
         if not item.path:
             continue
-        target = folder / checked(item.path)
+        path = checked(item.path)
+        above = path if item.path.endswith("/") else path.rpartition("/")[0]
         try:
-            if item.path.endswith("/"):
-                target.mkdir(parents=True, exist_ok=True)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                link(item.source, target)
+            if above not in made:
+                Path(base, above).mkdir(parents=True, exist_ok=True)
+                made.add(above)
+            if above != path:
+                link(item.source, f"{base}/{path}")
         except (FileExistsError, NotADirectoryError):
             raise BadData(f"Data download failed: {item.uri} and another object want the same path") from None
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path | str) -> None:
     """A second name for the same bytes; a copy where the file system has no links."""
     try:
         os.link(source, target)
