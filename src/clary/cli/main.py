@@ -8,6 +8,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def _function(command: str) -> Any:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("clary", description="Amazon SageMaker on your own machines.", allow_abbrev=False)
+    wide = partial(argparse.HelpFormatter, max_help_position=30)
+    text = "Amazon SageMaker on your own machines."
+    parser = argparse.ArgumentParser("clary", description=text, allow_abbrev=False, formatter_class=wide)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = _command(commands, "up", "Start everything, in the foreground. Ctrl-C stops serving; running jobs go on.")
@@ -87,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("name", help="name of the training job or endpoint")
     logs.add_argument("-f", "--follow", action="store_true", help="wait for more")
 
+    _images(commands)
+
     stop = _command(commands, "stop", "Stop a running `clary up`, as Ctrl-C would.")
     stop.add_argument("--jobs", action="store_true", help="first stop the running training jobs")
 
@@ -95,6 +100,24 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print docs/coverage.md")
     return parser
+
+
+def _images(commands: Any) -> None:
+    images = commands.add_parser("images", help="Images of users' own: build, load, list, and name them for jobs.")
+    actions = images.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = _command(actions, "list", "Images of this machine's container engine, and the aliases of each.")
+    listed.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    build = _command(actions, "build", "Build a folder with a Dockerfile.")
+    build.add_argument("folder", type=Path)
+    build.add_argument("-t", "--tag", required=True, help="name of the image")
+    build.add_argument("-f", "--file", default="Dockerfile", help="the Dockerfile, in the folder (Dockerfile)")
+    load = _command(actions, "load", "Load an archive that `docker save` or `podman save` wrote.")
+    load.add_argument("file", type=Path)
+    alias = _command(actions, "alias", "Let an image URI of jobs and models mean an image of this machine.")
+    alias.add_argument("uri", help="as CreateTrainingJob and CreateModel give it")
+    alias.add_argument("image", help="as the container engine knows it")
+    remove = _command(actions, "rm", "Remove an alias, else an image.")
+    remove.add_argument("name")
 
 
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
