@@ -8,7 +8,6 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +41,7 @@ def _function(command: str) -> Any:
 
 
 def _parser() -> argparse.ArgumentParser:
-    wide = partial(argparse.HelpFormatter, max_help_position=30)
-    text = "Amazon SageMaker on your own machines."
-    parser = argparse.ArgumentParser("clary", description=text, allow_abbrev=False, formatter_class=wide)
+    parser = argparse.ArgumentParser("clary", description="Amazon SageMaker on your own machines.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = _command(commands, "up", "Start everything, in the foreground. Ctrl-C stops serving; running jobs go on.")
