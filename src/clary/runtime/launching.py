@@ -59,6 +59,7 @@ def spec(launch: Launch) -> Spec:
         "environment": _environment(launch) | held.environment | network.ports(workload, launch.rung) | _given(launch),
         "directory": "/",
         "view": None,
+        "held": [],
         "unpack": {str(places.below_ml(launch.folder, target)): file for target, file in instance.unpacked.items()},
         "pipes": [pipes.spec(launch.folder, pipe) for pipe in instance.pipes],
         "run_seconds": workload.limits.run_seconds,
@@ -77,7 +78,7 @@ def spec(launch: Launch) -> Spec:
     entries = tuple(_outer_first([*_machine(launch), *own]))
     view = View(entries=entries, hostname=instance.host, network=network.mode(workload, launch.rung) != "none")
     if launch.rung == "bubblewrap":
-        found["command"] = sandbox.bubblewrap(view, "/", command)
+        found["command"], found["held"] = sandbox.bubblewrap(view, "/", command), sandbox.held(view)
     else:
         found["view"] = sandbox.plain_data(view)
     return found

@@ -110,7 +110,7 @@ def _folders(folder: Path, targets: Iterable[str], seeds: Mapping[str, str]) -> 
 def _mount(folder: Path, number: int, mount: Mount) -> Entry:
     _checked(mount.target)
     if not mount.private:
-        return Entry("rw" if mount.writable else "ro", mount.source, mount.target)
+        return Entry("rw" if mount.writable else "ro", mount.source, mount.target, mount.root)
     copy = folder / "private" / str(number)
     if not copy.exists():
         copy.parent.mkdir(exist_ok=True)

@@ -35,6 +35,8 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     writable: bool = False
     """The user may change the source itself; never for files that share their bytes with the object tree."""
+    root: str = ""
+    """A folder above `source`, when others may change what is below it: from it on, no link is followed."""
     private: bool = False
     """The instance gets its own copy, which it may change. For small folders, such as user code."""
 

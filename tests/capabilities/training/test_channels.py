@@ -14,10 +14,13 @@ from tests.capabilities.training.records import request
 pytestmark = pytest.mark.timeout(600)
 
 READ = """
-import os, sys
+import os, sys, time
 sys.path.insert(0, "/opt/clary/lib")
 def whole(number, name="train"):
-    with open(f"/opt/ml/input/data/{name}_{number}", "rb") as pipe:
+    path = f"/opt/ml/input/data/{name}_{number}"
+    while number and not os.path.exists(path):
+        time.sleep(0.01)
+    with open(path, "rb") as pipe:
         return pipe.read()
 """
 

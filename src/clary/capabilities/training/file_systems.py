@@ -13,23 +13,21 @@ def is_path(text: str) -> bool:
     return path.is_absolute() and ".." not in path.parts and "\0" not in text
 
 
-def located(channels: Iterable[Channel], known: Mapping[str, Path]) -> dict[str, str]:
-    """Channel name to directory, for those that are directories of a file system. Raises `BadData`."""
+def located(channels: Iterable[Channel], known: Mapping[str, Path]) -> dict[str, tuple[str, str]]:
+    """Channel name to `(root of its file system, directory)`, for those that have one. Raises `BadData`."""
     return {
-        channel.name: str(_directory(channel.file_system, known))
-        for channel in channels
-        if channel.file_system is not None
+        channel.name: _directory(channel.file_system, known) for channel in channels if channel.file_system is not None
     }
 
 
-def _directory(wanted: FileSystem, known: Mapping[str, Path]) -> Path:
-    root = known.get(wanted.id)
-    if root is None:
+def _directory(wanted: FileSystem, known: Mapping[str, Path]) -> tuple[str, str]:
+    if wanted.id not in known:
         raise BadData(f"File system '{wanted.id}' does not exist.")
+    root = known[wanted.id].resolve()
     try:
         found = Path(os.path.realpath(root / wanted.path.lstrip("/"), strict=True))
-        if found.is_dir() and found.is_relative_to(root.resolve()):
-            return found
+        if found.is_dir() and found.is_relative_to(root):
+            return str(root), str(found)
     except (OSError, ValueError, RuntimeError):
         # Missing, shut, or links that lead round and round.
         pass

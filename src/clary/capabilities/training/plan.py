@@ -38,8 +38,8 @@ class Site:
     """Name of the network interface that the instances see."""
     plugin: Path | None = None
     """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
-    directories: Mapping[str, str] = field(default_factory=dict)
-    """Of file systems, by channel."""
+    directories: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By channel: the root of a file system, and the directory in it."""
 
 
 def plan(record: Record, site: Site) -> Workload:
@@ -173,8 +173,8 @@ def _channel_mounts(staging: places.Staging, channel: Channel, host: Host, site:
     target = f"{places.INPUT_DATA}/{channel.name}"
     if channel.file_system is not None:
         # A site that only serves to prepare does not know directories.
-        source = site.directories.get(channel.name, "")
-        return [Mount(source=source, target=target, writable=channel.file_system.writable)]
+        root, source = site.directories.get(channel.name, ("", ""))
+        return [Mount(source=source, target=target, writable=channel.file_system.writable, root=root)]
     if channel.mode == "Pipe":
         return [Mount(source=str(staging.manifest(channel.name)), target=f"{target}-manifest")]
     files = staging.channel(channel.name, host.name if channel.sharded else None)

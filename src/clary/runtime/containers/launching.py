@@ -65,6 +65,7 @@ def spec(launch: Launch) -> Spec:
         "environment": {"CUDA_VISIBLE_DEVICES": shown},
         "directory": "/",
         "view": None,
+        "held": [],
         "unpack": {} if workload.purpose == "serve" else unpacked,
         "pipes": [pipes.spec(folder, pipe) for pipe in instance.pipes],
         "run_seconds": workload.limits.run_seconds,

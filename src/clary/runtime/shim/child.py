@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from clary.runtime.archive import BadArchive, extract
-from clary.runtime.shim import cgroups
+from clary.runtime.shim import below, cgroups
 from clary.runtime.shim.spec import Spec
 
 STATUS_FD = 4
@@ -53,6 +53,7 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     os.dup2(output, 2)
     os.dup2(reports, STATUS_FD)
     _close_others()
+    _hold(spec["held"])
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -109,6 +110,17 @@ def _close_others() -> None:
     # The lock at 3 above all: whoever holds it counts as the living shim.
     os.close(3)
     os.closerange(STATUS_FD + 1, 256)
+
+
+def _hold(folders: list[list[str]]) -> None:
+    """Open what bubblewrap mounts by descriptor, by agreement with `sandbox.py` from this number on. It closes them."""
+    for number, (root, path) in enumerate(folders, STATUS_FD + 1):
+        fd = below.open_folder(root, path)
+        if fd == number:
+            os.set_inheritable(fd, True)
+        else:
+            os.dup2(fd, number)
+            os.close(fd)
 
 
 def _limit(spec: Spec) -> None:

@@ -53,7 +53,7 @@ class Feeders:
 
 def _start(folder: str, pipe: Pipe) -> int:
     place = os.open(pipe["folder"], os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    os.mkfifo(f"{pipe['name']}_0", 0o600, dir_fd=place)
+    os.mkfifo(f"{pipe['name']}_0", 0o644, dir_fd=place)
     shim = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -100,7 +100,7 @@ def _feed(pipe: Pipe, place: int) -> None:
 
 def _make(name: str, place: int) -> None:
     try:
-        os.mkfifo(name, 0o600, dir_fd=place)
+        os.mkfifo(name, 0o644, dir_fd=place)
     except FileExistsError:
         raise BadStream(f"Data download failed: something else stands in the place of the named pipe {name}") from None
 

@@ -12,7 +12,7 @@ import signal
 import socket
 import struct
 
-from clary.runtime.shim import kernel
+from clary.runtime.shim import below, kernel
 from clary.runtime.shim.spec import View
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -78,9 +78,7 @@ def _execute(command: list[str], environment: dict[str, str]) -> None:
 
 def _build(view: View) -> None:
     """Mount the view below a fresh root and make it the root."""
-    sources = [
-        [kind, os.path.realpath(source) if source[:1] == "/" else source, to] for kind, source, to in view["entries"]
-    ]
+    sources = [[kind, _found(source, root), to] for kind, source, to, root in view["entries"]]
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     os.mkdir(f"/tmp{_NEW}")
@@ -96,10 +94,18 @@ def _build(view: View) -> None:
     os.chdir("/")
 
 
+def _found(source: str, root: str) -> str:
+    """Where a source is, before the root changes."""
+    if root:
+        return f"/proc/self/fd/{below.open_folder(root, source)}"
+    return os.path.realpath(source) if source[:1] == "/" else source
+
+
 def _show(kind: str, source: str, target: str) -> None:
     if kind in ("ro", "rw", "dev"):
-        # Parts of /proc are shown as the new one has them.
-        origin = f"{_NEW}{source}" if source.startswith("/proc/") else f"{_OLD}{source}"
+        # Parts of /proc are shown as the new one has them; what was opened before is known to the old one.
+        is_new = source.startswith("/proc/") and not source.startswith("/proc/self/fd/")
+        origin = f"{_NEW}{source}" if is_new else f"{_OLD}{source}"
         _bind(origin, target, kind)
     elif kind == "link":
         os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -26,7 +26,7 @@ class Pipe(TypedDict):
 
 
 class View(TypedDict):
-    """What the sandbox shows, for the rungs that the shim builds itself. Entries are `[kind, source, target]`."""
+    """What the sandbox shows, for the rungs that the shim builds itself. Entries are `[kind, source, target, root]`."""
 
     entries: list[list[str]]
     hostname: str
@@ -67,6 +67,8 @@ class Spec(TypedDict):
     environment: dict[str, str]
     directory: str
     view: View | None
+    held: list[list[str]]
+    """Root and path of each folder that is opened for bubblewrap, no link being followed below the root."""
     unpack: dict[str, str]
     """Archives, by the folder that each is unpacked into before the process starts."""
     pipes: list[Pipe]
