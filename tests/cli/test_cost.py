@@ -93,7 +93,7 @@ def test_csv_and_text_say_unknown(clary: Clary) -> None:
     assert {row["name"]: row["usd"] for row in rows}["unpriced"] == "unknown"
     shown = clary.command("cost", check=True)
     assert "unknown" in shown.stdout
-    assert "1 more without a known price" in shown.stderr
+    assert "(list prices of us-east-1 as of 2026-09-27); 1 more without a known price" in shown.stderr
     assert asked(clary, "--region", "eu-west-1") == []
     wrong = clary.command("cost", "--region", "atlantis-1")
     assert (wrong.returncode, wrong.stderr) == (1, "clary: atlantis-1 is not an AWS Region\n")

@@ -1,6 +1,7 @@
 """List prices by the hour, asked of the Pricing API. `clary instances` and `clary cost` show them."""
 
 import json
+from functools import cached_property
 from typing import Any
 
 from clary.cli.api import every
@@ -13,24 +14,26 @@ class Prices:
     def __init__(self, pricing: Any, region: str) -> None:
         self._pricing = pricing
         self._region = region
-        self._known: dict[tuple[str, str], float] | None = None
-        self.date = ""
-        """As of when, once a price was asked for and there is any."""
 
     def of(self, instance_type: str, usage: str) -> float | None:
         """US dollars for an instance and hour; `None` where the list has none."""
-        if self._known is None:
-            self._known = self._read()
-        return self._known.get((instance_type, COMPONENTS[usage][0])) if usage in COMPONENTS else None
+        known, _ = self._known
+        return known.get((instance_type, COMPONENTS[usage][0])) if usage in COMPONENTS else None
 
-    def _read(self) -> dict[tuple[str, str], float]:
+    @property
+    def date(self) -> str:
+        """As of when; empty where the Region has no prices."""
+        return self._known[1]
+
+    @cached_property
+    def _known(self) -> tuple[dict[tuple[str, str], float], str]:
         wanted = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": self._region}]
         listed = every(self._pricing, "get_products", "PriceList", ServiceCode="AmazonSageMaker", Filters=wanted)
-        found = {}
+        found, date = {}, ""
         for product in map(json.loads, map(str, listed)):
             attributes = product["product"]["attributes"]
             (offer,) = product["terms"]["OnDemand"].values()
             (dimension,) = offer["priceDimensions"].values()
             found[attributes["instanceName"], attributes["component"]] = float(dimension["pricePerUnit"]["USD"])
-            self.date = product["publicationDate"][:10]
-        return found
+            date = product["publicationDate"][:10]
+        return found, date
