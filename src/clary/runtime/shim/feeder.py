@@ -53,7 +53,9 @@ class Feeders:
 
 def _start(folder: str, pipe: Pipe) -> int:
     place = os.open(pipe["folder"], os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    os.mkfifo(f"{pipe['name']}_0", 0o644, dir_fd=place)
+    # What stands there already is looked at when it is opened.
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(f"{pipe['name']}_0", 0o644, dir_fd=place)
     shim = os.getpid()
     pid = os.fork()
     if pid == 0:
