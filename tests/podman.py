@@ -127,7 +127,9 @@ class Podman:
         ]
         with (self.folder / "podman.log").open("ab") as log:
             command = ["podman", *options, "system", "service", "--time=0", self.url]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # conmon leaves a file where it runs.
+            place = {"cwd": self.folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            self._process = subprocess.Popen(command, **place)
         end = time.monotonic() + 20
         while True:
             try:

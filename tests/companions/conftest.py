@@ -10,7 +10,8 @@ from tests.harness import serve
 
 from clary.catalogue.fleet import Fleet, Host
 from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
-from clary.companions.ecr import Repositories
+from clary.companions.ecr import Images, Repositories
+from clary.companions.ecr import Registry as ImageRegistry
 from clary.settings import Settings
 from clary.wire.models import Models
 from clary.wire.operations import Registry
@@ -39,8 +40,9 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     site = Site(home, url)
     registry = Registry(entry for companion in COMPANIONS for entry in companion.CAPABILITY.operations)
     repositories = Repositories(lambda region: KNOWN if region == REGION else {})
-    parts = (Settings(home=home), site.store, site.keys, site.logs, site.metrics, repositories, Models(), FLEET)
-    with serve(registry, *parts) as site.url:
+    images = Images(site.store, home / "registry")
+    parts = (Settings(home=home), site.store, site.keys, site.logs, site.metrics, repositories, images, Models(), FLEET)
+    with serve(registry, *parts, images=ImageRegistry(images, site.keys)) as site.url:
         yield site
     site.store.close()
 

@@ -10,6 +10,8 @@ from clary.runtime.containers.engine import SCHEME, Engine, EngineError
 AUTO, OFF = "auto", "off"
 SOCKETS = ("{runtime}/podman/podman.sock", "{runtime}/docker.sock", "/run/podman/podman.sock", "/var/run/docker.sock")
 """Tried in this order: the user's own engine before the machine's."""
+PATIENCE = 30.0
+"""Seconds that a busy machine's engine may take to say who it is."""
 ADVICE = (
     "install podman and start its socket (`systemctl --user start podman.socket`, or "
     "`podman system service --time=0 unix:///path`), or Docker; the setting `containers` names another socket"
@@ -58,8 +60,8 @@ def find(setting: str) -> Found:
 def ask(url: str) -> Found:
     """What is behind a socket. Raises `EngineError`, or `ValueError` for what is no address of one."""
     engine = Engine(url)
-    version = engine.call("GET", "/version", patience=5)
-    info = engine.call("GET", "/info", patience=10)
+    version = engine.call("GET", "/version", patience=PATIENCE)
+    info = engine.call("GET", "/info", patience=PATIENCE)
     parts = [part.get("Name", "") for part in version.get("Components") or ()]
     podman = any(part.startswith("Podman") for part in parts)
     rootless = bool(info.get("Rootless")) or any("rootless" in text for text in info.get("SecurityOptions") or ())

@@ -2,8 +2,8 @@
 
 import base64
 import json
+import re
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from clary.runtime.images import NotManaged, UnknownImage
 
 PULL_SECONDS = 3600.0
 """Between two signs of life while an engine gets an image."""
-TRUST_SECONDS = 30.0
-"""How long an engine that answered counts as there."""
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +35,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.repository}@{self.digest}"
 
 
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,511}")
 Source = Callable[[str], Pull | None]
 """Where images of a URI can be had, besides in the engine: `None` when not."""
 
@@ -52,16 +51,16 @@ class Containers:
         self.aliases = Aliases(home)
         self._setting = setting
         self._source = source
-        self._found: tuple[float, Found] | None = None
+        self._found: Found | None = None
         self._gate = threading.Lock()
         self._pulls: dict[str, _Fetch] = {}
 
     def found(self) -> Found:
-        """The engine. Raises `NoEngine`."""
+        """The engine, from the first time it was there. Raises `NoEngine`."""
         with self._gate:
-            if self._found is None or time.monotonic() > self._found[0]:
-                self._found = (time.monotonic() + TRUST_SECONDS, find.find(self._setting))
-            return self._found[1]
+            if self._found is None:
+                self._found = find.find(self._setting)
+            return self._found
 
     def wants(self, uri: str) -> bool:
         """Whether the image runs as a container: everything but AWS's own, and those of AWS's that an alias names."""
@@ -78,7 +77,11 @@ class Containers:
     def check(self, uri: str) -> None:
         """Whether the image could run now. Raises `UnknownImage`."""
         found = self._engine(uri)
-        if self._source(uri) is None and not _has(found.engine, self.aliases.get(uri) or uri):
+        try:
+            there = self._source(uri) is not None or _has(found.engine, self.aliases.get(uri) or uri)
+        except EngineError as error:
+            raise UnknownImage(f"{uri} cannot be looked up: {error}.") from error
+        if not there:
             raise UnknownImage(self._missing(uri))
 
     def prepare(self, uri: str) -> str | None:
@@ -88,7 +91,9 @@ class Containers:
             if _has(found.engine, self.reference(uri)):
                 return None
         except EngineError as error:
-            raise BuildFailed(str(error)) from error
+            if error.status:
+                raise BuildFailed(str(error)) from error
+            return f"Waiting: {error}"
         pull = self._source(uri)
         if pull is None:
             raise UnknownImage(self._missing(uri))
@@ -163,6 +168,9 @@ def fetch(found: Found, pull: Pull) -> None:
 
 
 def _has(engine: Engine, reference: str) -> bool:
+    # It becomes part of a path of the engine's API.
+    if not _REFERENCE.fullmatch(reference) or ".." in reference:
+        return False
     try:
         engine.call("GET", f"/images/{reference}/json")
     except EngineError as error:
