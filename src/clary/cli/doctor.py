@@ -19,8 +19,11 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
 
 def facts(settings: Settings) -> list[Fact]:
     """Rows of `what`, `state` (ok, partly, missing), `found`, `advice`; the first two decide whether jobs can run."""
-    machine = runtime.facts(settings.home)
-    rows = [view(machine) for view in (_sandbox, _disk, _network, _outside, _memory_limit, _cpu_limit, _gpu, _java)]
+    machine = runtime.facts(settings.home, settings.containers)
+    rows = [
+        view(machine)
+        for view in (_sandbox, _disk, _network, _outside, _memory_limit, _cpu_limit, _containers, _gpu, _java)
+    ]
     return [*rows, _database(settings)]
 
 
@@ -70,6 +73,20 @@ def _memory_limit(machine: Facts) -> Fact:
 def _cpu_limit(machine: Facts) -> Fact:
     way = "affinity to whole cores" if machine.cpu_limit == "affinity" else f"{machine.cpu_limit} of the kernel"
     return _fact("CPU limit", "ok", f"{way}; {machine.cores} cores")
+
+
+def _containers(machine: Facts) -> Fact:
+    found = machine.containers
+    if found is None:
+        return _fact("containers", "partly", "images of your own are refused", machine.no_containers)
+    who = "of this user" if found.rootless else "of the machine"
+    said = f"{found.name} {found.version}, {who}, at {found.url}"
+    if found.limits and found.inside:
+        return _fact("containers", "ok", said)
+    advice = "" if found.limits else "CPUs of containers are not limited: that needs control groups of version 2"
+    if not found.inside:
+        advice = "containers with a network of their own cannot reach this Clary on its loopback; rootless ones can"
+    return _fact("containers", "partly", said, advice)
 
 
 def _gpu(machine: Facts) -> Fact:
