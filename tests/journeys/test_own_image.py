@@ -104,6 +104,32 @@ def test_a_pushed_image_is_run(clary: Clary, podman: Podman) -> None:
     assert ecr.list_images(repositoryName="team/own")["imageIds"] == []
 
 
+def test_two_hosts_process_data_in_containers(clary: Clary) -> None:
+    clary.command("images", "alias", ALIAS, LOCAL, check=True)
+    sagemaker, s3 = clary.client("sagemaker"), clary.client("s3")
+    source = {"S3Uri": "s3://own/data", "LocalPath": "/opt/ml/processing/in", "S3DataType": "S3Prefix"}
+    target = {"S3Uri": "s3://own/processed", "LocalPath": "/opt/ml/processing/out", "S3UploadMode": "EndOfJob"}
+    sharded = {"S3InputMode": "File", "S3DataDistributionType": "ShardedByS3Key"}
+    sagemaker.create_processing_job(
+        ProcessingJobName="own",
+        RoleArn=ROLE,
+        AppSpecification={"ImageUri": ALIAS, "ContainerArguments": ["process"]},
+        ProcessingInputs=[{"InputName": "in", "S3Input": source | sharded}],
+        ProcessingOutputConfig={"Outputs": [{"OutputName": "out", "S3Output": target}]},
+        ProcessingResources={"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}},
+    )
+    found: dict[str, Any] = {}
+
+    def ended() -> bool:
+        found.update(sagemaker.describe_processing_job(ProcessingJobName="own"))
+        return found["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped")
+
+    wait_until(ended, 120, lambda: str(found))
+    assert (found["ProcessingJobStatus"], found.get("FailureReason")) == ("Completed", None)
+    told = [s3.get_object(Bucket="own", Key=f"processed/algo-{number}")["Body"].read().decode() for number in (1, 2)]
+    assert told == ["algo-1 algo-1 algo-2 a.csv", "algo-2 algo-1 algo-2 b.csv"]
+
+
 def test_images_that_fail(clary: Clary) -> None:
     clary.command("images", "alias", ALIAS, LOCAL, check=True)
     entry = {

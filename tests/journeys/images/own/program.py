@@ -1,9 +1,10 @@
-"""An image of a user's own: `train` fits a line to a CSV channel, `serve` answers /ping and /invocations with it."""
+"""An image of a user's own: `train` fits a line to a CSV channel, `serve` answers /ping and /invocations with it, `process` lists an input."""
 
 import csv
 import http.server
 import json
 import pathlib
+import socket
 import sys
 
 ML = pathlib.Path("/opt/ml")
@@ -20,6 +21,15 @@ def train() -> None:
     loss = sum((y - slope * x) ** 2 for x, y in rows)
     print(f"loss={loss:.3f};", flush=True)
     (ML / "model/line.json").write_text(json.dumps({"slope": slope * rate}))
+
+
+def process() -> None:
+    config = json.loads((ML / "config/resourceconfig.json").read_text())
+    for host in config["hosts"]:
+        socket.gethostbyname(host)
+    names = sorted(path.name for path in (ML / "processing/in").iterdir())
+    told = " ".join([config["current_host"], *config["hosts"], *names])
+    (ML / "processing/out" / config["current_host"]).write_text(told)
 
 
 class Model(http.server.BaseHTTPRequestHandler):
@@ -46,4 +56,4 @@ def serve() -> None:
     http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Model).serve_forever()
 
 
-{"train": train, "serve": serve}[sys.argv[1]]()
+{"train": train, "serve": serve, "process": process}[sys.argv[1]]()
