@@ -8,10 +8,9 @@ import time
 from ipaddress import ip_address
 from pathlib import Path
 
-from clary.cli import clientenv, running
+from clary.cli import clientenv, running, stop
 from clary.cli.failures import CannotStart
 from clary.cli.screen import note
-from clary.cli.stop import stop_training
 from clary.cli.supervisor import Child, Supervisor
 from clary.settings import Settings, variables
 
@@ -38,7 +37,7 @@ def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
         supervisor.run()
         note("Stopping. " + ("Ending the jobs" if stop_jobs else "Running jobs go on; `clary up` finds them again"))
         if stop_jobs:
-            stop_training(settings)
+            stop.stop_jobs(settings)
         supervisor.stop()
         if stop_jobs:
             _controller(environ, "--end-workloads")

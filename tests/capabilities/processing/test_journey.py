@@ -320,3 +320,10 @@ def test_outputs_inside_outputs(journey: Journey) -> None:
     )
     assert found["ProcessingJobStatus"] == "Completed", journey.told("nested")
     assert journey.stored("nested/") == {"part/b": "2\n", "whole/a": "1\n", "whole/in/b": "2\n"}
+
+
+def test_commands_know_processing_jobs(journey: Journey, split: Any) -> None:
+    shown = json.loads(journey.clary.command("status", "--json", check=True).stdout)
+    found = [row for row in shown if row["name"] == "split"]
+    assert [(row["what"], row["status"]) for row in found] == [("processing job", "Completed")]
+    assert journey.clary.command("logs", "split", check=True).stdout == "argument 0.2\n"
