@@ -9,6 +9,12 @@ from sagemaker.spark.processing import PySparkProcessor
 from sklearn.datasets import load_iris
 
 ROOT = "/opt/ml/processing"
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+QUICK = {
+    "spark.sql.shuffle.partitions": "4",
+    "spark.driver.extraJavaOptions": JAVA,
+    "spark.executor.extraJavaOptions": JAVA,
+}
 session = sagemaker.Session()
 bucket = session.default_bucket()
 iris = load_iris()
@@ -28,7 +34,7 @@ spark.run(
     inputs=[ProcessingInput(source=uri, destination=f"{ROOT}/input/data", input_name="data")],
     outputs=[ProcessingOutput(source=f"{ROOT}/output/sums", output_name="sums")],
     arguments=[f"{ROOT}/input/data", f"{ROOT}/output/sums"],
-    configuration=[{"Classification": "spark-defaults", "Properties": {"spark.sql.shuffle.partitions": "4"}}],
+    configuration=[{"Classification": "spark-defaults", "Properties": QUICK}],
     spark_event_logs_s3_uri=f"s3://{bucket}/v2-spark/events",
     logs=False,
 )
