@@ -28,7 +28,7 @@ def read(path):
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             size += len(block)
-    print("read", os.path.basename(os.path.dirname(path)), size, time.process_time() - busy, time.perf_counter() - begun)
+    print("read", size, time.process_time() - busy, time.perf_counter() - begun)
 if os.path.isdir(base + "many"):
     names = os.listdir(base + "many")
     print("found", len(names), os.stat(base + "many/" + names[0]).st_ino)
