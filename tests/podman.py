@@ -89,6 +89,15 @@ class Podman:
             name.lstrip("/") for each in self.engine.call("GET", "/containers/json", all="1") for name in each["Names"]
         ]
 
+    def pause(self) -> None:
+        """End the service alone: containers go on."""
+        self._end()
+
+    def restart(self) -> None:
+        """End the service alone, and start it again."""
+        self._end()
+        self._serve(*self._chosen)
+
     def stop(self) -> None:
         self._end()
         self._wipe()
@@ -119,6 +128,7 @@ class Podman:
         self.stop()
 
     def _serve(self, driver: str, runtime: str) -> None:
+        self._chosen = driver, runtime
         options = [f"--root={self.folder}/root", f"--runroot={self.folder}/run", f"--storage-driver={driver}"]
         options += [
             "--cgroup-manager=cgroupfs",

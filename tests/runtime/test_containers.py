@@ -128,7 +128,7 @@ class TestContainers(InContainers):
             bench.backend.prepare(bench.workload())
         containers = Containers(self.podman.url, bench.home)
         containers.aliases.set("123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1", "localhost/gone:1")
-        with pytest.raises(UnknownImage, match="alias of localhost/gone:1"):
+        with pytest.raises(UnknownImage, match=r"alias of localhost/gone:1"):
             containers.prepare("123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1")
 
     def test_an_image_that_vanished_is_the_platforms_failure(self, bench: Bench) -> None:
@@ -139,7 +139,7 @@ class TestContainers(InContainers):
 
     def test_without_an_engine_the_refusal_says_what_to_install(self, tmp_path: Path) -> None:
         nowhere = Containers(f"unix://{tmp_path}/none.sock", tmp_path)
-        with pytest.raises(UnknownImage, match="can only run as a container, but .*none.sock does not answer"):
+        with pytest.raises(UnknownImage, match=r"can only run as a container, but .*none\.sock does not answer"):
             nowhere.check("mine:1")
         with pytest.raises(UnknownImage, match="switched off"):
             Containers("off", tmp_path).check("mine:1")
@@ -240,6 +240,22 @@ http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Handler).serve_forever()"""
         shim.kill()
         assert bench.ended(identity)[0].phase == "lost"
         assert self.podman.containers() == []
+
+    def test_a_container_outlives_its_engines_restart(self, bench: Bench) -> None:
+        script = "echo up; while [ ! -e /opt/ml/go ]; do sleep 0.05; done; echo down; exec >&- 2>&-; sleep 1; exit 4"
+        identity = bench.start("sh", "-c", script)
+        bench.says(identity, "up")
+        self.podman.restart()
+        (bench.home / "jobs" / identity / "algo-1" / "ml" / "go").touch()
+        assert (bench.ended(identity)[0].exit_code, bench.lines(identity)[0]) == (4, "up")
+
+    def test_a_stop_while_the_engine_is_away_is_done_when_it_is_back(self, bench: Bench) -> None:
+        identity = bench.start("sh", "-c", "trap 'echo asked; exit 3' TERM; echo up; while :; do sleep 0.1; done")
+        bench.says(identity, "up")
+        self.podman.pause()
+        bench.backend.stop(identity)
+        self.podman.restart()
+        assert (bench.ended(identity)[0].exit_code, bench.ended(identity)[0].cause) == (3, "stopped")
 
     def test_a_killed_driver_is_the_platforms_failure_and_leaves_no_container(self, bench: Bench) -> None:
         identity = bench.start("sh", "-c", "echo up; sleep 60")

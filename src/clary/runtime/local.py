@@ -17,6 +17,8 @@ from clary.runtime.backend import Backend, NoRoom
 from clary.runtime.containers import launching as container_launching
 from clary.runtime.containers import leftovers
 from clary.runtime.containers import network as container_network
+from clary.runtime.containers.engine import EngineError
+from clary.runtime.containers.find import NoEngine
 from clary.runtime.containers.images import Containers
 from clary.runtime.environments import Shelf
 from clary.runtime.sandbox import Rung
@@ -83,7 +85,7 @@ class LocalBackend(Backend):
         folder.chmod(0o700)
         shims.replace(folder / "workload.json", msgspec.json.encode(workload))
         if containers := self._containers(workload):
-            container_network.open_network(workload, containers.found())
+            _open_network(containers, workload)
         elif network.mode(workload, self.rung) == "hub" and not self.observe(workload.id).instances:
             network.open_hub(folder, workload)
         for number, instance in enumerate(workload.instances):
@@ -240,6 +242,14 @@ def _contained(containers: Containers, folder: Path, workload: Workload, instanc
     return container_launching.spec(launch)
 
 
+def _open_network(containers: Containers, workload: Workload) -> None:
+    """Raises `NoRoom` while there is no engine that makes one."""
+    try:
+        container_network.open_network(workload, containers.found())
+    except (EngineError, NoEngine) as error:
+        raise NoRoom(str(error)) from error
+
+
 def _sweep(folder: Path) -> None:
     """End what a killed shim left behind."""
     shims.sweep(folder)
@@ -274,6 +284,9 @@ def _bury(folder: Path) -> None:
         # A sandbox whose shim saw its end has nobody left in it; looking through all processes costs milliseconds.
         if spec["sandbox"] == "plain" or (shims.status(folder) or {}).get("phase") != "exited":
             _sweep(folder)
+        elif "container" in spec:
+            # Its engine may have been away when it ended.
+            leftovers.sweep(spec)
         cgroups.remove(spec["cgroups"])
 
 

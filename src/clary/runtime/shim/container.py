@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from clary.runtime.archive import BadArchive, extract
-from clary.runtime.containers.engine import PATIENCE, Engine, EngineError, frames
+from clary.runtime.containers.engine import Engine, EngineError, frames
 from clary.runtime.shim import door, kernel, processes
 from clary.runtime.shim.cgroups import memory_kills
 from clary.runtime.shim.spec import Container
 
 CHUNK = 64 * 1024
+SETTLED = 0.03
 LATER = 1.0
 """Longest time between looks at what the container uses."""
 GONE = 30.0
@@ -226,12 +227,10 @@ class _Driver:
             ready, _, _ = select.select([line.fileno(), self.wakeup], [], [], wait)
             self._measure()
             wait = min(LATER, wait * 1.5) if init else 0.005
-            if self.wakeup in ready:
-                self._obey()
+            self._obey()
             if line.fileno() in ready and not self._take(line):
-                if self._has_ended():
-                    return
-                again = self._attach_again()
+                line.close()
+                again = self._go_on()
                 if again is None:
                     return
                 line = again
@@ -261,44 +260,36 @@ class _Driver:
         with contextlib.suppress(BlockingIOError):
             os.read(self.wakeup, 4096)
         while self.asked:
-            name = "KILL" if self.asked.pop(0) == signal.SIGQUIT else "TERM"
-            self.engine.call("POST", f"/containers/{self.container}/kill", accept=(404, 409, 500), signal=name)
+            name = "KILL" if self.asked[0] == signal.SIGQUIT else "TERM"
+            try:
+                self.engine.call("POST", f"/containers/{self.container}/kill", accept=(404, 409, 500), signal=name)
+            except EngineError:
+                # It is away: asked again at the next look.
+                return
+            self.asked.pop(0)
 
-    def _attach_again(self) -> socket.socket | None:
-        """The engine closed the line and the container goes on: its engine was restarted."""
-        deadline = time.monotonic() + GONE
+    def _go_on(self) -> socket.socket | None:
+        """After the output's end: `None` when the container has ended, which the engine learns a little later.
+
+        Else its user closed the output, or the engine was restarted: another line to it.
+        """
+        wait, gone = 0.005, time.monotonic() + GONE
         while True:
             try:
-                line, self.rest = self.engine.attach(self.container)
-                line.settimeout(None)
-                return line
-            except EngineError as error:
-                if error.status or time.monotonic() > deadline:
+                if not self._state()["Running"]:
                     return None
-            time.sleep(0.2)
-
-    def _has_ended(self) -> bool:
-        """After the output's end: whether that was the container's. The engine learns of it a little later."""
-        deadline, wait = time.monotonic() + PATIENCE, 0.005
-        while time.monotonic() < deadline:
-            if not self._is_running():
-                return True
-            if os.path.exists(f"/proc/{self.pid}/ns") and not _is_zombie(self.pid):
-                # It runs on, having closed its output: wait for the end, and for signals.
-                select.select([self.wakeup], [], [], 0.1)
-                self._measure()
-                self._obey()
-                deadline = time.monotonic() + PATIENCE
-            else:
-                time.sleep(wait)
-                wait = min(0.1, wait * 1.5)
-        return False
-
-    def _is_running(self) -> bool:
-        try:
-            return bool(self._state()["Running"])
-        except EngineError as error:
-            return error.status == 0
+                # The line of a container that has just ended would end at once as well.
+                if wait > SETTLED and not _is_zombie(self.pid):
+                    line, self.rest = self.engine.attach(self.container)
+                    line.settimeout(None)
+                    return line
+            except EngineError as error:
+                if error.status or (_is_zombie(self.pid) and time.monotonic() > gone):
+                    raise
+            select.select([self.wakeup], [], [], wait)
+            self._measure()
+            self._obey()
+            wait = min(LATER, wait * 1.5)
 
     def _state(self) -> dict[str, Any]:
         found: dict[str, Any] = self.engine.call("GET", f"/containers/{self.container}/json")["State"]

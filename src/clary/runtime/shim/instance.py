@@ -218,6 +218,8 @@ class Instance:
             self.ending = time.monotonic() + ENGINE
             container.end(self.child.pid, told, hard=False)
         elif time.monotonic() >= self.ending:
+            # An engine that is away ends nothing.
+            processes.signal_all([self.init] if self.init else [])
             container.end(self.child.pid, told, hard=True)
 
     def _drain(self) -> None:

@@ -1,4 +1,7 @@
-"""An image of a user's own: `train` fits a line to a CSV channel, `serve` answers /ping and /invocations with it, `process` lists an input."""
+"""An image of a user's own.
+
+`train` fits a line to a CSV channel, `serve` answers /ping and /invocations with it, `process` lists an input.
+"""
 
 import csv
 import http.server
