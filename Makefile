@@ -11,8 +11,8 @@ test: check
 	$(RUN)/python tests/run.py
 
 check: .venv/ready
-	$(RUN)/ruff format --check src tests benchmarks
-	$(RUN)/ruff check src tests benchmarks
+	$(RUN)/ruff format --check src tests benchmarks tools
+	$(RUN)/ruff check src tests benchmarks tools
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 

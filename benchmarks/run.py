@@ -8,11 +8,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import control_plane, first_line, invocations, many_jobs, objects, start_and_memory
+from benchmarks import (
+    channels,
+    control_plane,
+    first_line,
+    invocations,
+    many_jobs,
+    objects,
+    processing,
+    start_and_memory,
+)
 
 MEASURES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (start_and_memory, control_plane, first_line, many_jobs, invocations, objects)
+    for module in (start_and_memory, control_plane, first_line, processing, channels, many_jobs, invocations, objects)
 }
 
 

@@ -22,7 +22,7 @@ from clary.wire.context import Parts, Principal
 from clary.wire.errors import AwsError
 from clary.wire.models import Models
 from clary.wire.operations import Registry
-from clary.wire.server import S3, Server
+from clary.wire.server import S3, Images, Server
 from clary.wire.sigv4 import Key, Keys
 
 ACCESS_KEY, SECRET = "AKIDCLARYTESTS000000", "clary-test-secret"
@@ -56,14 +56,14 @@ class OneKey(Keys):
 
 
 @contextmanager
-def serve(registry: Registry, *parts: object, s3: S3 | None = None) -> Iterator[str]:
+def serve(registry: Registry, *parts: object, s3: S3 | None = None, images: Images | None = None) -> Iterator[str]:
     """The URL of a server with these operations. `Settings` and `Keys` are filled in when not among `parts`."""
     given = list(parts)
     if not any(isinstance(part, Settings) for part in given):
         given.append(Settings())
     if not any(Keys in type(part).__mro__ for part in given):
         given.append(OneKey())
-    with serve_app(Server(registry, Parts(*given), Models(), s3)) as url:
+    with serve_app(Server(registry, Parts(*given), Models(), s3, images)) as url:
         yield url
 
 

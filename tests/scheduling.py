@@ -14,6 +14,7 @@ LONGEST_FIRST = (
     "tests/crash",
     "tests/capabilities/endpoints",
     "tests/capabilities/training",
+    "tests/capabilities/processing",
     "tests/runtime",
     "tests/serving/server",
 )

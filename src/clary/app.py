@@ -4,12 +4,16 @@ A server worker runs `server()`, the controller runs `assemble()` and gives the 
 same parts over the same store; neither holds state of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clary.capabilities.endpoints import ENDPOINTS, invocations
+from clary.capabilities.instances import fleet
+from clary.capabilities.jobs.line import Line
 from clary.capabilities.models import MODELS
+from clary.capabilities.processing import PROCESSING
 from clary.capabilities.training import TRAINING
-from clary.companions import cloudwatch, ecr, iam, kms, logs, sts
+from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
 from clary.companions.cloudwatch import MetricStore
 from clary.companions.ecr import Repositories
 from clary.companions.iam import KeyRing
@@ -23,7 +27,8 @@ from clary.resources.reconcile import Reconciler
 from clary.resources.store import DATABASE_FILE, Store
 from clary.resources.verbs import generic_operations
 from clary.resources.wake import Wake
-from clary.runtime.images import registries
+from clary.runtime.containers.images import Containers, Pull
+from clary.runtime.images import address, registries
 from clary.runtime.local import LocalBackend
 from clary.settings import Settings, load
 from clary.wire.context import Parts
@@ -31,8 +36,10 @@ from clary.wire.models import Models
 from clary.wire.operations import Operation, Registry
 from clary.wire.server import Server
 
-COMPANIONS: tuple[Capability, ...] = tuple(each.CAPABILITY for each in (iam, sts, logs, cloudwatch, ecr, kms))
-CAPABILITIES: tuple[Capability, ...] = (TRAINING, MODELS, ENDPOINTS)
+COMPANIONS: tuple[Capability, ...] = tuple(
+    each.CAPABILITY for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
+)
+CAPABILITIES: tuple[Capability, ...] = (TRAINING, PROCESSING, MODELS, ENDPOINTS)
 SHARED: tuple[Operation, ...] = (*tags.OPERATIONS, *search.OPERATIONS)
 """Operations that belong to all kinds."""
 
@@ -52,7 +59,12 @@ def assemble(settings: Settings) -> Assembly:
     everything = (*COMPANIONS, *CAPABILITIES)
     store = Store(settings.database or f"sqlite:///{settings.home / DATABASE_FILE}")
     models = Models()
-    backend = LocalBackend(settings.home, environments=settings.environments, slots=settings.slots)
+    keys = KeyRing(store, settings.home / "secrets")
+    images = ecr.Images(store, settings.home / "registry")
+    containers = Containers(settings.containers, settings.home, _pushed(images, keys, settings))
+    backend = LocalBackend(
+        settings.home, environments=settings.environments, slots=settings.slots, containers=containers
+    )
     metrics = MetricStore(store)
     parts = Parts(
         settings,
@@ -60,16 +72,39 @@ def assemble(settings: Settings) -> Assembly:
         models,
         Wake(settings.home),
         Kinds(kind for capability in everything for kind in capability.kinds),
-        KeyRing(store, settings.home / "secrets"),
+        keys,
+        images,
         Objects(settings.home / "objects", store.database),
         LogStore(settings.home / "logs", store),
         metrics,
         Repositories(registries),
+        containers,
         backend,
+        Line(),
         invocations(settings, store, backend, metrics),
+        fleet(settings),
     )
     reconcilers = tuple(reconciler for capability in everything for reconciler in capability.reconcilers)
     return Assembly(parts, models, Registry(operations(everything)), reconcilers)
+
+
+def _pushed(images: ecr.Images, keys: KeyRing, settings: Settings) -> Callable[[str], Pull | None]:
+    """How the machine's container engine gets an image that was pushed to this server."""
+
+    def source(uri: str) -> Pull | None:
+        named = address(uri)
+        found = (
+            ecr.find(images, named.account, named.region, named.repository, named.digest or named.tag or "latest")
+            if named
+            else None
+        )
+        if named is None or found is None:
+            return None
+        password = ecr.platform_password(keys, named.account, named.region)
+        where = f"{settings.host}:{settings.port}/{named.repository}"
+        return Pull(repository=where, digest=found, user=ecr.USER, password=password)
+
+    return source
 
 
 def operations(capabilities: tuple[Capability, ...]) -> list[Operation]:
@@ -90,4 +125,5 @@ def server() -> Server:
     """One worker's application, from the settings in its environment."""
     assembly = assemble(load())
     s3 = S3(assembly.parts.need(Objects), assembly.models)
-    return Server(assembly.registry, assembly.parts, assembly.models, s3)
+    images = ecr.Registry(assembly.parts.need(ecr.Images), assembly.parts.need(KeyRing))
+    return Server(assembly.registry, assembly.parts, assembly.models, s3, images)

@@ -3,6 +3,7 @@
 `docs/settings.md` lists them; a test keeps the two equal.
 """
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -28,8 +29,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Instances of jobs and endpoints that may run at once; `None` means four for each core."""
     processes: int = 4096
     """Processes and threads that one instance may have."""
+    fleet: Path | None = None
+    """File of hosts with their Regions, zones and instance types; `None` is this machine alone, in any Region."""
+    containers: str = "auto"
+    """What runs other images than AWS's: `auto` finds Docker's or podman's socket, `unix:///path` names one, `off`."""
     gpu_types_on_cpu: bool = False
     """Run jobs that ask for a GPU type on the CPU of a machine without GPU, instead of refusing them."""
+    file_systems: dict[str, Path] | None = None
+    """Directories of this machine that stand for EFS and FSx file systems, by `fs-…`. As a variable: JSON."""
     clock_skew_seconds: int = 900
     max_request_bytes: int = 32 * 1024 * 1024
     """Largest body of any API but S3, which streams."""
@@ -46,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"http://{self.host}:{self.port}"
 
 
+TABLES = frozenset({"file_systems"})
+"""Settings that are JSON when they come as variables."""
+
+
 def load(environ: dict[str, str] | None = None, **overrides: Any) -> Settings:
     """Settings from the TOML file (`CLARY_CONFIG`, else `<home>/clary.toml`), then variables, then `overrides`.
 
@@ -54,10 +65,27 @@ def load(environ: dict[str, str] | None = None, **overrides: Any) -> Settings:
     env = dict(os.environ) if environ is None else environ
     names = set(Settings.__struct_fields__)
     given = {name: env[f"CLARY_{name.upper()}"] for name in names if f"CLARY_{name.upper()}" in env}
-    chosen = given | {name: value for name, value in overrides.items() if value is not None}
+    tables = {name: _table(given[name]) for name in given.keys() & TABLES}
+    chosen = given | tables | {name: value for name, value in overrides.items() if value is not None}
     home = Path(str(chosen.get("home", Settings().home))).expanduser()
     file = Path(env.get("CLARY_CONFIG", home / "clary.toml"))
     stored = tomllib.loads(file.read_text()) if file.is_file() else {}
     return msgspec.convert(
         stored | chosen | {"home": home.absolute()}, Settings, strict=False, dec_hook=lambda t, v: t(v)
     )
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """What `load` reads these settings from: every one that has a value, also defaults, which a file may gainsay."""
+    told = {name: value for name, value in msgspec.to_builtins(settings, enc_hook=str).items() if value is not None}
+    return {
+        f"CLARY_{name.upper()}": json.dumps(value) if name in TABLES else str(value) for name, value in told.items()
+    }
+
+
+def _table(text: str) -> Any:
+    """What is no JSON is left as it is, to be refused by the setting's name."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -84,6 +84,10 @@ def test_channels() -> None:
         SPEC.check_channels({"validation": {}})
     with pytest.raises(UserError, match="image/png is not an accepted ContentType of channel train"):
         SPEC.check_channels({"train": {"ContentType": "image/png"}})
+    for mode in ("File", "FastFile", "Pipe"):
+        SPEC.check_channels({"train": {"TrainingInputMode": mode}})
+    with pytest.raises(UserError, match="Stream is not an accepted InputMode of channel validation"):
+        SPEC.check_channels({"train": {}, "validation": {"TrainingInputMode": "Stream"}})
 
 
 @pytest.mark.parametrize(

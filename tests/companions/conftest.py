@@ -8,14 +8,26 @@ from tests.companions.tenants import REGION, Site, Tenant
 from tests.databases import migrated, postgres, store_url
 from tests.harness import serve
 
-from clary.companions import cloudwatch, ecr, iam, kms, logs, sts
-from clary.companions.ecr import Repositories
+from clary.catalogue.fleet import Fleet, Host
+from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
+from clary.companions.ecr import Images, Repositories
+from clary.companions.ecr import Registry as ImageRegistry
 from clary.settings import Settings
+from clary.wire.models import Models
 from clary.wire.operations import Registry
 
 __all__ = ["migrated", "postgres", "store_url"]
 
-COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms)
+COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
+FLEET = Fleet(
+    REGION,
+    lambda region: Host(name="here", region=region, zone=f"{region}a"),
+    (
+        Host(name="cpu", region=REGION, zone=f"{REGION}a", types=("ml.m5.*", "ml.c5.xlarge")),
+        Host(name="gpu", region=REGION, zone=f"{REGION}c", types=("ml.g5.*", "ml.c5.xlarge"), gpus=1),
+        Host(name="far", region="eu-west-1", zone="eu-west-1b", types=("ml.t2.medium",)),
+    ),
+)
 KNOWN = {"763104351884": {"pytorch-training": (), "pytorch-inference": ("2.0", "1.0", "3.0")}}
 
 
@@ -28,7 +40,9 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     site = Site(home, url)
     registry = Registry(entry for companion in COMPANIONS for entry in companion.CAPABILITY.operations)
     repositories = Repositories(lambda region: KNOWN if region == REGION else {})
-    with serve(registry, Settings(home=home), site.store, site.keys, site.logs, site.metrics, repositories) as site.url:
+    images = Images(site.store, home / "registry")
+    parts = (Settings(home=home), site.store, site.keys, site.logs, site.metrics, repositories, images, Models(), FLEET)
+    with serve(registry, *parts, images=ImageRegistry(images, site.keys)) as site.url:
         yield site
     site.store.close()
 

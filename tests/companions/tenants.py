@@ -41,7 +41,7 @@ class Tenant:
         first_start(Settings(home=site.home, account=self.account), site.store, site.keys)
         self.credentials = msgspec.json.decode((site.home / "secrets/credentials.json").read_bytes())
 
-    def client(self, service: str, given: Any = None, region: str = REGION) -> Any:
+    def client(self, service: str, given: Any = None, region: str = REGION, **config: Any) -> Any:
         """A boto3 client with these keys (as AWS shows them), or those of the first start."""
         keys = given or {"AccessKeyId": self.credentials["access_key"], "SecretAccessKey": self.credentials["secret"]}
         return boto3.client(
@@ -51,5 +51,5 @@ class Tenant:
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}, **config),
         )

@@ -40,9 +40,12 @@ def test_images_by_tag(tenant: Tenant) -> None:
         ecr.list_images(**one, nextToken="nonsense")
 
 
-def test_nothing_can_be_pulled(tenant: Tenant) -> None:
+def test_awss_images_cannot_be_pulled_or_changed(tenant: Tenant) -> None:
     ecr = tenant.client("ecr")
-    with refused("NotImplemented", "GetAuthorizationToken", 501):
-        ecr.get_authorization_token()
-    with refused("NotImplemented", "BatchGetImage", 501):
-        ecr.batch_get_image(registryId=AWS, repositoryName="pytorch-training", imageIds=[{"imageTag": "1"}])
+    one = {"registryId": AWS, "repositoryName": "pytorch-training"}
+    with refused("RepositoryNotFoundException", "recognised by name"):
+        ecr.batch_get_image(**one, imageIds=[{"imageTag": "1"}])
+    with refused("RepositoryNotFoundException", "recognised by name"):
+        ecr.delete_repository(**one)
+    with refused("InvalidParameterException", "another account"):
+        ecr.create_repository(**one)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.servers import REPOSITORY, Clary
 
+from clary.runtime import java
+
 SCRIPTS = Path(__file__).parent / "scripts"
 DEMO = REPOSITORY / "src/clary/cli/demo"
 JOURNEYS = {
@@ -20,12 +22,17 @@ JOURNEYS = {
     "v2 scikit-learn script": ("sdk-v2", SCRIPTS / "v2_sklearn_script.py"),
     "v2 XGBoost script": ("sdk-v2", SCRIPTS / "v2_xgboost_script.py"),
     "v2 XGBoost built-in": ("sdk-v2", SCRIPTS / "v2_xgboost_builtin.py"),
+    "v2 input modes": ("sdk-v2", SCRIPTS / "v2_input_modes.py"),
     "v2 torchrun on two instances": ("sdk-v2", SCRIPTS / "v2_torchrun.py"),
+    "v2 processing": ("sdk-v2", SCRIPTS / "v2_processing.py"),
+    "v2 PySpark on two instances": ("sdk-v2", SCRIPTS / "v2_pyspark.py"),
     "v3 session": ("sdk-v3", SCRIPTS / "v3_sessions.py"),
     "v3 scikit-learn script": ("sdk-v3", SCRIPTS / "v3_sklearn_script.py"),
     "v3 XGBoost script": ("sdk-v3", SCRIPTS / "v3_xgboost_script.py"),
     "v3 XGBoost built-in (demo)": ("sdk-v3", DEMO / "through_sdk.py"),
     "v3 torchrun on two instances": ("sdk-v3", SCRIPTS / "v3_torchrun.py"),
+    "v3 processing": ("sdk-v3", SCRIPTS / "v3_processing.py"),
+    "v3 PySpark": ("sdk-v3", SCRIPTS / "v3_pyspark.py"),
     "boto3 jobs": ("sdk-v2", SCRIPTS / "boto3_jobs.py"),
     "boto3 XGBoost built-in (demo)": ("sdk-v2", DEMO / "through_boto3.py"),
     "AWS CLI": ("awscli", SCRIPTS / "aws_cli.py"),
@@ -62,7 +69,12 @@ def outcomes(
         yield {name: pool.submit(run, *JOURNEYS[name]) for name in JOURNEYS if name in selected}
 
 
-@pytest.mark.parametrize("journey", JOURNEYS)
+NO_JAVA = pytest.mark.skipif(java.find() is None, reason="no Java that Spark runs on")
+
+
+@pytest.mark.parametrize(
+    "journey", [pytest.param(name, marks=NO_JAVA) if "PySpark" in name else name for name in JOURNEYS]
+)
 def test_journey(journey: str, outcomes: Mapping[str, Future[Outcome]]) -> None:
     outcome = outcomes[journey].result()
     assert outcome.code == 0, f"exit code {outcome.code}:\n{outcome.output[-6000:]}"

@@ -39,8 +39,9 @@ def until(look: Callable[[], Any], patience: float = PATIENCE) -> Any:
 class Bench:
     """A backend with a home for logs and the wake socket, and short words for what the tests do."""
 
-    def __init__(self, make: Callable[[], Backend], home: Path) -> None:
+    def __init__(self, make: Callable[[], Backend], home: Path, image: str = "") -> None:
         self.make = make
+        self.image = image
         self.backend = make()
         self.home = home
         self.started: list[str] = []
@@ -55,8 +56,8 @@ class Bench:
             id=identity,
             key=f"key-of-{identity}",
             wake=str(self.home / "wake"),
-            image="",
-            purpose="process",
+            image=self.image,
+            purpose=more.pop("purpose", "process"),
             entrypoint=command,
             instances=tuple(Instance(host=name, log=str(self.log(identity, name)), **extra) for name in names),
             **more,
@@ -100,10 +101,12 @@ class BackendConformance:
 
     sandboxed = True
     """Whether processes are shut off from the machine."""
+    image = ""
+    """What the workloads run."""
 
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Iterator[Bench]:
-        bench = Bench(lambda: self.backend(tmp_path), tmp_path)
+        bench = Bench(lambda: self.backend(tmp_path), tmp_path, self.image)
         yield bench
         for identity in bench.started:
             bench.make().destroy(identity)

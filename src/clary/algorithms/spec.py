@@ -120,13 +120,17 @@ class Algorithm:
         return values
 
     def check_channels(self, given: Mapping[str, Mapping[str, Any]]) -> None:
-        """Raises `UserError` when a required channel is missing or one has a content type it cannot have."""
+        """Raises `UserError` when a required channel is missing or one has a content type or mode it cannot have."""
         for channel in self.channels:
             if channel.required and channel.name not in given:
                 raise UserError(f"Missing required channel: {channel.name}")
             content_type = given.get(channel.name, {}).get("ContentType")
             if content_type and bare(content_type) not in channel.content_types:
                 raise UserError(f"{content_type} is not an accepted ContentType of channel {channel.name}")
+            # FastFile looks like File.
+            mode = given.get(channel.name, {}).get("TrainingInputMode", "File").replace("FastFile", "File")
+            if mode not in channel.modes:
+                raise UserError(f"{mode} is not an accepted InputMode of channel {channel.name}")
 
 
 def bare(content_type: str) -> str:

@@ -6,8 +6,8 @@ from clary.cli import clientenv, running
 from clary.settings import Settings
 
 
-def client(settings: Settings, service: str) -> Any:
-    """A botocore client with the home's default keys. Raises `NotRunning`, `NotStarted`."""
+def client(settings: Settings, service: str, region: str = "") -> Any:
+    """A botocore client with the home's default keys, of its Region or another. Raises `NotRunning`, `NotStarted`."""
     # Here, because botocore takes longer to import than most commands take in all.
     from botocore.session import Session
 
@@ -15,7 +15,7 @@ def client(settings: Settings, service: str) -> Any:
     keys = clientenv.credentials(settings)
     return Session().create_client(
         service,
-        region_name=settings.region,
+        region_name=region or settings.region,
         endpoint_url=endpoint,
         aws_access_key_id=keys.access_key,
         aws_secret_access_key=keys.secret,

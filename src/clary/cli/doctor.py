@@ -2,6 +2,7 @@
 
 from clary.cli.screen import show
 from clary.runtime import doctor as runtime
+from clary.runtime import java
 from clary.runtime.doctor import Facts
 from clary.settings import Settings
 
@@ -18,8 +19,11 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
 
 def facts(settings: Settings) -> list[Fact]:
     """Rows of `what`, `state` (ok, partly, missing), `found`, `advice`; the first two decide whether jobs can run."""
-    machine = runtime.facts(settings.home)
-    rows = [view(machine) for view in (_sandbox, _disk, _network, _outside, _memory_limit, _cpu_limit, _gpu)]
+    machine = runtime.facts(settings.home, settings.containers)
+    rows = [
+        view(machine)
+        for view in (_sandbox, _disk, _network, _outside, _memory_limit, _cpu_limit, _containers, _gpu, _java)
+    ]
     return [*rows, _database(settings)]
 
 
@@ -71,11 +75,33 @@ def _cpu_limit(machine: Facts) -> Fact:
     return _fact("CPU limit", "ok", f"{way}; {machine.cores} cores")
 
 
+def _containers(machine: Facts) -> Fact:
+    found = machine.containers
+    if found is None:
+        return _fact("containers", "partly", "images of your own are refused", machine.no_containers)
+    who = "of this user" if found.rootless else "of the machine"
+    said = f"{found.name} {found.version}, {who}, at {found.url}"
+    if found.limits and found.inside:
+        return _fact("containers", "ok", said)
+    advice = "" if found.limits else "CPUs of containers are not limited: that needs control groups of version 2"
+    if not found.inside:
+        advice = "containers with a network of their own cannot reach this Clary on its loopback; rootless ones can"
+    return _fact("containers", "partly", said, advice)
+
+
 def _gpu(machine: Facts) -> Fact:
     if machine.gpus:
         return _fact("GPU", "ok", f"{machine.gpus} of NVIDIA's")
     advice = "gpu_types_on_cpu = true runs jobs that ask for a GPU type on the CPU"
     return _fact("GPU", "partly", "none", advice)
+
+
+def _java(machine: Facts) -> Fact:
+    fit = [str(version) for version in machine.java if version in java.VERSIONS]
+    if fit:
+        return _fact("Java", "ok", f"{fit[0]}, for Spark jobs")
+    versions = ", ".join(map(str, java.VERSIONS))
+    return _fact("Java", "partly", "none that Spark runs on", f"for Spark jobs: version {versions}; {java.ADVICE}")
 
 
 def _database(settings: Settings) -> Fact:

@@ -1,4 +1,4 @@
-"""`clary logs NAME`: the log events of a training job or an endpoint, oldest first."""
+"""`clary logs NAME`: the log events of a job or an endpoint, oldest first."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from clary.cli.api import client
 from clary.cli.failures import CliFailure
 from clary.settings import Settings
 
-TRAINING = "/aws/sagemaker/TrainingJobs"
+JOBS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs")
 FOLLOW_SECONDS = 1.0
 
 
@@ -17,7 +17,7 @@ def logs(settings: Settings, *, name: str, follow: bool) -> None:
     reader = client(settings, "logs")
     found = _sources(reader, name)
     if not found:
-        raise CliFailure(f"No log of a training job or endpoint {name!r} yet")
+        raise CliFailure(f"No log of a job or endpoint {name!r} yet")
     seen: dict[str, str] = {}
     while True:
         for group, stream in found:
@@ -30,7 +30,7 @@ def logs(settings: Settings, *, name: str, follow: bool) -> None:
 
 def _sources(reader: Any, name: str) -> list[tuple[str, str]]:
     places: tuple[tuple[str, dict[str, str]], ...] = (
-        (TRAINING, {"logStreamNamePrefix": f"{name}/"}),
+        *((group, {"logStreamNamePrefix": f"{name}/"}) for group in JOBS),
         (f"/aws/sagemaker/Endpoints/{name}", {}),
     )
     return [(group, stream) for group, prefix in places for stream in _streams(reader, group, prefix)]

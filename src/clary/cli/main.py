@@ -17,6 +17,8 @@ from clary.cli.failures import CliFailure
 from clary.settings import load
 
 SETTINGS = ("home", "host", "port", "workers")
+USAGES = ("notebook", "training", "processing", "hosting", "transform", "app", "cluster")
+"""`catalogue.types.USAGES`, which is not imported for the sake of the other commands; a test compares."""
 
 
 def app(arguments: Sequence[str] | None = None) -> int:
@@ -64,9 +66,28 @@ def _parser() -> argparse.ArgumentParser:
     status = _command(commands, "status", "Training jobs and endpoints of this Clary.")
     status.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
+    instances = _command(commands, "instances", "Instance types, and which of them your hosts can stand in for.")
+    instances.add_argument("--usage", choices=USAGES, help="only types that it accepts")
+    instances.add_argument("--family", help="only this family, such as m5 or g5")
+    instances.add_argument("--gpu", action="store_true", help="only types with GPUs")
+    instances.add_argument(
+        "--min-memory", type=float, default=0.0, metavar="GIB", help="only types with this much memory"
+    )
+    instances.add_argument("--region", help="the Region to ask in (that of `clary env`)")
+    instances.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    cost = _command(commands, "cost", "What jobs and endpoints would have cost at AWS's list prices.")
+    cost.add_argument("--by", choices=("job", "tag", "day"), default="job", help="one row for each (job)")
+    cost.add_argument("--region", help="the Region to ask in (that of `clary env`)")
+    shown = cost.add_mutually_exclusive_group()
+    shown.add_argument("--csv", action="store_true", dest="as_csv", help="print CSV")
+    shown.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
     logs = _command(commands, "logs", "Print the log of a training job or an endpoint.")
     logs.add_argument("name", help="name of the training job or endpoint")
     logs.add_argument("-f", "--follow", action="store_true", help="wait for more")
+
+    _images(commands)
 
     stop = _command(commands, "stop", "Stop a running `clary up`, as Ctrl-C would.")
     stop.add_argument("--jobs", action="store_true", help="first stop the running training jobs")
@@ -76,6 +97,24 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print docs/coverage.md")
     return parser
+
+
+def _images(commands: Any) -> None:
+    images = commands.add_parser("images", help="Images of users' own: build, load, list, and name them for jobs.")
+    actions = images.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = _command(actions, "list", "Images of this machine's container engine, and the aliases of each.")
+    listed.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    build = _command(actions, "build", "Build a folder with a Dockerfile.")
+    build.add_argument("folder", type=Path)
+    build.add_argument("-t", "--tag", required=True, help="name of the image")
+    build.add_argument("-f", "--file", default="Dockerfile", help="the Dockerfile, in the folder (Dockerfile)")
+    load = _command(actions, "load", "Load an archive that `docker save` or `podman save` wrote.")
+    load.add_argument("file", type=Path)
+    alias = _command(actions, "alias", "Let an image URI of jobs and models mean an image of this machine.")
+    alias.add_argument("uri", help="as CreateTrainingJob and CreateModel give it")
+    alias.add_argument("image", help="as the container engine knows it")
+    remove = _command(actions, "rm", "Remove an alias, else an image.")
+    remove.add_argument("name")
 
 
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:

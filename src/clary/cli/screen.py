@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 COLOURS = {
-    **dict.fromkeys(("Completed", "InService", "ok"), "green"),
-    **dict.fromkeys(("Failed", "missing"), "red"),
-    **dict.fromkeys(("Stopping", "Stopped", "partly"), "yellow"),
+    **dict.fromkeys(("Completed", "InService", "ok", "fits"), "green"),
+    **dict.fromkeys(("Failed", "missing", "refused"), "red"),
+    **dict.fromkeys(("Stopping", "Stopped", "partly", "capped"), "yellow"),
     **dict.fromkeys(("InProgress", "Creating", "Updating"), "cyan"),
 }
 

@@ -11,18 +11,20 @@ NEWEST = 50
 
 
 def status(settings: Settings, *, as_json: bool) -> None:
-    """Endpoints, then the newest training jobs. Raises `NotRunning`."""
+    """Endpoints, then the newest jobs of each kind. Raises `NotRunning`."""
     sagemaker = client(settings, "sagemaker")
     endpoints = every(sagemaker, "list_endpoints", "Endpoints")
-    jobs = sagemaker.list_training_jobs(MaxResults=NEWEST, SortBy="CreationTime", SortOrder="Descending")
+    newest = {"MaxResults": NEWEST, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    training, processing = sagemaker.list_training_jobs(**newest), sagemaker.list_processing_jobs(**newest)
     rows = [_row("endpoint", entry, "Endpoint") for entry in endpoints]
-    rows += [_row("training job", entry, "TrainingJob") for entry in jobs["TrainingJobSummaries"]]
+    rows += [_row("training job", entry, "TrainingJob") for entry in training["TrainingJobSummaries"]]
+    rows += [_row("processing job", entry, "ProcessingJob") for entry in processing["ProcessingJobSummaries"]]
     show(rows, as_json=as_json, title=f"{settings.region}, account {settings.account}")
 
 
 def _row(what: str, entry: dict[str, Any], noun: str) -> dict[str, Any]:
     begun: datetime = entry["CreationTime"]
-    ended: datetime = entry.get("TrainingEndTime") or datetime.now(UTC)
+    ended: datetime = entry.get("TrainingEndTime") or entry.get("ProcessingEndTime") or datetime.now(UTC)
     return {
         "what": what,
         "name": entry[f"{noun}Name"],

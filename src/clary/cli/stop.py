@@ -20,22 +20,28 @@ def stop(settings: Settings, *, jobs: bool) -> None:
     """Raises `NotRunning`."""
     found = running.need(settings)
     if jobs:
-        stop_training(settings)
+        stop_jobs(settings)
     os.kill(found.pid, signal.SIGTERM)
     _wait(STOP_SECONDS, lambda: running.find(settings) is None, f"process {found.pid} did not end")
     note("Stopped. Endpoints and their data are kept; `clary up` brings them back")
 
 
-def stop_training(settings: Settings) -> None:
-    """Stop every training job as a client would, and wait until all are final."""
+def stop_jobs(settings: Settings) -> None:
+    """Stop every training and processing job as a client would, and wait until all are final."""
     sagemaker = client(settings, "sagemaker")
     for job in every(sagemaker, "list_training_jobs", "TrainingJobSummaries", StatusEquals="InProgress"):
         note(f"Stopping {job['TrainingJobName']}")
         sagemaker.stop_training_job(TrainingJobName=job["TrainingJobName"])
+    for job in every(sagemaker, "list_processing_jobs", "ProcessingJobSummaries", StatusEquals="InProgress"):
+        note(f"Stopping {job['ProcessingJobName']}")
+        sagemaker.stop_processing_job(ProcessingJobName=job["ProcessingJobName"])
 
     def none_left() -> bool:
-        busy = [sagemaker.list_training_jobs(StatusEquals=status) for status in ("InProgress", "Stopping")]
-        return not any(page["TrainingJobSummaries"] for page in busy)
+        return not any(
+            sagemaker.list_training_jobs(StatusEquals=status)["TrainingJobSummaries"]
+            or sagemaker.list_processing_jobs(StatusEquals=status)["ProcessingJobSummaries"]
+            for status in ("InProgress", "Stopping")
+        )
 
     _wait(JOBS_SECONDS, none_left, "some jobs are still stopping")
 

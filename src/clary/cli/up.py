@@ -8,19 +8,22 @@ import time
 from ipaddress import ip_address
 from pathlib import Path
 
-from clary.cli import clientenv, running
+from clary.cli import clientenv, running, stop
 from clary.cli.failures import CannotStart
 from clary.cli.screen import note
-from clary.cli.stop import stop_training
 from clary.cli.supervisor import Child, Supervisor
-from clary.settings import Settings
+from clary.settings import Settings, variables
 
 READY_SECONDS = 60.0
 
 
 def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
-    """Returns after Ctrl-C or SIGTERM. Raises `CannotStart` or `running.AlreadyRunning`."""
+    """Returns after Ctrl-C or SIGTERM. Raises `CannotStart`, `running.AlreadyRunning` or what a fleet file raises."""
     _check_host(settings.host, insecure)
+    if settings.fleet:
+        from clary.catalogue import fleet
+
+        fleet.read(settings.fleet)
     begun = time.monotonic()
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with running.claim(settings):
@@ -34,7 +37,7 @@ def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
         supervisor.run()
         note("Stopping. " + ("Ending the jobs" if stop_jobs else "Running jobs go on; `clary up` finds them again"))
         if stop_jobs:
-            stop_training(settings)
+            stop.stop_jobs(settings)
         supervisor.stop()
         if stop_jobs:
             _controller(environ, "--end-workloads")
@@ -49,10 +52,7 @@ def _children(environ: dict[str, str]) -> list[Child]:
 
 
 def _environ(settings: Settings) -> dict[str, str]:
-    """The children's environment: every setting by its variable, also defaults, which the file may gainsay."""
-    chosen = {name: getattr(settings, name) for name in Settings.__struct_fields__}
-    told = {f"CLARY_{name.upper()}": str(value) for name, value in chosen.items() if value is not None}
-    return dict(os.environ) | told | {"CLARY_PARENT": str(os.getpid())}
+    return dict(os.environ) | variables(settings) | {"CLARY_PARENT": str(os.getpid())}
 
 
 def _controller(environ: dict[str, str], task: str) -> None:

@@ -43,8 +43,12 @@ class Kind:
     parent_kind  the kind it belongs to, named by `parent_member`; creating one under a missing parent is refused
     computed     members of an answer that are neither in the spec, nor in the state, nor standard
     filters      members of the List input that neither a column nor an equal member of the record can answer
+    ahead        looks at a create request before its transaction; what it gives, if anything, asks outside the store,
+                 may take its time and raise
     admit        checks and defaults a create request after validation, before the insert; may raise, returns the spec;
                  reads by key only, as other writes wait for it
+    guard        looks at a new record in the transaction of its insert; may raise, and then nothing was inserted;
+                 as short
     amend        what an update changes; without it the given members replace those of the spec; as short
     missing      error for a name that is not there; `{name}` and `{arn}` are filled
     exists       error for a name that is taken; `{noun}` too
@@ -65,7 +69,9 @@ class Kind:
     parent_kind: "Kind | None" = None
     computed: Mapping[str, Callable[[View], Any]] = field(default_factory=dict)
     filters: Mapping[str, Callable[[Record, Any], bool]] = field(default_factory=dict)
+    ahead: Callable[[Context, Request], Callable[[], None] | None] | None = None
     admit: Callable[[Context, Request], Request] | None = None
+    guard: Callable[[Context, Record], None] | None = None
     amend: Callable[[Context, "Edit", Request], None] | None = None
     missing: tuple[str, str] = ("ResourceNotFound", "Requested resource not found.")
     exists: tuple[str, str] = ("ResourceInUse", "{noun} names must be unique, and {name} already exists ({arn})")

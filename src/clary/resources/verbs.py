@@ -1,5 +1,6 @@
 """The verbs that every kind shares, driven by AWS's model, and the calls from which special handlers are made."""
 
+import asyncio
 import secrets
 import string
 from collections.abc import Callable
@@ -45,6 +46,8 @@ def _operation(kind: Kind, verb: str, act: Callable[[Kind, Context, Request], Re
         return act(kind, ctx, request)
 
     async def write(ctx: Context, request: Request) -> Any:
+        if verb == "create" and kind.ahead and (ask := kind.ahead(ctx, request)):
+            await asyncio.to_thread(ask)
         return await ctx.need(Store).committed(lambda: act(kind, ctx, request))
 
     quick = is_quick if verb == "list" else verb == "describe"
@@ -86,7 +89,7 @@ def arn_of(kind: Kind, record: Record) -> str:
 def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Record:
     """Admit and insert; durable when it returns. `state` is the record's first state.
 
-    Raises what `admit` raises, the parent's missing error, or the kind's exists error.
+    Raises what `admit` and `guard` raise, the parent's missing error, or the kind's exists error.
     """
     tags = checked(request.get("Tags", []))
     unkept = _unkept(ctx)
@@ -102,6 +105,8 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
             store.insert(record, tags=tags)
         except NameTaken:
             raise taken(kind, record.name, record.arn) from None
+        if kind.guard:
+            kind.guard(ctx, record)
         if record.due is not None:
             store.after_commit(ctx.need(Wake).poke, record.id)
     return record

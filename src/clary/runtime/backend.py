@@ -11,6 +11,10 @@ class NoRoom(Exception):
     """All slots are taken; try again later. The message says what is awaited."""
 
 
+class Away(NoRoom):
+    """What this workload needs to run does not answer; others may have room meanwhile."""
+
+
 class Backend(Protocol):
     """All calls may be repeated and may follow a crash at any line: each looks first, then acts.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from clary.runtime import limits, network, sandbox
-
-CONTAINER_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock", "{runtime}/podman/podman.sock")
+from clary.runtime import java, limits, network, sandbox
+from clary.runtime.containers import find
+from clary.runtime.containers.find import Found, NoEngine
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,14 +30,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     disk_free_bytes: int
     gpus: int
-    container_socket: str
-    """Docker's or podman's, where this user may use one; else empty."""
+    containers: Found | None
+    """The engine that runs images of users' own."""
+    no_containers: str
+    """Why there is none."""
     python: str
+    java: tuple[int, ...]
+    """Versions that are here, the preferred first; 0: it does not tell."""
     root: bool
 
 
-def facts(home: Path) -> Facts:
-    """Look at this machine. `home`: whose disk is meant."""
+def facts(home: Path, containers: str = find.AUTO) -> Facts:
+    """Look at this machine. `home`: whose disk is meant; `containers`: the setting."""
+    engine, missing = _engine(containers)
     groups = limits.groups()
     held = f"cgroup {groups.version}"
     return Facts(
@@ -52,8 +57,10 @@ def facts(home: Path) -> Facts:
         memory_bytes=limits.memory(),
         disk_free_bytes=shutil.disk_usage(_existing(home)).free,
         gpus=limits.gpus(),
-        container_socket=_container_socket(),
+        containers=engine,
+        no_containers=missing,
         python=sys.version.split()[0],
+        java=tuple(found.version for found in java.found()),
         root=os.geteuid() == 0,
     )
 
@@ -62,7 +69,8 @@ def _existing(path: Path) -> Path:
     return path if path.exists() else _existing(path.parent)
 
 
-def _container_socket() -> str:
-    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
-    places = (place.format(runtime=runtime) for place in CONTAINER_SOCKETS)
-    return next((place for place in places if os.access(place, os.R_OK | os.W_OK)), "")
+def _engine(setting: str) -> tuple[Found | None, str]:
+    try:
+        return find.find(setting), ""
+    except NoEngine as error:
+        return None, str(error)

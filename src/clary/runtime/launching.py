@@ -7,7 +7,7 @@ from posixpath import normpath
 
 import msgspec
 
-from clary.runtime import indexes, layer, limits, network, places, sandbox, shims
+from clary.runtime import indexes, java, layer, limits, network, pipes, places, sandbox, shims
 from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, Workload
@@ -27,6 +27,13 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     environment: Path | None
     """The built runtime environment; `None` runs on the bare interpreter."""
     gpus: tuple[int, ...] = ()
+
+    @property
+    def java(self) -> Path | None:
+        """Where Java is, for an environment that needs one."""
+        needed = self.environment is not None and self.environment.name.rpartition("-")[0] in java.NEEDED
+        found = java.find() if needed else None
+        return found.home if found else None
 
     @property
     def plain(self) -> bool:
@@ -53,7 +60,9 @@ def spec(launch: Launch) -> Spec:
         "environment": _environment(launch) | held.environment | network.ports(workload, launch.rung) | _given(launch),
         "directory": "/",
         "view": None,
+        "held": [],
         "unpack": {str(places.below_ml(launch.folder, target)): file for target, file in instance.unpacked.items()},
+        "pipes": [pipes.spec(launch.folder, pipe) for pipe in instance.pipes],
         "run_seconds": workload.limits.run_seconds,
         "grace_seconds": workload.limits.grace_seconds,
         "memory_bytes": held.memory_bytes,
@@ -73,7 +82,7 @@ def spec(launch: Launch) -> Spec:
     entries = tuple(_outer_first([*_machine(launch), *own]))
     view = View(entries=entries, hostname=instance.host, network=network.mode(workload, launch.rung) != "none")
     if launch.rung == "bubblewrap":
-        found["command"] = sandbox.bubblewrap(view, command)
+        found["command"], found["held"] = sandbox.bubblewrap(view, command), sandbox.held(view)
     else:
         found["view"] = sandbox.plain_data(view)
     return found
@@ -86,6 +95,8 @@ def _machine(launch: Launch) -> Iterable[Entry]:
         yield Entry("ro", part, part)
     if launch.environment is not None:
         yield Entry("ro", str(launch.environment), str(launch.environment))
+    if launch.java and not launch.java.is_relative_to("/usr"):
+        yield Entry("ro", str(launch.java), str(launch.java))
     if launch.gpus:
         yield from sandbox.graphics()
     if not launch.workload.isolated:
@@ -149,6 +160,8 @@ def _environment(launch: Launch) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)),
         "NVIDIA_VISIBLE_DEVICES": ",".join(map(str, launch.gpus)) or "void",
     }
+    if launch.java:
+        environment["JAVA_HOME"] = str(launch.java)
     if not launch.workload.isolated:
         environment |= indexes.of_this_machine().for_pip()
     if launch.plain:

@@ -60,7 +60,7 @@ def hold(limits: Limits, groups: Groups, name: str) -> Held:
         memory_bytes=limits.memory_bytes if memory else None,
         processes=limits.processes if pids else None,
         cpus=_pick(limits.cpus or 1, name) if affinity else [],
-        environment=_threads(limits.cpus),
+        environment=threads(limits.cpus),
     )
 
 
@@ -140,7 +140,8 @@ def _cpu(groups: Groups, cpus: float) -> dict[str, str]:
     return {"cpu.cfs_period_us": str(PERIOD), "cpu.cfs_quota_us": quota}
 
 
-def _threads(cpus: float | None) -> dict[str, str]:
+def threads(cpus: float | None) -> dict[str, str]:
+    """What tells libraries how many threads to use."""
     count = max(1, math.floor(min(cpus, cores()))) if cpus is not None else cores()
     # Threads that spin while they wait would take the time of those that work, here and in other jobs.
     return dict.fromkeys(THREAD_VARIABLES, str(count)) | {"OMP_WAIT_POLICY": "PASSIVE"}

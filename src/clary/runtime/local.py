@@ -14,10 +14,17 @@ from typing import NamedTuple
 import msgspec
 
 from clary.runtime import images, launching, limits, network, places, sandbox, shims
-from clary.runtime.backend import Backend, NoRoom
+from clary.runtime.backend import Away, Backend, NoRoom
+from clary.runtime.containers import launching as container_launching
+from clary.runtime.containers import leftovers
+from clary.runtime.containers import network as container_network
+from clary.runtime.containers.engine import EngineError
+from clary.runtime.containers.find import NoEngine
+from clary.runtime.containers.images import Containers
 from clary.runtime.environments import Shelf
 from clary.runtime.sandbox import Rung
 from clary.runtime.shim import cgroups
+from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, InstanceState, Observation, Workload
 
 OWN_INTERPRETER = ""
@@ -47,13 +54,21 @@ class LocalBackend(Backend):
     """Everything lies under `<home>/jobs/<workload id>/<host>/`; nothing that matters is kept in memory."""
 
     def __init__(
-        self, home: Path, *, environments: Path | None = None, rung: Rung | None = None, slots: int | None = None
+        self,
+        home: Path,
+        *,
+        environments: Path | None = None,
+        rung: Rung | None = None,
+        slots: int | None = None,
+        containers: Containers | None = None,
     ) -> None:
         """`environments`: where runtime environments are kept, to share them between homes. `slots`: instances that
-        may run at once; by default four for each core, since instance types are mostly larger than the machine."""
+        may run at once; by default four for each core, since instance types are mostly larger than the machine.
+        `containers` runs the images that no runtime stands in for; without it there are none of them."""
         self.jobs = home / "jobs"
         self.shelf = Shelf(environments or home / "environments")
         self.rung = rung or sandbox.best()
+        self.containers = containers
         self.slots = slots or max(2, 4 * limits.cores())
         # Between the look for room and the first sign of life of a shim, other threads look for room too.
         self._gate = threading.Lock()
@@ -61,6 +76,8 @@ class LocalBackend(Backend):
 
     def prepare(self, image: str, gpus: int) -> str | None:
         """See `Backend`."""
+        if containers := self._containers(image):
+            return containers.prepare(image)
         name = _environment(image)
         return self.shelf.prepare(name, gpu=gpus > 0) if name else None
 
@@ -90,7 +107,9 @@ class LocalBackend(Backend):
         # What lies below holds the job's credentials.
         folder.chmod(0o700)
         shims.replace(folder / "workload.json", msgspec.json.encode(workload))
-        if network.mode(workload, self.rung) == "hub" and not self.observe(workload.id).instances:
+        if containers := self._containers(workload.image):
+            _open_network(containers, workload)
+        elif network.mode(workload, self.rung) == "hub" and not self.observe(workload.id).instances:
             network.open_hub(folder, workload)
         for number, instance in enumerate(workload.instances):
             count = workload.limits.gpus
@@ -137,6 +156,7 @@ class LocalBackend(Backend):
                 shims.request(instance, "kill")
         for instance in instances:
             _bury(instance)
+        _close_network(folder, instances)
         network.close_hub(folder)
         _wait_for_end(folder / "hub")
         _delete(folder)
@@ -190,7 +210,7 @@ class LocalBackend(Backend):
         if said is None:
             return InstanceState(host=folder.name, phase="preparing") if living else None
         if said["phase"] != "exited" and not living:
-            shims.sweep(folder)
+            _sweep(folder)
             said = said | {"phase": "lost", "message": "The process that watched over the instance was killed."}
         known = {key: value for key, value in said.items() if key in InstanceState.__struct_fields__}
         return msgspec.convert(known | {"host": folder.name}, InstanceState)
@@ -202,7 +222,11 @@ class LocalBackend(Backend):
             return
         try:
             # A status without a living shim: it ran. It must never run twice.
-            if shims.status(folder) is None:
+            if shims.status(folder) is not None:
+                return
+            if containers := self._containers(workload.image):
+                shims.start(folder, _contained(containers, folder, workload, instance, gpus), lock)
+            else:
                 launch = launching.Launch(
                     folder=folder,
                     workload=workload,
@@ -214,6 +238,12 @@ class LocalBackend(Backend):
                 shims.start(folder, launching.spec(launch), lock)
         finally:
             os.close(lock)
+
+    def _containers(self, image: str) -> Containers | None:
+        """What runs the image, if it is to run as a container."""
+        if self.containers is None or image == OWN_INTERPRETER:
+            return None
+        return self.containers if self.containers.wants(image) else None
 
     def _built(self, workload: Workload) -> Path | None:
         name = _environment(workload.image)
@@ -241,6 +271,40 @@ def _holds(folder: Path) -> bool:
     return folder.name != "hub" and shims.alive(folder)
 
 
+def _contained(containers: Containers, folder: Path, workload: Workload, instance: Instance, gpus: list[int]) -> Spec:
+    launch = container_launching.Launch(
+        folder=folder,
+        workload=workload,
+        instance=instance,
+        found=containers.found(),
+        image=containers.reference(workload.image),
+        gpus=tuple(gpus),
+    )
+    return container_launching.spec(launch)
+
+
+def _open_network(containers: Containers, workload: Workload) -> None:
+    """Raises `Away` while there is no engine that makes one."""
+    try:
+        container_network.open_network(workload, containers.found())
+    except (EngineError, NoEngine) as error:
+        raise Away(str(error)) from error
+
+
+def _sweep(folder: Path) -> None:
+    """End what a killed shim left behind."""
+    shims.sweep(folder)
+    told = shims.spec(folder)
+    if told and "container" in told:
+        leftovers.sweep(told)
+
+
+def _close_network(folder: Path, instances: list[Path]) -> None:
+    told = next((found for found in map(shims.spec, instances) if found and "container" in found), None)
+    if told:
+        leftovers.close(told, folder.name)
+
+
 def _claim(folder: Path) -> int | None:
     """The lock of an instance that was never started; `None` when a shim lives or lived here."""
     for _ in range(20):
@@ -260,7 +324,10 @@ def _bury(folder: Path) -> None:
         places.forget_short(folder / "run")
         # A sandbox whose shim saw its end has nobody left in it; looking through all processes costs milliseconds.
         if spec["sandbox"] == "plain" or (shims.status(folder) or {}).get("phase") != "exited":
-            shims.sweep(folder)
+            _sweep(folder)
+        elif "container" in spec:
+            # Its engine may have been away when it ended.
+            leftovers.sweep(spec)
         cgroups.remove(spec["cgroups"])
 
 

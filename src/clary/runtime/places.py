@@ -26,7 +26,8 @@ from clary.runtime.sandbox import Entry
 from clary.runtime.workload import Instance, Mount, Workload
 
 ML = PurePosixPath("/opt/ml")
-CONFIG = ML / "input/config"
+CONFIGS = (ML / "input/config", ML / "config")
+"""What tells the user's process about its job lies in memory, where there is some."""
 RUN = "/opt/clary/run"
 MAX_SOCKET_FOLDER = 90
 
@@ -116,7 +117,7 @@ def _folders(folder: Path, targets: Iterable[str], seeds: Mapping[str, str]) -> 
 def _mount(folder: Path, number: int, mount: Mount) -> Entry:
     _checked(mount.target)
     if not mount.private:
-        return Entry("rw" if mount.writable else "ro", mount.source, mount.target)
+        return Entry("rw" if mount.writable else "ro", mount.source, mount.target, mount.root)
     copy = folder / "private" / str(number)
     if not copy.exists():
         copy.parent.mkdir(exist_ok=True)
@@ -148,9 +149,8 @@ def _files(folder: Path, folders: Iterable[str], files: Mapping[str, bytes]) -> 
             _write(named(folder, str(above)) / inside.relative_to(above), content)
         else:
             entries.append(Entry("text", content.decode("utf-8", "surrogateescape"), target))
-    if any(PurePosixPath(entry.target).parent == CONFIG for entry in entries):
-        entries.append(Entry("tmpfs", "", str(CONFIG)))
-    return entries
+    holding = {PurePosixPath(entry.target).parent for entry in entries}
+    return [*entries, *(Entry("tmpfs", "", str(config)) for config in CONFIGS if config in holding)]
 
 
 def _file(folder: Path, entry: Entry) -> Entry:

@@ -5,6 +5,7 @@ is the same for root and for an unprivileged user: the user is mapped to root in
 """
 
 import functools
+import itertools
 import json
 import shutil
 import subprocess
@@ -27,6 +28,9 @@ Kind = Literal["ro", "rw", "dev", "tmpfs", "link", "text", "proc", "devices"]
 STATUS_FD = 4
 """Where bubblewrap reports the inner pid and exit code to the shim (`shim/child.py`)."""
 
+FIRST_HELD_FD = 5
+"""Where the shim's child opens what is mounted by descriptor (`shim/child.py`)."""
+
 SYSTEM_ETC = (
     *("alternatives", "ca-certificates", "crypto-policies", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
     *("localtime", "mime.types", "nsswitch.conf", "protocols", "services", "timezone"),
@@ -43,6 +47,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: Kind
     source: str
     target: str
+    root: str = ""
+    """See `Mount.root`."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +66,8 @@ def system(prefix: Path) -> tuple[Entry, ...]:
     entries = [Entry("ro", "/usr", "/usr")]
     entries += [_top(name) for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32") if Path("/", name).exists()]
     entries += [Entry("ro", f"/etc/{name}", f"/etc/{name}") for name in SYSTEM_ETC if Path("/etc", name).exists()]
+    # Debian's Java is links into these.
+    entries += [Entry("ro", str(path), str(path)) for path in sorted(Path("/etc").glob("java-*"))]
     entries += [Entry("proc", "", "/proc"), *_proc_covers()]
     entries += [Entry("devices", "", "/dev"), Entry("tmpfs", "", "/dev/shm")]
     entries += [Entry("ro", path, path) for path in ("/sys/devices/system",) if Path(path).exists()]
@@ -75,14 +83,25 @@ def graphics() -> list[Entry]:
 
 
 def bubblewrap(view: View, command: Iterable[str]) -> list[str]:
-    """The command line of the first rung."""
+    """The command line of its rung."""
     options = ["--unshare-user", "--uid", "0", "--gid", "0", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     options += ["--hostname", view.hostname, "--die-with-parent", "--json-status-fd", str(STATUS_FD)]
     if not view.network:
         options.append("--unshare-net")
+    fds = itertools.count(FIRST_HELD_FD)
     for entry in view.entries:
-        options += _option(entry)
+        options += _held(entry, next(fds)) if entry.root else _option(entry)
     return [_program(), *options, "--chdir", "/", "--", *command]
+
+
+def held(view: View) -> list[list[str]]:
+    """Root and source of what the shim is to open for bubblewrap, in the order of descriptors."""
+    return [[entry.root, entry.source] for entry in view.entries if entry.root]
+
+
+def _held(entry: Entry, fd: int) -> list[str]:
+    """By descriptor: bubblewrap checks that what it mounted is what was opened."""
+    return ["--ro-bind-fd" if entry.kind == "ro" else "--bind-fd", str(fd), entry.target]
 
 
 @functools.cache
@@ -92,7 +111,7 @@ def _program() -> str:
 
 def plain_data(view: View) -> shim.View:
     """The view for the rungs that the shim builds itself."""
-    entries = [[entry.kind, entry.source, entry.target] for entry in view.entries]
+    entries = [[entry.kind, entry.source, entry.target, entry.root] for entry in view.entries]
     return {"entries": entries, "hostname": view.hostname, "network": view.network}
 
 

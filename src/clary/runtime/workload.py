@@ -35,8 +35,31 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     writable: bool = False
     """The user may change the source itself; never for files that share their bytes with the object tree."""
+    root: str = ""
+    """A folder above `source`, when others may change what is below it: from it on, no link is followed."""
     private: bool = False
     """The instance gets its own copy, which it may change. For small folders, such as user code."""
+
+
+class Pipe(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream that the user's process reads from FIFOs `<target>_0`, `<target>_1`, …: one for each pass over it.
+
+    The next FIFO is there when the reader of this one has read all of it, or left.
+    """
+
+    target: str
+    """Below /opt/ml and in none of `Workload.folders`."""
+    source: str
+    """A folder of the machine, made by `pipes.lay_out`."""
+    gzip: bool = False
+    """The files are decompressed on the way."""
+    framed: bool = False
+    """Each file and text becomes a RecordIO record."""
+    seed: int | None = None
+    """Shuffles the records, anew for each pass and alike on all instances."""
+    part: int = 0
+    parts: int = 1
+    """This instance gets every `parts`th record, from the `part`th on, in the order of the pass."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +79,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[str, bytes] = {}
     """Small files by their path inside the sandbox, e.g. `/opt/ml/input/config/resourceconfig.json`."""
     mounts: tuple[Mount, ...] = ()
+    pipes: tuple[Pipe, ...] = ()
     unpacked: Mapping[str, str] = {}
     """Archives, by where they are to be seen unpacked: below /opt/ml and in none of `folders`. One that cannot be
     unpacked leaves nothing there."""
@@ -101,8 +125,9 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
     ended: float | None = None
     exit_code: int | None = None
     """128 + signal when a signal ended it."""
-    cause: Literal["", "stopped", "timeout", "memory", "platform"] = ""
-    """`platform`: the sandbox could not be made and the user's process never ran; `message` says why."""
+    cause: Literal["", "stopped", "timeout", "memory", "data", "platform"] = ""
+    """`platform`: Clary's own part failed, mostly before the user's process ran; `data`: a pipe's data cannot be
+    delivered as asked. `message` says why."""
     max_rss_bytes: int | None = None
     """Of the largest process, once all have ended."""
     cpu_seconds: float | None = None

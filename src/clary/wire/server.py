@@ -30,6 +30,8 @@ from clary.wire.services import SERVICES
 from clary.wire.sigv4 import Identity, Keys
 
 S3 = Callable[[Any, Any, Identity | None, Head], Awaitable[None]]
+Images = Callable[[Any, Head], Awaitable[None]]
+"""Answers a request below /v2/, the registry of container images."""
 Call = tuple[Context, Operation | None, dict[str, Any]]
 
 THREADS = 8
@@ -42,7 +44,10 @@ log = logging.getLogger("clary.wire")
 class Server:
     """`registry` holds what is built, `models` what AWS has; `s3` gets every request of S3, signed or unsigned."""
 
-    def __init__(self, registry: Registry, parts: Parts, models: Models, s3: S3 | None = None) -> None:
+    def __init__(
+        self, registry: Registry, parts: Parts, models: Models, s3: S3 | None = None, images: Images | None = None
+    ) -> None:
+        self._images = images
         self._registry = registry
         self._parts = parts
         self._models = models
@@ -65,6 +70,9 @@ class Server:
             told = sigv4.claim(head)
         except AwsError as error:
             _send(proto, self._refuse(routing.guess(head, None), error, request_id))
+            return
+        if self._images is not None and _is_images(head, told):
+            await self._images(proto, head)
             return
         if self._s3 is not None and _is_s3(head, told):
             await self._pass_to_s3(self._s3, scope, proto, head, told, request_id)
@@ -183,6 +191,12 @@ def _is_s3(head: Head, told: sigv4.Claim | None) -> bool:
     if told is not None:
         return told.service == "s3"
     return sigv2.is_signed(head) or not routing.is_unsigned_api(head)
+
+
+def _is_images(head: Head, told: sigv4.Claim | None) -> bool:
+    """No bucket can be called `v2`, but a bucket of its own host may have a key that begins so."""
+    below = head.path == "/v2" or head.path.startswith("/v2/")
+    return below and told is None and not sigv2.is_signed(head) and not bucket_of(head.header("host"))
 
 
 def _send(proto: Any, reply: Reply) -> None:

@@ -9,6 +9,7 @@ from tests.servers import Clary, wait_until
 
 BUCKET = "journeys"
 GROUP = "/aws/sagemaker/TrainingJobs"
+FILE_SYSTEM = "fs-0123456789abcdef0"
 
 
 class Journey:
@@ -18,6 +19,7 @@ class Journey:
         self.clary = clary
         self.sagemaker, self.s3, self.logs = (clary.client(name) for name in ("sagemaker", "s3", "logs"))
         self.s3.create_bucket(Bucket=BUCKET)
+        self.shared = clary.home.parent / FILE_SYSTEM
 
     def submit(self, name: str, script: str, **files: str) -> dict[str, str]:
         """Upload a source archive; the hyperparameters that name it."""

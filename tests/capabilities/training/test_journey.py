@@ -366,7 +366,6 @@ def test_keys_that_cannot_be_files_fail_the_job_clearly(journey: Journey) -> Non
             {"CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/x", "LocalPath": "/opt/ml/../../etc"}},
             "cannot be a checkpoint folder",
         ),
-        ({"algorithm": {"TrainingInputMode": "Pipe"}, "InputDataConfig": [data("train", "")]}, "Pipe is not available"),
         (
             {"ResourceConfig": {"InstanceType": "ml.m5.gigantic", "InstanceCount": 1, "VolumeSizeInGB": 1}},
             "enum value set",

@@ -54,3 +54,6 @@ def test_failure_files_are_read_only_when_plain(tmp_path: Any) -> None:
     (tmp_path / "failure").unlink()
     (tmp_path / "failure").write_bytes(b"\xff" + b"x" * 5000)
     assert failure.read(tmp_path) == "\ufffd" + "x" * 1023
+    (tmp_path / "failure").unlink()
+    (tmp_path / "failure").mkdir()
+    assert failure.read(tmp_path) == ""

@@ -41,14 +41,26 @@ def format_of(content_type: str | None) -> str:
 
 
 def files(folder: Path) -> list[Path]:
-    """All visible files with content below a channel's folder, sorted."""
-    found = (Path(top) / name for top, _, names in os.walk(folder, followlinks=True) for name in names)
-    return sorted(file for file in found if not file.name.startswith(".") and file.stat().st_size)
+    """All visible files with content below a channel's folder, sorted. Links are followed, but not in circles."""
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    for top, folders, names in os.walk(folder, followlinks=True):
+        place = Path(top).stat()
+        if (place.st_dev, place.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        found += (Path(top) / name for name in names if not name.startswith("."))
+    return sorted(file for file in found if file.is_file() and file.stat().st_size)
 
 
 def matrix(folder: Path, form: str, weighted: bool = False) -> "xgboost.DMatrix | None":
     """The channel's data, label first; `None` when it holds no file. Raises `UserError` for unreadable content."""
-    paths = files(folder)
+    return matrix_of(files(folder), form, weighted)
+
+
+def matrix_of(paths: list[Path], form: str, weighted: bool = False) -> "xgboost.DMatrix | None":
+    """As `matrix`, of some files."""
     if not paths:
         return None
     try:

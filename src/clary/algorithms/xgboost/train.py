@@ -13,7 +13,7 @@ import numpy as np
 import xgboost
 
 from clary.algorithms.spec import UserError
-from clary.algorithms.xgboost import cluster, cross_validation, data, metrics
+from clary.algorithms.xgboost import cluster, cross_validation, data, metrics, piped
 from clary.algorithms.xgboost.checkpoints import Rounds, latest, save
 from clary.algorithms.xgboost.spec import SPEC
 
@@ -88,9 +88,14 @@ def read(base: Path, values: Mapping[str, Any], channels: Mapping[str, Any], hos
         if name not in channels:
             return None
         form = data.format_of(channels[name].get("ContentType") or channels["train"].get("ContentType"))
-        found = data.matrix(base / "input/data" / name, form, bool(values.get("csv_weights")))
+        folder, weighted = base / "input/data" / name, bool(values.get("csv_weights"))
+        if channels[name].get("TrainingInputMode") == "Pipe":
+            with piped.files(folder, form) as paths:
+                found = data.matrix_of(paths, form, weighted)
+        else:
+            found = data.matrix(folder, form, weighted)
         if found is None and hosts == 1:
-            raise UserError(f"No data in {name} channel path {base / 'input/data' / name}")
+            raise UserError(f"No data in {name} channel path {folder}")
         return found
 
     matrices = {name: _even(channel(name)) if name in channels else None for name in ("train", "validation")}

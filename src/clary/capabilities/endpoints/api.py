@@ -6,7 +6,7 @@ import msgspec
 
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
-from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG, model_kind
+from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG, HOLDING, model_kind
 from clary.resources.edit import Edit, edit
 from clary.resources.refusals import refused
 from clary.resources.verbs import create, find
@@ -59,7 +59,7 @@ def update_endpoint(ctx: Context, request: Request) -> Request:
         generation = fleets.generation + 1
         upcoming = msgspec.structs.replace(_retained(wanted, serving, request), generation=generation)
         changed = msgspec.structs.replace(fleets, next=upcoming, generation=generation, failure="")
-        change.record.state.update(fleet.dump(changed))
+        _change(ctx, change, changed)
     return {"EndpointArn": record.arn}
 
 
@@ -75,8 +75,15 @@ def update_weights_and_capacities(ctx: Context, request: Request) -> Request:
             raise ValidationException(f'Could not find variant "{name}" of endpoint "{record.arn}".')
         variants = tuple(_resized(variant, desired.get(variant.name, {})) for variant in serving.variants)
         resized = msgspec.structs.replace(fleets, serving=msgspec.structs.replace(serving, variants=variants))
-        change.record.state.update(fleet.dump(msgspec.structs.replace(resized, failure="")))
+        _change(ctx, change, msgspec.structs.replace(resized, failure=""))
     return {"EndpointArn": record.arn}
+
+
+def _change(ctx: Context, change: Edit, fleets: Fleets) -> None:
+    """Raises ResourceLimitExceeded for more instances than the quota has left."""
+    before = HOLDING.held(change.record)
+    change.record.state.update(fleet.dump(fleets))
+    HOLDING.grown(ctx, change.record, before)
 
 
 def _begin_update(change: Edit) -> Fleets:

@@ -1,12 +1,15 @@
 """EndpointConfig and Endpoint as data: their checks at creation, and the members of Describe that are computed."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Fleets
+from clary.capabilities.instances.quota import Held, Holding
 from clary.companions.iam.roles import check_pass_role
 from clary.resources.kinds import Kind, Kinds, View
 from clary.resources.machine import Machine
+from clary.resources.records import Record
 from clary.resources.verbs import find
 from clary.wire.context import Context
 from clary.wire.errors import NotBuilt, ValidationException
@@ -125,6 +128,17 @@ def _fleets(view: View) -> Fleets:
     return fleet.load(view.record.state)
 
 
+def held(record: Record) -> Iterator[Held]:
+    """The instances of all variants: during an update those of both fleets."""
+    fleets = fleet.load(record.state)
+    for each in (fleets.serving, fleets.next):
+        for variant in each.variants if each else ():
+            yield "hosting", variant.production["InstanceType"], variant.count
+
+
+HOLDING = Holding(("Creating", "Updating", "InService"), held)
+
+
 ENDPOINT_CONFIG = Kind(
     noun="EndpointConfig",
     arn="endpoint-config/{EndpointConfigName}",
@@ -147,6 +161,7 @@ ENDPOINT = Kind(
         },
     ),
     verbs="describe list delete",
+    guard=HOLDING,
     moves={"delete": "Deleting"},
     computed={
         "ProductionVariants": production_variants,

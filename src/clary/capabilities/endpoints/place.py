@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from clary.capabilities import images
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.keep import Artefacts, keep
@@ -16,7 +17,6 @@ from clary.objects import Objects, parse_uri
 from clary.resources.records import Record
 from clary.resources.wake import Wake
 from clary.runtime import limits
-from clary.runtime.images import environment_of
 from clary.runtime.workload import Limits
 from clary.settings import Settings
 from clary.wire.context import Parts
@@ -41,7 +41,8 @@ def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Plac
         log=str(log_file(record, variant, workload, parts)),
         endpoint=settings.url,
         limits=_limits(variant, settings),
-        framework=environment_of(container["Image"]),
+        image=images.canonical(container["Image"], settings.url, record.account, record.region),
+        framework=images.framework(container["Image"]),
         credentials=_credentials(record, variant, parts),
         artefacts=artefacts,
     )

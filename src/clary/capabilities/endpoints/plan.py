@@ -27,22 +27,25 @@ class Placed:
     log: str
     endpoint: str
     limits: Limits
+    image: str
     framework: str
+    """The managed runtime that serves; empty where the image itself does, as a container."""
     credentials: Mapping[str, str]
     artefacts: Artefacts
 
 
 def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
     container = fleet.container(variant.model)
+    unpacked = {} if placed.framework or not placed.artefacts.archive else {MODEL: str(placed.artefacts.archive)}
     return Workload(
         id=workload_id,
         key=placed.key,
         wake=placed.wake,
-        image=container["Image"],
+        image=placed.image,
         purpose="serve",
         environment=_environment(container, placed),
-        folders=() if placed.artefacts.files else (MODEL,),
-        instances=(Instance(host=HOST, log=placed.log, mounts=_mounts(placed)),),
+        folders=() if placed.artefacts.files or unpacked else (MODEL,),
+        instances=(Instance(host=HOST, log=placed.log, mounts=_mounts(placed), unpacked=unpacked),),
         limits=placed.limits,
         isolated=bool(variant.model.get("EnableNetworkIsolation")),
         endpoint=placed.endpoint,
@@ -50,6 +53,8 @@ def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
 
 
 def _environment(container: dict[str, Any], placed: Placed) -> dict[str, str]:
+    if not placed.framework:
+        return {**placed.credentials, **container.get("Environment", {})}
     ours = {"CLARY_FRAMEWORK": placed.framework}
     if placed.limits.cpus:
         ours["CLARY_CPUS"] = str(max(1, int(placed.limits.cpus)))
@@ -64,6 +69,8 @@ def _environment(container: dict[str, Any], placed: Placed) -> dict[str, str]:
 
 def _mounts(placed: Placed) -> tuple[Mount, ...]:
     mounts = [Mount(source=str(file), target=f"{MODEL}/{name}") for name, file in placed.artefacts.files]
+    if not placed.framework:
+        return tuple(mounts)
     for source, target in ((placed.artefacts.archive, MODEL_ARCHIVE), (placed.artefacts.code, CODE_ARCHIVE)):
         if source:
             mounts.append(Mount(source=str(source), target=target))

@@ -1,6 +1,7 @@
 """What an `ml.*` instance type offers, and what of it this machine gives to a job."""
 
-from clary.capabilities.instances.fitting import Fit, Machine, NoCapacity, fit
+from clary.capabilities.instances.fitting import Fit, Machine, NoCapacity, fit, short_of
+from clary.capabilities.instances.here import fleet
 from clary.capabilities.instances.table import Figures, figures
 
-__all__ = ["Figures", "Fit", "Machine", "NoCapacity", "figures", "fit"]
+__all__ = ["Figures", "Fit", "Machine", "NoCapacity", "figures", "fit", "fleet", "short_of"]

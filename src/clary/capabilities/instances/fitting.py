@@ -39,24 +39,30 @@ def fit(instance_type: str, machine: Machine, gpu_types_on_cpu: bool = False) ->
             f"{_count(wanted.gpus) if wanted.gpus else 'other accelerators'}. (The setting gpu_types_on_cpu runs "
             "such jobs on the CPU.)"
         )
+    short = short_of(instance_type, machine)
+    return Fit(
+        Limits(
+            cpus=min(wanted.cpus, machine.cpus) if wanted.cpus else None,
+            memory_bytes=min(wanted.memory_bytes, machine.memory_bytes) if wanted.memory_bytes else None,
+            gpus=min(wanted.gpus, machine.gpus),
+            processes=machine.processes,
+        ),
+        f"{instance_type} runs with {short}, all that this machine has" if short else "",
+    )
+
+
+def short_of(instance_type: str, machine: Machine) -> str:
+    """What the machine has less than the type: "2 of 16 vCPU, 8 of 64 GiB memory". Empty when nothing is missing."""
+    wanted = figures(instance_type)
     gpus = min(wanted.gpus, machine.gpus)
-    short = [
+    parts = [
         f"{machine.cpus} of {wanted.cpus} vCPU" if wanted.cpus and wanted.cpus > machine.cpus else "",
         f"{machine.memory_bytes / GIB:.0f} of {wanted.memory_bytes / GIB:.0f} GiB memory"
         if wanted.memory_bytes and wanted.memory_bytes > machine.memory_bytes
         else "",
         f"{gpus} of {_count(wanted.gpus)}" if wanted.gpus > gpus else "",
     ]
-    parts = [part for part in short if part]
-    return Fit(
-        Limits(
-            cpus=min(wanted.cpus, machine.cpus) if wanted.cpus else None,
-            memory_bytes=min(wanted.memory_bytes, machine.memory_bytes) if wanted.memory_bytes else None,
-            gpus=gpus,
-            processes=machine.processes,
-        ),
-        f"{instance_type} runs with {', '.join(parts)}, all that this machine has" if parts else "",
-    )
+    return ", ".join(part for part in parts if part)
 
 
 def _has(machine: Machine, gpus: int) -> bool:

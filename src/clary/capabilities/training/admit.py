@@ -3,33 +3,39 @@
 The wire has checked shapes, patterns and enums already; the name is checked by the insert.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from clary.capabilities.training.channels import Channel, channels
+from clary.capabilities import images
+from clary.capabilities.training import inputs
+from clary.capabilities.training.inputs import HasBucket
 from clary.companions.iam.roles import check_pass_role
 from clary.objects import Objects, parse_uri
-from clary.runtime.images import UnknownImage, environment_of
+from clary.runtime.images import UnknownImage
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
 
 Request = dict[str, Any]
-HasBucket = Callable[[str], bool]
 DEFAULT_RUN_SECONDS = 86400
+
+
+def ahead(ctx: Context, request: Request) -> Callable[[], None] | None:
+    """The check of an image that the machine's engine knows, if any."""
+    return images.asking(_check_image, ctx, request.get("AlgorithmSpecification", {}).get("TrainingImage"))
 
 
 def admit(ctx: Context, request: Request) -> Request:
     """The request with its defaults. Raises `ValidationException` or `AccessDenied`."""
     spec = _defaults(request)
     check_pass_role(ctx, _given(spec, "RoleArn"))
-    _check_image(spec["AlgorithmSpecification"])
+    _check_algorithm(spec["AlgorithmSpecification"])
     _check_instances(_given(spec, "ResourceConfig"))
     _check_stopping(spec)
     # Most jobs name one bucket several times.
     has_bucket = cache(partial(ctx.need(Objects).bucket_exists, ctx.account))
-    _check_channels(ctx, spec, has_bucket)
+    inputs.check(ctx, spec, has_bucket)
     _check_bucket(_given(spec, "OutputDataConfig").get("S3OutputPath", ""), "output", has_bucket)
     _check_checkpoints(spec.get("CheckpointConfig"), has_bucket)
     return spec
@@ -68,13 +74,15 @@ def _source(entry: Request) -> Request:
     return {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **source["S3DataSource"]}}
 
 
-def _check_image(algorithm: Request) -> None:
-    image = algorithm.get("TrainingImage")
-    if image is None:
+def _check_algorithm(algorithm: Request) -> None:
+    if algorithm.get("TrainingImage") is None:
         name = algorithm.get("AlgorithmName", "")
         raise ValidationException(f"Could not find algorithm {name}. A TrainingImage is needed in this version.")
+
+
+def _check_image(ctx: Context, image: str) -> None:
     try:
-        environment_of(image)
+        images.check(ctx, image)
     except UnknownImage as error:
         raise ValidationException(f"Cannot find repository of training image {image}. {error}") from error
 
@@ -86,6 +94,11 @@ def _check_instances(config: Request) -> None:
         raise ValidationException("InstanceGroups cannot be given together with InstanceType and InstanceCount.")
     if not groups and not ("InstanceType" in config and "InstanceCount" in config):
         raise ValidationException("ResourceConfig needs InstanceType and InstanceCount, or InstanceGroups.")
+    names = [group["InstanceGroupName"] for group in groups or ()]
+    if len(set(names)) < len(names):
+        raise ValidationException("The names of InstanceGroups must be unique.")
+    if any(each["InstanceCount"] < 1 for each in groups or [config]):
+        raise ValidationException("InstanceCount must be at least 1.")
 
 
 def _check_stopping(spec: Request) -> None:
@@ -97,41 +110,6 @@ def _check_stopping(spec: Request) -> None:
         )
     if not spec["EnableManagedSpotTraining"] and wait is not None:
         raise ValidationException("MaxWaitTimeInSeconds is only supported with EnableManagedSpotTraining.")
-
-
-def _check_channels(ctx: Context, spec: Request, has_bucket: HasBucket) -> None:
-    found = channels(spec)
-    names = [channel.name for channel in found]
-    for name in names:
-        if name in (".", ".."):
-            raise ValidationException(f"{name} is not a channel name.")
-        if names.count(name) > 1:
-            raise ValidationException(f"Channel names must be unique, and {name} is given twice.")
-    for channel in found:
-        if channel.mode == "Pipe":
-            raise ValidationException(
-                f"Channel {channel.name}: InputMode Pipe is not available in this version; use File."
-            )
-        if channel.kind not in ("S3Prefix", "ManifestFile"):
-            raise ValidationException(f"Channel {channel.name}: {channel.kind} is not available in this version.")
-        _check_data(ctx, channel, spec, has_bucket)
-
-
-def _check_data(ctx: Context, channel: Channel, spec: Mapping[str, Any], has_bucket: HasBucket) -> None:
-    bucket, key = _uri(channel.uri)
-    if not has_bucket(bucket):
-        raise _no_objects(ctx, channel.uri, bucket, spec, "The specified bucket does not exist")
-    if not ctx.need(Objects).has_prefix(bucket, key):
-        raise _no_objects(ctx, channel.uri, bucket, spec, "")
-
-
-def _no_objects(ctx: Context, uri: str, bucket: str, spec: Mapping[str, Any], cause: str) -> ValidationException:
-    return ValidationException(
-        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists '
-        f"in the selected region ({ctx.region}), that objects exist under that S3 prefix, and that the role "
-        f'"{spec["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
-        + (f" Error message from S3: {cause}" if cause else "")
-    )
 
 
 def _check_checkpoints(config: Request | None, has_bucket: HasBucket) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 WRITABLE = frozenset({"code", "sm_drivers"})
 """Channels in which the SDK's drivers change modes and unpack archives: each host gets a copy."""
 LARGEST_NAME = 255
+PREFIX, MANIFEST, AUGMENTED, FILE_SYSTEM = "S3Prefix", "ManifestFile", "AugmentedManifestFile", "FileSystemDataSource"
+"""Kinds of channels that are built."""
 
 
 class BadData(Exception):
@@ -16,8 +18,20 @@ class BadData(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class FileSystem:
+    """A directory of a file system that exists apart from S3. `path` begins at its root."""
+
+    id: str
+    path: str
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
-    """One of `InputDataConfig`. `kind` is the S3DataType, or the name of another kind of source."""
+    """One of `InputDataConfig`. `kind` is the S3DataType, or the name of another kind of source.
+
+    `seed` is that of ShuffleConfig; `attributes` are those of an augmented manifest to deliver, in their order.
+    """
 
     name: str
     kind: str
@@ -27,6 +41,10 @@ class Channel:
     groups: tuple[str, ...]
     content_type: str
     wrapper: str
+    gzip: bool
+    seed: int | None
+    attributes: tuple[str, ...]
+    file_system: FileSystem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,7 @@ def channels(spec: Mapping[str, Any]) -> list[Channel]:
 
 def _channel(entry: Mapping[str, Any], usual_mode: str) -> Channel:
     source = entry["DataSource"].get("S3DataSource")
+    files = entry["DataSource"].get(FILE_SYSTEM)
     other = next(iter(entry["DataSource"]), "no DataSource")
     return Channel(
         name=entry["ChannelName"],
@@ -56,7 +75,20 @@ def _channel(entry: Mapping[str, Any], usual_mode: str) -> Channel:
         groups=tuple(source.get("InstanceGroupNames", ())) if source else (),
         content_type=entry.get("ContentType", ""),
         wrapper=entry.get("RecordWrapperType", "None"),
+        gzip=entry.get("CompressionType") == "Gzip",
+        seed=entry["ShuffleConfig"]["Seed"] if "ShuffleConfig" in entry else None,
+        attributes=tuple(source.get("AttributeNames", ())) if source else (),
+        file_system=_file_system(files) if files else None,
     )
+
+
+def _file_system(source: Mapping[str, Any]) -> FileSystem:
+    return FileSystem(source["FileSystemId"], source["DirectoryPath"], source["FileSystemAccessMode"] == "rw")
+
+
+def is_in_folder(key: str, prefix: str) -> bool:
+    """Whether FastFile's view of a prefix has the key: for it, prefixes end where folder names do."""
+    return not prefix or prefix.endswith("/") or key == prefix or key.startswith(f"{prefix}/")
 
 
 def relative(key: str, prefix: str) -> str:
@@ -84,7 +116,9 @@ def manifest(content: bytes, uri: str) -> tuple[str, list[str]]:
         rest = found[1:]
         if not isinstance(prefix, str) or not all(isinstance(entry, str) for entry in rest):
             raise TypeError
-    except (ValueError, LookupError, TypeError):
+        for entry in (prefix, *rest):
+            entry.encode()
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise BadData(
             f"Data download failed: the manifest {uri} is not a JSON list of a prefix object and key suffixes"
         ) from None

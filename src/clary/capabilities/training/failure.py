@@ -1,10 +1,10 @@
 """`FailureReason`: whose fault it was and what they said, in AWS's forms."""
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from clary.runtime.archive import open_file
 from clary.runtime.workload import InstanceState
 
 LONGEST = 1024
@@ -36,6 +36,8 @@ def reason(state: InstanceState, text: str, built_in: bool) -> str:
         return cut(f"{INTERNAL} {state.host}: {state.message} User code is not started a second time.")
     if state.cause == "platform":
         return cut(f"{INTERNAL} {state.host}: {state.message}")
+    if state.cause == "data":
+        return cut(f"ClientError: {state.message}")
     if state.cause == "memory":
         return cut(f"{OUT_OF_MEMORY}, exit code: {state.exit_code}")
     whose = "ClientError" if built_in and state.exit_code == USER_ERROR else "AlgorithmError"
@@ -50,10 +52,7 @@ def cut(text: str) -> str:
 def read(folder: Path) -> str:
     """The start of a failure file that user code may have made anything of: only a plain file is read."""
     try:
-        fd = os.open(folder / "failure", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(open_file(folder, folder / "failure"), "rb") as file:
+            return file.read(4 * LONGEST).decode("utf-8", "replace")[:LONGEST]
     except OSError:
         return ""
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return ""
-        return file.read(4 * LONGEST).decode("utf-8", "replace")[:LONGEST]

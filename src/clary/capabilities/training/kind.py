@@ -1,9 +1,11 @@
 """The training job as a resource: its machine, and what Describe shows beyond the request."""
 
+from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
-from clary.capabilities.training.admit import admit
+from clary.capabilities.instances.quota import Held, Holding
+from clary.capabilities.training.admit import admit, ahead
 from clary.capabilities.training.places import model_artifacts
 from clary.resources.kinds import Kind, View
 from clary.resources.machine import Machine
@@ -39,6 +41,14 @@ def training_seconds(record: Record) -> int | None:
     """Whole seconds between start and end, at least one: the SDK divides by it."""
     start, end = record.state.get("TrainingStartTime"), record.state.get("TrainingEndTime")
     return None if start is None or end is None else max(1, ceil(end - start))
+
+
+def held(record: Record) -> Iterator[Held]:
+    """Its instances, of each group."""
+    config = record.spec["ResourceConfig"]
+    usage = "spot" if record.spec.get("EnableManagedSpotTraining") else "training"
+    for group in config.get("InstanceGroups") or [config]:
+        yield usage, group["InstanceType"], group["InstanceCount"]
 
 
 def _output(view: View) -> dict[str, Any]:
@@ -79,7 +89,9 @@ TRAINING_JOB = Kind(
         "WarmPoolStatusEquals": lambda record, value: False,
         "TrainingPlanArnEquals": lambda record, value: False,
     },
+    ahead=ahead,
     admit=admit,
+    guard=Holding(("InProgress", "Stopping"), held),
     missing=("ValidationException", "Requested resource not found."),
     exists=(
         "ResourceInUse",

@@ -45,6 +45,10 @@ class Staging:
         """A channel's files: one folder for all hosts, or a host's own."""
         return self.folder / "channels" / (host or "all") / name
 
+    def pipe(self, name: str) -> Path:
+        """What a Pipe channel streams (`runtime/pipes.py`), to all hosts."""
+        return self.folder / "pipes" / name
+
     def manifest(self, name: str) -> Path:
         return self.folder / "manifests" / name
 

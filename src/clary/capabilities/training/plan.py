@@ -9,6 +9,7 @@ from typing import Any
 
 from clary.algorithms import BY_REPOSITORY
 from clary.algorithms.spec import Algorithm
+from clary.capabilities import images
 from clary.capabilities.training import places
 from clary.capabilities.training.channels import WRITABLE, Channel, channels
 from clary.capabilities.training.config import config_files
@@ -17,7 +18,7 @@ from clary.resources.records import Record
 from clary.runtime.images import UnknownImage, recognise
 from clary.runtime.toolkit.job import decode
 from clary.runtime.toolkit.source import STAGED
-from clary.runtime.workload import Instance, Limits, Metric, Mount, Workload
+from clary.runtime.workload import Instance, Limits, Metric, Mount, Pipe, Workload
 
 GRACE_SECONDS = 120.0
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -37,6 +38,8 @@ class Site:
     """Name of the network interface that the instances see."""
     plugin: Path | None = None
     """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
+    directories: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By channel: the root of a file system, and the directory in it."""
 
 
 def plan(record: Record, site: Site) -> Workload:
@@ -47,7 +50,7 @@ def plan(record: Record, site: Site) -> Workload:
         id=record.id,
         key=record.id,
         wake=site.wake,
-        image=definition["TrainingImage"],
+        image=image(record, site.endpoint),
         purpose="train",
         entrypoint=tuple(definition.get("ContainerEntrypoint", ())),
         arguments=tuple(definition.get("ContainerArguments", ())),
@@ -62,13 +65,19 @@ def plan(record: Record, site: Site) -> Workload:
     )
 
 
+def image(record: Record, endpoint: str) -> str:
+    """The job's image, by the name that the runtime knows it by."""
+    named = record.spec["AlgorithmSpecification"]["TrainingImage"]
+    return images.canonical(named, endpoint, record.account, record.region)
+
+
 def built_in(record: Record) -> Algorithm | None:
     """The algorithm behind the job's image, if it is one."""
     try:
-        image = recognise(record.spec["AlgorithmSpecification"]["TrainingImage"])
+        found = recognise(record.spec["AlgorithmSpecification"]["TrainingImage"])
     except UnknownImage:
         return None
-    return BY_REPOSITORY.get(image.repository)
+    return BY_REPOSITORY.get(found.repository)
 
 
 def log_stream(record: Record, host: str) -> str:
@@ -148,7 +157,7 @@ def _metrics(definition: Mapping[str, Any], algorithm: Algorithm | None) -> tupl
 def _instance(record: Record, site: Site, host: Host) -> Instance:
     staging = places.Staging(site.jobs, record.id)
     delivered = [channel for channel in channels(record.spec) if host.gets(channel.groups)]
-    mounts = [mount for channel in delivered for mount in _channel_mounts(staging, channel, host)]
+    mounts = [mount for channel in delivered for mount in _channel_mounts(staging, channel, host, site)]
     if submitted(record):
         mounts.append(Mount(source=str(staging.source), target=places.SOURCE))
     if site.plugin is not None and not record.spec.get("EnableNetworkIsolation", False):
@@ -161,14 +170,33 @@ def _instance(record: Record, site: Site, host: Host) -> Instance:
             for name, content in config_files(record, host, site.card).items()
         },
         mounts=tuple(mounts),
+        pipes=tuple(_pipe(record, staging, channel, host) for channel in delivered if channel.mode == "Pipe"),
         unpacked={places.CODE: str(staging.source)} if submitted(record) else {},
     )
 
 
-def _channel_mounts(staging: places.Staging, channel: Channel, host: Host) -> list[Mount]:
+def _channel_mounts(staging: places.Staging, channel: Channel, host: Host, site: Site) -> list[Mount]:
     target = f"{places.INPUT_DATA}/{channel.name}"
-    source = staging.channel(channel.name, host.name if channel.sharded else None)
+    if channel.file_system is not None:
+        root, source = site.directories[channel.name]
+        return [Mount(source=source, target=target, writable=channel.file_system.writable, root=root)]
+    if channel.mode == "Pipe":
+        return [Mount(source=str(staging.manifest(channel.name)), target=f"{target}-manifest")]
+    files = staging.channel(channel.name, host.name if channel.sharded else None)
     return [
-        Mount(source=str(source), target=target, private=channel.name in WRITABLE),
+        Mount(source=str(files), target=target, private=channel.name in WRITABLE),
         Mount(source=str(staging.manifest(channel.name)), target=f"{target}-manifest"),
     ]
+
+
+def _pipe(record: Record, staging: places.Staging, channel: Channel, host: Host) -> Pipe:
+    takers = [other.name for other in hosts(record.spec["ResourceConfig"]) if other.gets(channel.groups)]
+    return Pipe(
+        target=f"{places.INPUT_DATA}/{channel.name}",
+        source=str(staging.pipe(channel.name)),
+        gzip=channel.gzip,
+        framed=channel.wrapper == "RecordIO",
+        seed=channel.seed,
+        part=takers.index(host.name) if channel.sharded else 0,
+        parts=len(takers) if channel.sharded else 1,
+    )

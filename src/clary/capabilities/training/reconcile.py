@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
-from clary.capabilities.training import checkpoints, failure, metrics, outputs, places, staging
-from clary.capabilities.training.channels import BadData
+from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
+from clary.capabilities.training import checkpoints, failure, file_systems, metrics, outputs, places, staging
+from clary.capabilities.training.channels import BadData, channels
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
-from clary.capabilities.training.line import Line, Need
-from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, log_stream, plan
+from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, image, log_stream, plan
 from clary.capabilities.training.uploads import Uploads
 from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.iam import KeyRing
@@ -23,7 +23,7 @@ from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.runtime import limits, network
-from clary.runtime.backend import Backend, NoRoom
+from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
 from clary.runtime.workload import Limits
@@ -34,34 +34,32 @@ CLIENT_PLUGIN = Path(__file__).parents[2] / "client_plugin"
 CREDENTIALS_OUTLIVE_RUN = 86400.0
 """Seconds that a job's credentials last longer than it may run: it may wait for room before."""
 ASK_AGAIN_SECONDS = 0.5
-ROOM_SECONDS = 2.0
-LONGEST_IN_LINE_SECONDS = 60.0
 
 
 class TrainingReconciler:
-    """One per controller; all it keeps is which uploads are in hand, and who waits for room."""
+    """One per controller; all it keeps is which uploads are in hand."""
 
     kind = TRAINING_JOB
 
     def __init__(self) -> None:
         self._uploads = Uploads()
-        self._line = Line()
 
     def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts, self._uploads, self._line)
+        work = Work(record, parts, self._uploads)
         chosen = decide(record, work.seen)
-        if chosen is not Step.LAUNCH and self._line.leave(record):
-            work.call_next()
+        if chosen is not Step.LAUNCH:
+            work.leave_line()
         return work.act(chosen) if isinstance(chosen, Step) else chosen
 
 
 class Work:
     """One look at one record and what follows from it."""
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads, line: Line) -> None:
-        self.record, self.parts, self.uploads, self.line = record, parts, uploads, line
+    def __init__(self, record: Record, parts: Parts, uploads: Uploads) -> None:
+        self.record, self.parts, self.uploads = record, parts, uploads
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
+        self.line = parts.need(Line)
         self.jobs = self.settings.home / "jobs"
         self.seen = self._look()
 
@@ -99,8 +97,7 @@ class Work:
         """Until the environment is there; then the job moves on with what is to be said of its instances."""
         try:
             fitted = self._fit()
-            image = self.record.spec["AlgorithmSpecification"]["TrainingImage"]
-            progress = self.backend.prepare(image, fitted.limits.gpus)
+            progress = self.backend.prepare(image(self.record, self.settings.url), fitted.limits.gpus)
         except NoCapacity as error:
             return self._failed(str(error))
         except (BuildFailed, UnknownImage) as error:
@@ -118,14 +115,17 @@ class Work:
         try:
             fitted = self._fit()
             need = (len(hosts(self.record.spec["ResourceConfig"])), fitted.limits.gpus)
-            if before := self.line.before(self.record, need):
-                return self._in_line(need, "Waiting for room: other jobs wait for it since before", before)
+            if self.line.before(self.record, need):
+                return self._in_line(need, "Waiting for room: other jobs wait for it since before")
             with self.backend.room(self.record.id, *need) as left:
                 staging.stage(self.record, self.jobs, self.parts.need(Objects))
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
         except (BadData, NoCapacity) as error:
             text = str(error)
             return self._failed(text if text.startswith("CapacityError") else f"ClientError: {text}")
+        except Away as error:
+            self.leave_line()
+            return self._pending(f"Waiting: {error}", ROOM_SECONDS)
         except NoRoom as error:
             return self._in_line(need, f"Waiting for room: {error}")
         if self.line.leave(self.record) and left:
@@ -133,17 +133,23 @@ class Work:
         # The shims wake us when user code runs.
         return Wait(WATCH_SECONDS)
 
-    def _in_line(self, need: Need, message: str, before: int = 0) -> Outcome:
+    def _in_line(self, need: Need, message: str) -> Outcome:
         self.line.join(self.record, need)
+        return self._pending(message, self.line.patience(self.record, need))
+
+    def _pending(self, message: str, seconds: float) -> Outcome:
         if secondary_status(self.record) != "Pending":
             return replace(moved("InProgress", "Pending", message), brief=True)
-        # Whoever makes room calls the next one; the first also looks by itself, for other things than jobs end too.
-        return Wait(min(ROOM_SECONDS * (1 + before), LONGEST_IN_LINE_SECONDS))
+        return Wait(seconds)
+
+    def leave_line(self) -> None:
+        """It waits for room no longer."""
+        if self.line.leave(self.record):
+            self.call_next()
 
     def call_next(self) -> None:
         """Have those looked at whose turn it is."""
-        if heads := self.line.heads():
-            self.parts.need(Wake).poke(*heads)
+        self.line.call(self.parts.need(Wake))
 
     def measure(self) -> Outcome:
         return Become(
@@ -202,6 +208,7 @@ class Work:
             logs={host.name: str(self._log(host.name)) for host in everyone},
             credentials={} if isolated else self._credentials(),
             plugin=CLIENT_PLUGIN if CLIENT_PLUGIN.is_dir() else None,
+            directories=file_systems.located(channels(self.record.spec), self.settings.file_systems or {}),
         )
 
     def _log(self, host: str) -> Path:

@@ -1,16 +1,33 @@
 """Laying a job's input out on this machine before its instances start: hard links into the object tree, no copies."""
 
+import functools
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from clary.capabilities.training.channels import BadData, Channel, Item, channels, checked, manifest, relative, shard
+from clary.capabilities.training import augmented
+from clary.capabilities.training.channels import (
+    AUGMENTED,
+    FILE_SYSTEM,
+    BadData,
+    Channel,
+    Item,
+    channels,
+    checked,
+    is_in_folder,
+    manifest,
+    relative,
+    shard,
+)
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.places import Staging
 from clary.capabilities.training.plan import submitted
 from clary.objects import Objects, parse_uri
+from clary.objects.errors import S3Error
 from clary.resources.records import Record
+from clary.runtime import pipes
+from clary.runtime.shim.streams import order
 
 LARGEST_MANIFEST = 256 * 1024 * 1024
 
@@ -37,14 +54,52 @@ def is_brief(record: Record) -> bool:
 
 
 def _stage_channel(record: Record, channel: Channel, staging: Staging, objects: Objects) -> None:
+    if channel.kind == FILE_SYSTEM:
+        return
+    if channel.mode == "Pipe":
+        _stage_pipe(record, channel, staging, objects)
+        return
     prefix, items = _items(record, channel, objects)
-    _write_manifest(staging.manifest(channel.name), prefix, items)
+    items = [items[number] for number in order(len(items), channel.seed, 0)]
+    _write_manifest(staging.manifest(channel.name), prefix, (item.uri for item in items))
     if not channel.sharded:
         _link_all(staging.channel(channel.name, None), items)
         return
     takers = [host for host in hosts(record.spec["ResourceConfig"]) if host.gets(channel.groups)]
     for number, host in enumerate(takers):
-        _link_all(staging.channel(channel.name, host.name), shard(items, number, len(takers)))
+        mine = shard(items, number, len(takers)) if channel.seed is None else items[number :: len(takers)]
+        _link_all(staging.channel(channel.name, host.name), mine)
+
+
+def _stage_pipe(record: Record, channel: Channel, staging: Staging, objects: Objects) -> None:
+    """All records for all hosts: which of them a host gets may differ from pass to pass."""
+    if channel.kind == AUGMENTED:
+        prefix, found = channel.uri, _augmented(record, channel, objects)
+    else:
+        prefix, items = _items(record, channel, objects)
+        found = ([pipes.File(item.source, item.uri)] for item in items if item.path and not item.path.endswith("/"))
+    names = pipes.lay_out(staging.pipe(channel.name), found)
+    _write_manifest(staging.manifest(channel.name), prefix, names)
+
+
+def _augmented(record: Record, channel: Channel, objects: Objects) -> Iterator[list[pipes.Piece]]:
+    bucket, key = _own(record, channel.uri, objects)
+    info = objects.find(bucket, key)
+    if info is None:
+        raise BadData(f"Data download failed: the augmented manifest {channel.uri} does not exist")
+    own = functools.cache(lambda bucket: objects.bucket_exists(record.account, bucket))
+
+    def find(uri: str) -> pipes.File:
+        try:
+            bucket, key = parse_uri(uri)
+            info = objects.find(bucket, key) if own(bucket) else None
+        except (ValueError, S3Error):
+            info = None
+        if info is None:
+            raise BadData(f"Data download failed: {uri!r} of the augmented manifest {channel.uri} does not exist")
+        return pipes.File(info.path, uri)
+
+    return augmented.records(augmented.lines(info.path, channel.uri), channel, find)
 
 
 def _items(record: Record, channel: Channel, objects: Objects) -> tuple[str, list[Item]]:
@@ -53,6 +108,9 @@ def _items(record: Record, channel: Channel, objects: Objects) -> tuple[str, lis
     if channel.kind == "ManifestFile":
         prefix, suffixes = _manifest(record, channel.uri, objects)
         found = _named(record, prefix, suffixes, objects)
+    if channel.mode == "FastFile":
+        _, start = _own(record, channel.uri, objects)
+        found = (item for item in found if is_in_folder(parse_uri(item.uri)[1], start))
     items = list(found)
     if not items:
         raise BadData(f"No data found. Please check that there is at least one object under {channel.uri}")
@@ -76,7 +134,11 @@ def _manifest(record: Record, uri: str, objects: Objects) -> tuple[str, list[str
 def _named(record: Record, prefix: str, suffixes: Iterable[str], objects: Objects) -> Iterator[Item]:
     bucket, start = _own(record, prefix, objects)
     for suffix in suffixes:
-        info = objects.find(bucket, start + suffix)
+        try:
+            info = objects.find(bucket, start + suffix)
+        except S3Error:
+            # No key can be so long.
+            info = None
         if info is None:
             raise BadData(f"Data download failed: {prefix}{suffix} of the manifest does not exist")
         yield Item(suffix, info.path, f"{prefix}{suffix}")
@@ -94,22 +156,25 @@ def _own(record: Record, uri: str, objects: Objects) -> tuple[str, str]:
 
 
 def _link_all(folder: Path, items: Iterable[Item]) -> None:
+    # Plain text and a memory of folders: for many small files, paths cost more than links.
+    base, made = str(folder), set[str]()
     folder.mkdir(parents=True, exist_ok=True)
     for item in items:
         if not item.path:
             continue
-        target = folder / checked(item.path)
+        path = checked(item.path)
+        above = path if item.path.endswith("/") else path.rpartition("/")[0]
         try:
-            if item.path.endswith("/"):
-                target.mkdir(parents=True, exist_ok=True)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                link(item.source, target)
+            if above not in made:
+                Path(base, above).mkdir(parents=True, exist_ok=True)
+                made.add(above)
+            if above != path:
+                link(item.source, f"{base}/{path}")
         except (FileExistsError, NotADirectoryError):
             raise BadData(f"Data download failed: {item.uri} and another object want the same path") from None
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path | str) -> None:
     """A second name for the same bytes; a copy where the file system has no links."""
     try:
         os.link(source, target)
@@ -119,12 +184,12 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _write_manifest(file: Path, prefix: str, items: Iterable[Item]) -> None:
+def _write_manifest(file: Path, prefix: str, uris: Iterable[str]) -> None:
     """The list that AWS puts beside a channel: the prefix, then every object."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", encoding="utf-8", errors="surrogateescape") as out:
         out.write(f"{prefix}\n")
-        out.writelines(f"{item.uri}\n" for item in items)
+        out.writelines(f"{uri}\n" for uri in uris)
 
 
 def _stage_source(record: Record, staging: Staging, objects: Objects) -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from uv import find_uv_bin
@@ -15,6 +15,8 @@ from clary.runtime.environments import lock
 
 LAYER = "layer/bin"
 """Inside an environment: its console scripts, started with whatever `python` is first on the path."""
+PROGRAMS = {"spark": {"smspark-submit": "clary.runtime.spark.submit"}}
+"""Programs of ours that the image would have: by environment, their name and the module whose `main` they call."""
 
 
 class BuildFailed(Exception):
@@ -33,7 +35,7 @@ def build(name: str, gpu: bool, target: Path, progress: Callable[[str], None]) -
         progress(f"Preparing the {name} runtime: creating the environment")
         _uv(["venv", "--relocatable", "--no-project", "--python", shims.interpreter(), str(work)])
         _install(name, gpu, work, progress)
-        _write_layer(work)
+        _write_layer(work, PROGRAMS.get(name, {}))
         work.rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -73,9 +75,14 @@ def _uv(arguments: list[str]) -> None:
         raise BuildFailed("\n".join((done.stderr or done.stdout).strip().splitlines()[-20:]))
 
 
-def _write_layer(work: Path) -> None:
+def _write_layer(work: Path, programs: Mapping[str, str]) -> None:
     layer = work / LAYER
     layer.mkdir(parents=True)
+    for name, module in programs.items():
+        (layer / name).write_text(
+            f"#!/usr/bin/env python\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n"
+        )
+        (layer / name).chmod(0o755)
     for script in sorted((work / "bin").iterdir()):
         body = None if script.is_symlink() else _python_script(script.read_bytes())
         if body is not None and not re.match(r"activate|pydoc", script.name):

@@ -4,6 +4,7 @@ import fcntl
 import threading
 from pathlib import Path
 
+from clary.runtime import java
 from clary.runtime.environments import lock
 from clary.runtime.environments.build import BuildFailed, build
 
@@ -28,6 +29,9 @@ class Shelf:
         """`None` when it is there, else progress text. Raises `BuildFailed` once for each failed build; asking
         again tries again."""
         target = self.path(name, gpu=gpu)
+        if java.is_missing(name):
+            versions = ", ".join(map(str, java.VERSIONS))
+            raise BuildFailed(f"the {name} runtime needs a Java of version {versions} on this machine; {java.ADVICE}")
         if target.is_dir():
             return None
         with self._guard:

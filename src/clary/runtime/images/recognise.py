@@ -13,6 +13,18 @@ _URI = re.compile(
     r"(?P<suffix>[a-z0-9.-]+)/"
     r"(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An image of any account's registry. `tag` and `digest` are empty where the URI leaves them out."""
+
+    account: str
+    region: str
+    repository: str
+    tag: str
+    digest: str
+
+
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:-\d+(?![\w.]))?)")
 
 MANAGED = {
@@ -24,6 +36,7 @@ MANAGED = {
     "pytorch-inference-arm64": "pytorch",
     "pytorch-inference-graviton": "pytorch",
     "sagemaker-pytorch": "pytorch",
+    "sagemaker-spark-processing": "spark",
 }
 """The environment that stands in for a repository (`environments/<name>.txt`)."""
 
@@ -63,8 +76,7 @@ def recognise(uri: str) -> Image:
     repository, account, region = found["repository"], found["account"], found["region"]
     if not _is_aws(repository, account, region):
         raise UnknownImage(
-            f"{uri} is not one of AWS's own images (repository {repository} of account {account} in {region}); "
-            "running other images needs containers, which this version does not start."
+            f"{uri} is not one of AWS's own images (repository {repository} of account {account} in {region})."
         )
     tag = found["tag"] or ""
     version = _VERSION.match(tag)
@@ -79,6 +91,14 @@ def recognise(uri: str) -> Image:
         use=_use(repository),
         environment=MANAGED.get(repository, ""),
     )
+
+
+def address(uri: str) -> Address | None:
+    """The parts of a URI in ECR's form, whoever's it is."""
+    found = _URI.fullmatch(uri)
+    if found is None:
+        return None
+    return Address(found["account"], found["region"], found["repository"], found["tag"] or "", found["digest"] or "")
 
 
 def environment_of(uri: str) -> str:

@@ -6,10 +6,11 @@ import resource
 import shutil
 import signal
 from pathlib import Path
+from typing import NoReturn
 
 from clary.runtime.archive import BadArchive, extract
-from clary.runtime.shim import cgroups, kernel, namespaces
-from clary.runtime.shim.spec import Spec
+from clary.runtime.shim import below, cgroups, kernel, namespaces
+from clary.runtime.shim.spec import Container, Spec
 
 REPORTS = 4
 """Where the sandbox reports, by agreement with `sandbox.py`."""
@@ -23,8 +24,8 @@ _CHANGED = (
 
 
 class Child:
-    """The sandbox's outermost process. `output` carries its stdout and stderr. `reports`: from bubblewrap its JSON,
-    otherwise a byte once SIGTERM would be heard."""
+    """The sandbox's outermost process. `output` carries its stdout and stderr. `reports`: JSON from bubblewrap
+    and from what drives a container, otherwise a byte once SIGTERM would be heard."""
 
     def __init__(self, pid: int, output: int, reports: int) -> None:
         self.pid = pid
@@ -61,6 +62,7 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     os.dup2(output, 2)
     os.dup2(reports, REPORTS)
     _close_others()
+    _hold(spec["held"])
     signal.set_wakeup_fd(-1)
     for number in _CHANGED:
         signal.signal(number, signal.SIG_DFL)
@@ -72,6 +74,8 @@ def _become(spec: Spec, output: int, reports: int) -> None:
         namespaces.init(spec["view"], spec["command"], spec["environment"], REPORTS, calls=spec["toolkit"])
     if spec["sandbox"] == "bubblewrap":
         os.execve(spec["command"][0], spec["command"], spec["environment"])
+    if "container" in spec:
+        _drive(spec["container"])
     _run_plainly(spec)
 
 
@@ -83,6 +87,14 @@ def _unpack(archives: dict[str, str]) -> None:
         except (BadArchive, OSError):
             # Whoever needs it finds nothing and says why: the toolkit tries again and fails in the user's words.
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drive(told: Container) -> NoReturn:
+    # Only here: a shim has no use for what talks to engines.
+    from clary.runtime.shim import container
+
+    container.run(told, REPORTS)
+    os._exit(0)
 
 
 def _run_plainly(spec: Spec) -> None:
@@ -102,6 +114,17 @@ def _close_others() -> None:
     # The lock at 3 above all: whoever holds it counts as the living shim.
     os.close(3)
     os.closerange(REPORTS + 1, 256)
+
+
+def _hold(folders: list[list[str]]) -> None:
+    """Open what bubblewrap mounts by descriptor, by agreement with `sandbox.py` from this number on. It closes them."""
+    for number, (root, path) in enumerate(folders, REPORTS + 1):
+        fd = below.open_folder(root, path)
+        if fd == number:
+            os.set_inheritable(fd, True)
+        else:
+            os.dup2(fd, number)
+            os.close(fd)
 
 
 def _limit(spec: Spec) -> None:

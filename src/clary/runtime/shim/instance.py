@@ -14,9 +14,10 @@ import signal
 import time
 
 from clary.runtime.shim import cgroups, child, kernel, processes, status
+from clary.runtime.shim.feeder import Feeders
 from clary.runtime.shim.logs import LogPump
 from clary.runtime.shim.metrics import MetricReader
-from clary.runtime.shim.spec import Spec
+from clary.runtime.shim.spec import Container, Spec
 
 CHUNK = 64 * 1024
 TICK = 5.0
@@ -29,6 +30,10 @@ SOON = 0.05
 """Seconds until the next try to ask a process to end that has not begun yet."""
 HUB = 15.0
 """Longest wait for the network of a workload with several instances."""
+ENGINE = 20.0
+"""Longest wait for a container engine to end a container."""
+WITH_REPORTS = ("bubblewrap", "container")
+"""Sandboxes that say in JSON what becomes of the user's process; of the others the child ends as it did."""
 NOT_FOUND = b"bwrap: execvp "
 """What bubblewrap says when the sandbox stands and the command in it cannot be executed."""
 KILLED = 128 + signal.SIGKILL
@@ -48,14 +53,21 @@ class Instance:
         self.folder = folder
         self.spec = spec
         self.cause = ""
+        self.why = ""
+        """The message of a cause that has one."""
         self.init: int | None = None
         """The process whose end ends the whole sandbox."""
         self.begun = False
         """The child has reported something: it is itself, and no longer a copy of the shim."""
         self.exit_code: int | None = None
         """As the sandbox reported it."""
+        self.usage: dict[str, float] = {}
+        """What the sandbox reported of it; else what the kernel says of the shim's children counts."""
         self.kill_at: float | None = None
         self.asked = False
+        self.ending: float | None = None
+        """When a container that is being ended should have."""
+        self.over = False
         self.unheard = b""
         self.tail = b""
 
@@ -71,7 +83,7 @@ class Instance:
         try:
             self._start()
         except OSError as error:
-            self._give_up(f"Clary: the sandbox could not be made: {error}")
+            self._fail(f"Clary: the sandbox could not be made: {error}")
         else:
             code = self._follow(wakeup)
         self.pump.close(time.time())
@@ -83,11 +95,12 @@ class Instance:
 
             self._wait_for_hub(self.spec["hub"])
             hub.enter(f"{self.spec['hub']}/{hub.READY}", self.spec["number"])
+        self.feeders = Feeders(self.folder, self.spec["pipes"])
         self.child = child.start(self.spec)
         if self.spec["sandbox"] == "namespaces":
             self.init = self.child.pid
 
-    def _give_up(self, message: str) -> None:
+    def _fail(self, message: str) -> None:
         self.pump.note(message, time.time())
         self.tail = message.encode()
         self.cause = "stopped" if os.path.exists(f"{self.folder}/kill") else ""
@@ -99,6 +112,7 @@ class Instance:
             self.status.say("running", started=time.time())
         status.poke(self.spec["wake"], self.spec["key"])
         code = self._watch(wakeup)
+        self.feeders.end()
         self._end_everything()
         self._drain()
         _reap()
@@ -127,6 +141,7 @@ class Instance:
                     poll.unregister(fd)
             pid, code = os.waitpid(self.child.pid, os.WNOHANG)
             if pid:
+                self.over = True
                 return os.waitstatus_to_exitcode(code)
 
     def _patience(self) -> float:
@@ -135,7 +150,7 @@ class Instance:
         if self.pump.deadline is not None:
             waits.append(self.pump.deadline - time.time())
         if self.kill_at is not None:
-            waits.append(self.kill_at - now if self.asked else SOON)
+            waits.append(self.kill_at - now if self.asked and not self.ending else SOON)
         if self.spec["run_seconds"] is not None:
             waits.append(self.began + self.spec["run_seconds"] - now)
         return max(0.0, min(waits))
@@ -155,7 +170,7 @@ class Instance:
 
     def _hear(self, data: bytes) -> None:
         self.begun = self.begun or bool(data)
-        if self.spec["sandbox"] != "bubblewrap":
+        if self.spec["sandbox"] not in WITH_REPORTS:
             return
         # bubblewrap writes a document piece by piece.
         *lines, self.unheard = (self.unheard + data).split(b"\n")
@@ -163,6 +178,8 @@ class Instance:
             report = json.loads(line)
             self.init = report.get("child-pid", self.init)
             self.exit_code = report.get("exit-code", self.exit_code)
+            self.usage |= report.get("usage", {})
+            self.cause = self.cause or report.get("cause", "")
 
     def _obey(self) -> None:
         now = time.monotonic()
@@ -174,6 +191,8 @@ class Instance:
             self._stop("stopped", self.spec["grace_seconds"])
         elif self.spec["run_seconds"] is not None and now >= self.began + self.spec["run_seconds"]:
             self._stop("timeout", self.spec["grace_seconds"])
+        if trouble := self.feeders.trouble():
+            self._give_up(*trouble)
         if self.spec["memory_bytes"] and self._memory() > self.spec["memory_bytes"]:
             self._stop("memory", 0)
         if self.kill_at is not None and now >= self.kill_at:
@@ -187,25 +206,50 @@ class Instance:
         self.kill_at = deadline if self.kill_at is None else min(self.kill_at, deadline)
         self.cause = self.cause or cause
 
+    def _give_up(self, cause: str, why: str) -> None:
+        if not self.cause:
+            self.why = why
+        self._stop(cause, 0)
+
     def _ask(self) -> bool:
-        """Send SIGTERM to the user's first process, or to the init that hands it on. False while there is neither."""
+        """Send SIGTERM to the user's first process, or to what hands it on to that. False while there is neither."""
         if self.spec["sandbox"] == "bubblewrap":
             main = processes.main_process(self.init) if self.init else None
+        elif self.spec["sandbox"] == "container":
+            main = self.child.pid if self.init else None
         else:
             main = self.child.pid if self.begun else None
         processes.signal_all([main] if main else [], signal.SIGTERM)
         return main is not None
 
     def _memory(self) -> int:
-        pids = processes.tree(self.child.pid)
+        pids = processes.tree(self.init if self.spec["sandbox"] == "container" and self.init else self.child.pid)
         rough = processes.memory(pids)
         return processes.exact_memory(pids) if rough > (self.spec["memory_bytes"] or 0) else rough
 
     def _end_everything(self) -> None:
-        if self.init:
+        if "container" in self.spec:
+            self._end_container(self.spec["container"])
+        elif self.init:
             processes.signal_all([self.init])
         else:
             processes.signal_all([*processes.tree(os.getpid())[1:], *cgroups.processes(self.spec["cgroups"])])
+
+    def _end_container(self, told: Container) -> None:
+        """Its engine ends it, which takes a moment; one that does not is left to whoever looks next."""
+        from clary.runtime.shim import container
+
+        if self.over:
+            if self.exit_code is None:
+                container.forget(told)
+            return
+        if self.ending is None:
+            self.ending = time.monotonic() + ENGINE
+            container.end(self.child.pid, told, hard=False)
+        elif time.monotonic() >= self.ending:
+            # An engine that is away ends nothing.
+            processes.signal_all([self.init] if self.init else [])
+            container.end(self.child.pid, told, hard=True)
 
     def _drain(self) -> None:
         end = time.monotonic() + DRAIN
@@ -227,11 +271,11 @@ class Instance:
 
     def _finish(self, code: int) -> None:
         exit_code = self.exit_code
-        if exit_code is None and self.begun and self.spec["sandbox"] != "bubblewrap":
+        if exit_code is None and self.begun and self.spec["sandbox"] not in WITH_REPORTS:
             exit_code = 128 - code if code < 0 else code
         if exit_code != 0 and cgroups.memory_kills(self.spec["cgroups"]):
             self.cause = self.cause or "memory"
-        message = ""
+        message = self.why
         if self.cause == "memory" or (exit_code is None and self.cause):
             exit_code = KILLED
         elif exit_code is None and NOT_FOUND in self.tail:
@@ -242,7 +286,7 @@ class Instance:
         ended = {"ended": time.time(), "exit_code": exit_code, "cause": self.cause, "message": message}
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = {"max_rss_bytes": usage.ru_maxrss * 1024, "cpu_seconds": usage.ru_utime + usage.ru_stime}
-        self.status.say_surely("exited", **ended, **used)
+        self.status.say_surely("exited", **ended, **used | self.usage)
         status.poke(self.spec["wake"], self.spec["key"])
 
 

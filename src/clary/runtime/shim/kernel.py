@@ -51,9 +51,14 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     _check(done, f"mount {source} on {target}")
 
 
-def tree(source: str, attributes: int) -> int:
-    """A descriptor of a copy of the mount at `source` and of all below it, with `ATTR_*` added to each."""
-    fd = int(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, source.encode(), _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC))
+def tree(source: str | int, attributes: int) -> int:
+    """A descriptor of a copy of the mount at `source`, a path or a descriptor, and of all below it, with `ATTR_*` added
+    to each."""
+    flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
+    if isinstance(source, int):
+        fd = int(_libc.syscall(_SYS_OPEN_TREE, source, b"", flags | _AT_EMPTY_PATH))
+    else:
+        fd = int(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, source.encode(), flags))
     _check(fd, f"open_tree {source}")
     set_attributes(fd, attributes)
     return fd

@@ -15,7 +15,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from clary.runtime.shim import kernel
+from clary.runtime.shim import below, kernel
 from clary.runtime.shim.spec import View
 from clary.runtime.toolkit import main as toolkit
 from clary.runtime.toolkit import process
@@ -83,7 +83,7 @@ def _call(command: list[str]) -> int:
 def _build(view: View) -> None:
     """Make the view the root. What it shows is taken hold of before the machine's files are let go."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-    held = [(kind, _hold(kind, source), source, target) for kind, source, target in view["entries"]]
+    held = [(kind, _hold(kind, source, root), source, target) for kind, source, target, root in view["entries"]]
     devices = [(name, kernel.tree(f"/dev/{name}", kernel.ATTR_NOSUID)) for name in DEVICES]
     kernel.mount("tmpfs", "/tmp", "tmpfs", _TMPFS, "mode=755")
     os.mkdir("/tmp/proc")
@@ -97,14 +97,20 @@ def _build(view: View) -> None:
         _show(kind, fd, source, target, devices)
 
 
-def _hold(kind: str, source: str) -> int:
+def _hold(kind: str, source: str, root: str) -> int:
     """A descriptor of what is to be shown; -1 for what is made, or is a part of the new /proc."""
     if kind not in ("ro", "rw", "dev") or source.startswith("/proc/"):
         return -1
     attributes = kernel.ATTR_NOSUID | (kernel.ATTR_RDONLY if kind == "ro" else 0)
     if kind != "dev" and not source.startswith("/dev/"):
         attributes |= kernel.ATTR_NODEV
-    return kernel.tree(source, attributes)
+    if not root:
+        return kernel.tree(source, attributes)
+    folder = below.open_folder(root, source)
+    try:
+        return kernel.tree(folder, attributes)
+    finally:
+        os.close(folder)
 
 
 def _show(kind: str, fd: int, source: str, target: str, devices: list[tuple[str, int]]) -> None:

@@ -57,7 +57,8 @@ class Relay:
         there, back = _Flow(inner, outer), _Flow(outer, inner)
         for sock, flows in ((inner, [there, back]), (outer, [back, there])):
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._flows[sock.fileno()] = flows
             self._poll.register(sock.fileno(), select.POLLIN)
 

@@ -1,6 +1,6 @@
 """What a backend writes to `spec.json` for the shim: everything it needs, decided beforehand."""
 
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Metric(TypedDict):
@@ -10,12 +10,46 @@ class Metric(TypedDict):
     regex: str
 
 
+class Pipe(TypedDict):
+    """A stream and the FIFOs for it, see `workload.Pipe`."""
+
+    folder: str
+    """Where the FIFOs are made."""
+    name: str
+    """Theirs, before `_0`, `_1`, …"""
+    source: str
+    gzip: bool
+    framed: bool
+    seed: int | None
+    part: int
+    parts: int
+
+
 class View(TypedDict):
-    """What the sandbox shows, for the rungs that the shim builds itself. Entries are `[kind, source, target]`."""
+    """What the sandbox shows, for the rungs that the shim builds itself. Entries are `[kind, source, target, root]`."""
 
     entries: list[list[str]]
     hostname: str
     network: bool
+
+
+class Container(TypedDict):
+    """A container to run instead of a process; see `container.py`."""
+
+    engine: str
+    """Address of the engine's socket."""
+    podman: bool
+    name: str
+    body: dict[str, Any]
+    """Of the engine's create call; its `Env` is added to from the image."""
+    door: str
+    """Unix socket to open for the container's port 8080; empty: none."""
+    endpoint: list[str]
+    """Address and port of Clary that the container is to find at the same address; empty: it needs no help."""
+    unpack: dict[str, str]
+    """Archives that have to be there unpacked, by folder: without them the container is not run."""
+    hands: list[str]
+    """Folders that the container may leave full of other users' files."""
 
 
 class Spec(TypedDict):
@@ -27,7 +61,7 @@ class Spec(TypedDict):
     log_bytes: int
     metrics: list[Metric]
     sandbox: str
-    """`bubblewrap`, `namespaces` or `plain`."""
+    """`bubblewrap`, `namespaces`, `plain` or `container`."""
     command: list[str]
     """What to execute; for bubblewrap it begins with `bwrap` and its options."""
     toolkit: bool
@@ -35,8 +69,11 @@ class Spec(TypedDict):
     environment: dict[str, str]
     directory: str
     view: View | None
+    held: list[list[str]]
+    """Root and path of each folder that is opened for bubblewrap, no link being followed below the root."""
     unpack: dict[str, str]
     """Archives, by the folder that each is unpacked into before the process starts."""
+    pipes: list[Pipe]
     run_seconds: float | None
     grace_seconds: float
     memory_bytes: int | None
@@ -51,3 +88,5 @@ class Spec(TypedDict):
     """The workload's folder when its instances share a private network (`hub.py`), else empty."""
     number: int
     """Of the instance among the workload's, from 0."""
+    container: NotRequired[Container]
+    """Only where `sandbox` is `container`."""

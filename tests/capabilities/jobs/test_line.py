@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.capabilities.training.records import job
 
-from clary.capabilities.training.line import Line
+from clary.capabilities.jobs.line import Line
 from clary.resources.records import Record
 
 ONE, TWO = (1, 0), (2, 0)

@@ -1,13 +1,17 @@
 """The line of jobs that wait for room, in order of creation: whoever needs as much as one before it does not even try.
 
-The reconciler keeps one in memory. It is a hint that spares looks: a new controller starts with an empty one, and a
-job that is in nobody's line only asks for room and takes its place.
+A `Parts` member that the controller's reconcilers share, in memory. It is a hint that spares looks: a new controller
+starts with an empty one, and a job that is not in it only asks for room and takes its place.
 """
 
 import bisect
 import threading
 
 from clary.resources.records import Record
+from clary.resources.wake import Wake
+
+ROOM_SECONDS = 2.0
+LONGEST_SECONDS = 60.0
 
 Need = tuple[int, int]
 """Instances, and GPUs of each."""
@@ -23,6 +27,10 @@ class Line:
         """How many with the same need come before it."""
         with self._guard:
             return bisect.bisect_left(self._waiting.get(need, []), (record.created, record.id))
+
+    def patience(self, record: Record, need: Need) -> float:
+        """Seconds until it looks by itself. Whoever makes room calls the next one, but room comes otherwise too."""
+        return min(ROOM_SECONDS * (1 + self.before(record, need)), LONGEST_SECONDS)
 
     def join(self, record: Record, need: Need) -> None:
         """May be repeated."""
@@ -41,6 +49,11 @@ class Line:
             if not self._waiting[need]:
                 del self._waiting[need]
             return True
+
+    def call(self, wake: Wake) -> None:
+        """Have those looked at whose turn it is."""
+        if heads := self.heads():
+            wake.poke(*heads)
 
     def heads(self) -> list[str]:
         """Ids of those whose turn it is when there is room: the first of each need, longest waiting first."""

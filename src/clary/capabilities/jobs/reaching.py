@@ -1,0 +1,41 @@
+"""What lets AWS clients inside a job find this server and prove who they are, and where its log goes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from clary.capabilities.training.plan import Site
+from clary.companions.iam import KeyRing
+from clary.companions.logs import LogStore
+from clary.resources.records import Record
+from clary.wire.context import Parts
+
+PLUGIN = "/opt/clary/client"
+CLIENT_PLUGIN = Path(__file__).parents[2] / "client_plugin"
+OUTLIVE_RUN_SECONDS = 86400.0
+"""How much longer a job's credentials last than it may run: it may wait for room before."""
+
+
+def variables(site: Site, given: Mapping[str, str]) -> dict[str, str]:
+    """Of an instance that is not isolated. `given`: the request's own variables."""
+    own = {"AWS_ENDPOINT_URL": site.endpoint, "S3_ENDPOINT_URL": site.endpoint, **site.credentials}
+    if site.plugin is None:
+        return own
+    path = ":".join(part for part in (given.get("PYTHONPATH", ""), PLUGIN) if part)
+    return own | {"BOTOCORE_EXPERIMENTAL__PLUGINS": "clary=clary_client", "PYTHONPATH": path}
+
+
+def credentials(parts: Parts, record: Record, run_seconds: float) -> dict[str, str]:
+    """Temporary ones of the job's role."""
+    role = record.spec["RoleArn"].rpartition("/")[2]
+    issued = parts.need(KeyRing).assume(record.account, role, "SageMaker", run_seconds + OUTLIVE_RUN_SECONDS)
+    return {
+        "AWS_ACCESS_KEY_ID": issued.access_key,
+        "AWS_SECRET_ACCESS_KEY": issued.secret,
+        "AWS_SESSION_TOKEN": issued.token,
+    }
+
+
+def log_file(parts: Parts, record: Record, group: str, host: str) -> str:
+    """Where a host's shim writes its lines: stream `<job>/<host>-<epoch>`."""
+    stream = f"{record.name}/{host}-{int(record.created * 1000)}"
+    return str(parts.need(LogStore).stream(record.account, record.region, group, stream))

@@ -1,0 +1,168 @@
+"""What CreateProcessingJob checks before it answers, and the defaults it fills in.
+
+The wire has checked shapes, patterns and enums already; the name is checked by the insert.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from typing import Any
+
+from clary.capabilities import images
+from clary.capabilities.processing.inputs import inputs, outputs
+from clary.capabilities.processing.places import PROCESSING, BadPath, local, overlap
+from clary.companions.iam.roles import check_pass_role
+from clary.objects import Objects, parse_uri
+from clary.runtime.images import UnknownImage
+from clary.wire.context import Context
+from clary.wire.errors import ValidationException
+
+Request = dict[str, Any]
+DEFAULT_RUN_SECONDS = 86400
+
+
+def ahead(ctx: Context, request: Request) -> Callable[[], None] | None:
+    """The check of an image that the machine's engine knows, if any."""
+    return images.asking(_check_image, ctx, request["AppSpecification"]["ImageUri"])
+
+
+def admit(ctx: Context, request: Request) -> Request:
+    """The request with its defaults. Raises `ValidationException` or `AccessDenied`."""
+    spec = _defaults(request)
+    check_pass_role(ctx, spec["RoleArn"])
+    _check_cluster(spec["ProcessingResources"]["ClusterConfig"])
+    for entry in spec.get("ProcessingInputs", ()):
+        _check_input(entry)
+    for entry in spec.get("ProcessingOutputConfig", {}).get("Outputs", ()):
+        _check_output(entry)
+    _check_names("input", (entry["InputName"] for entry in spec.get("ProcessingInputs", ())))
+    _check_names("output", (entry["OutputName"] for entry in spec.get("ProcessingOutputConfig", {}).get("Outputs", ())))
+    _check_paths(spec)
+    _check_data(ctx, spec)
+    return spec
+
+
+def _defaults(request: Request) -> Request:
+    spec = {"StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUN_SECONDS}, **request}
+    if "ProcessingInputs" in spec:
+        spec["ProcessingInputs"] = [_with_defaults(entry) for entry in spec["ProcessingInputs"]]
+    if "ProcessingOutputConfig" in spec:
+        config = spec["ProcessingOutputConfig"]
+        found = [{"AppManaged": False, **entry} for entry in config["Outputs"]]
+        spec["ProcessingOutputConfig"] = config | {"Outputs": found}
+    return spec
+
+
+def _with_defaults(entry: Request) -> Request:
+    usual = {"S3InputMode": "File", "S3DataDistributionType": "FullyReplicated", "S3CompressionType": "None"}
+    source = {"S3Input": usual | entry["S3Input"]} if "S3Input" in entry else {}
+    return {"AppManaged": False, **entry, **source}
+
+
+def _check_image(ctx: Context, image: str) -> None:
+    try:
+        images.check(ctx, image)
+    except UnknownImage as error:
+        raise ValidationException(f"Cannot find repository of processing image {image}. {error}") from error
+
+
+def _check_cluster(config: Request) -> None:
+    preferences = config.get("InstancePreferences")
+    if "SelectedInstanceType" in config or "SelectedInstanceCount" in config:
+        raise ValidationException("SelectedInstanceType and SelectedInstanceCount cannot be given.")
+    if not preferences:
+        if "InstanceType" not in config or "InstanceCount" not in config:
+            raise ValidationException("ClusterConfig needs InstanceType and InstanceCount, or InstancePreferences.")
+        return
+    if "InstanceType" in config:
+        raise ValidationException("InstancePreferences cannot be given together with InstanceType.")
+    counted = ["InstanceCount" in entry for entry in preferences]
+    if any(counted) if "InstanceCount" in config else not all(counted):
+        raise ValidationException("InstanceCount is given either once, or for each of InstancePreferences.")
+    _check_names("instance type", (entry["InstanceType"] for entry in preferences))
+
+
+def _check_input(entry: Request) -> None:
+    what = f"ProcessingInput {entry['InputName']}"
+    if "DatasetDefinition" in entry:
+        raise ValidationException(f"{what}: DatasetDefinition is not available in this version; use S3Input.")
+    if "S3Input" not in entry:
+        raise ValidationException(f"{what}: S3Input must be given.")
+    source = entry["S3Input"]
+    if source["S3InputMode"] == "Pipe":
+        raise ValidationException(f"{what}: S3InputMode Pipe is not available in this version; use File.")
+    if source["S3CompressionType"] == "Gzip":
+        raise ValidationException(f"{what}: S3CompressionType Gzip needs S3InputMode Pipe.")
+    _check_place(what, entry, source)
+
+
+def _check_output(entry: Request) -> None:
+    what = f"ProcessingOutput {entry['OutputName']}"
+    if "FeatureStoreOutput" in entry:
+        raise ValidationException(f"{what}: FeatureStoreOutput is not available in this version; use S3Output.")
+    if "S3Output" not in entry:
+        raise ValidationException(f"{what}: S3Output must be given.")
+    _check_place(what, entry, entry["S3Output"])
+
+
+def _check_place(what: str, entry: Request, place: Request) -> None:
+    _parsed(place["S3Uri"])
+    if "LocalPath" not in place:
+        if entry["AppManaged"]:
+            return
+        raise ValidationException(f"{what}: LocalPath is required when AppManaged is False.")
+    try:
+        local(place["LocalPath"])
+    except BadPath:
+        raise ValidationException(
+            f"{what}: LocalPath {place['LocalPath']} must be an absolute path that begins with {PROCESSING}/."
+        ) from None
+
+
+def _check_names(what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValidationException(f"Each processing {what} must be unique, and {name} is given {count} times.")
+
+
+def _check_paths(spec: Request) -> None:
+    """Inputs may lie inside one another, and outputs too; one path cannot be twice, nor both read and written."""
+    sources, targets = inputs(spec), outputs(spec)
+    _check_names("input LocalPath", (str(each.path) for each in sources))
+    _check_names("output LocalPath", (str(each.path) for each in targets))
+    for target in targets:
+        for source in sources:
+            if overlap(source.path, target.path):
+                raise ValidationException(
+                    f"ProcessingOutput {target.name}: LocalPath {target.path} overlaps {source.path} of "
+                    f"ProcessingInput {source.name}."
+                )
+
+
+def _check_data(ctx: Context, spec: Request) -> None:
+    objects = ctx.need(Objects)
+    # Most jobs name one bucket several times.
+    has_bucket = cache(partial(objects.bucket_exists, ctx.account))
+    for source in inputs(spec):
+        bucket, key = _parsed(source.uri)
+        there = has_bucket(bucket)
+        if not there or not objects.has_prefix(bucket, key):
+            raise ValidationException(
+                f'No S3 objects found under S3 URL "{source.uri}" given in input data source. Please ensure that the '
+                f"bucket exists in the selected region ({ctx.region}), that objects exist under that S3 prefix, and "
+                f'that the role "{spec["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
+                + ("" if there else " Error message from S3: The specified bucket does not exist")
+            )
+    for target in outputs(spec):
+        if not has_bucket(target.bucket):
+            raise ValidationException(
+                f"Failed to access S3 output location s3://{target.bucket}/{target.prefix}. Error message from S3: "
+                "The specified bucket does not exist"
+            )
+
+
+def _parsed(uri: str) -> tuple[str, str]:
+    try:
+        return parse_uri(uri)
+    except ValueError:
+        raise ValidationException(f"{uri} is not an S3 URI.") from None

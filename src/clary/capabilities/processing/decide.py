@@ -1,0 +1,124 @@
+"""What to do next for a processing job, from its record and what was seen. Pure; `reconcile.py` carries it out."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from clary.capabilities.processing.kind import FINAL
+from clary.capabilities.training.failure import INTERNAL, cut, failed
+from clary.resources.reconcile import Become, Wait
+from clary.resources.records import Record
+from clary.runtime.workload import InstanceState
+
+WATCH_SECONDS = 5.0
+"""How often a running job is looked at without being woken; the shim wakes at every change."""
+CONTINUOUS_SECONDS = 2.0
+"""Likewise, where outputs are to appear in S3 meanwhile."""
+NO_MESSAGE = "See job logs for more information"
+OUT_OF_MEMORY = (
+    "ClientError: Please use an instance type with more memory, or reduce the size of job data processed on an "
+    "instance."
+)
+TIMED_OUT = "MaxRuntimeExceeded: Processing job runtime exceeded MaxRuntimeInSeconds provided"
+
+
+class Step(Enum):
+    """Something to do in the world."""
+
+    BEGIN = "get the runtime environment, stage the data and start the instances"
+    STOP = "ask the user's processes to end"
+    KILL = "end what still runs"
+    FINISH = "put the outputs into S3 and say how it ended"
+    DISCARD = "forget the workload"
+    REMOVE = "forget the record"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is true now. `kept`: the workload's folder exists."""
+
+    now: float
+    instances: tuple[InstanceState, ...] = ()
+    kept: bool = False
+    continuous: bool = False
+
+    @property
+    def living(self) -> bool:
+        return any(state.phase in ("preparing", "running") for state in self.instances)
+
+    @property
+    def begun(self) -> float | None:
+        """When user code started on the first instance."""
+        return min((state.started for state in self.instances if state.started), default=None)
+
+
+def decide(record: Record, seen: Seen) -> Become | Wait | Step:
+    if record.status == "Deleting":
+        return Step.DISCARD if seen.kept else Step.REMOVE
+    if record.status in FINAL:
+        return Step.DISCARD if seen.kept else Wait(None)
+    if record.status == "Stopping":
+        return _stopping(record, seen)
+    if not record.state.get("Launched"):
+        return Step.BEGIN
+    return _running(record, seen)
+
+
+def _running(record: Record, seen: Seen) -> Become | Wait | Step:
+    if not seen.instances:
+        # `Launched` is said once all shims were started, so there were some.
+        return ended(record, seen, "", "")
+    if failed(seen.instances) and seen.living:
+        return Step.KILL
+    if not seen.living:
+        return Step.FINISH
+    if seen.begun and "ProcessingStartTime" not in record.state:
+        return Become("InProgress", message="Processing", state={"ProcessingStartTime": seen.begun}, brief=True)
+    return Wait(CONTINUOUS_SECONDS if seen.continuous else WATCH_SECONDS)
+
+
+def _stopping(record: Record, seen: Seen) -> Become | Wait | Step:
+    if seen.living:
+        return Wait(WATCH_SECONDS) if record.state.get("Halted") else Step.STOP
+    return Step.FINISH if seen.instances else ended(record, seen, "", "")
+
+
+def ended(record: Record, seen: Seen, said: str, trouble: str) -> Become:
+    """The job's last state. `said`: the exit message; `trouble`: what went wrong after user code had ended."""
+    state: dict[str, Any] = _times(record, seen)
+    if said:
+        state["ExitMessage"] = said
+    why = _reason(seen, said) or trouble
+    if record.status == "Stopping":
+        return Become("Stopped", message="Processing job stopped", state=state)
+    if why:
+        return Become("Failed", message=cut(why), state=state | {"FailureReason": cut(why)})
+    if any(instance.cause == "timeout" for instance in seen.instances):
+        return Become("Stopped", message=TIMED_OUT, state=state | {"FailureReason": TIMED_OUT})
+    return Become("Completed", message="Processing job completed", state=state)
+
+
+def _reason(seen: Seen, said: str) -> str:
+    bad = failed(seen.instances)
+    if bad is None:
+        return "" if seen.instances else f"{INTERNAL} The folder of the running job is gone."
+    if bad.phase == "lost":
+        return f"{INTERNAL} {bad.host}: {bad.message} User code is not started a second time."
+    if bad.cause == "platform":
+        return f"{INTERNAL} {bad.host}: {bad.message}"
+    if bad.cause == "data":
+        return f"ClientError: {bad.message}"
+    return OUT_OF_MEMORY if bad.cause == "memory" else f"AlgorithmError: {said or NO_MESSAGE}"
+
+
+def fail(record: Record, seen: Seen, why: str) -> Become:
+    """For a job whose user code never ran."""
+    return Become("Failed", message=cut(why), state=_times(record, seen) | {"FailureReason": cut(why)})
+
+
+def _times(record: Record, seen: Seen) -> dict[str, float]:
+    """When processing began, as far as it did, and when it ended."""
+    begun = record.state.get("ProcessingStartTime", seen.begun)
+    last = max((state.ended or 0.0 for state in seen.instances), default=0.0)
+    times = {"ProcessingEndTime": last or seen.now}
+    return times if begun is None else times | {"ProcessingStartTime": begun}

@@ -1,0 +1,225 @@
+"""Carrying a processing job through: look, let `decide` choose, do it. Every step may run twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
+from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
+from clary.capabilities.jobs.mirror import CannotUpload, Mirror, are_large
+from clary.capabilities.processing import outputs, staging
+from clary.capabilities.processing.decide import Seen, Step, decide, ended, fail
+from clary.capabilities.processing.kind import FINAL, PROCESSING_JOB
+from clary.capabilities.processing.plan import LOG_GROUP, cluster, image, is_isolated, plan
+from clary.capabilities.training.channels import BadData
+from clary.capabilities.training.hosts import hosts
+from clary.capabilities.training.plan import Site
+from clary.capabilities.training.uploads import Uploads
+from clary.objects import Objects
+from clary.resources.reconcile import Become, Outcome, Remove, Wait
+from clary.resources.records import Record
+from clary.resources.store import Store
+from clary.resources.wake import Wake
+from clary.runtime import limits, network
+from clary.runtime.backend import Away, Backend, NoRoom
+from clary.runtime.environments import BuildFailed
+from clary.runtime.images import UnknownImage
+from clary.runtime.workload import Limits
+from clary.settings import Settings
+from clary.wire.context import Parts
+
+ASK_AGAIN_SECONDS = 0.5
+
+
+class ProcessingReconciler:
+    """One per controller; all it keeps is which uploads are in hand."""
+
+    kind = PROCESSING_JOB
+
+    def __init__(self) -> None:
+        self._uploads = Uploads()
+
+    def reconcile(self, record: Record, parts: Parts) -> Outcome:
+        work = Work(record, parts, self._uploads)
+        chosen = decide(record, work.look())
+        if chosen is not Step.BEGIN:
+            work.leave_line()
+        return work.act(chosen) if isinstance(chosen, Step) else chosen
+
+
+class Work:
+    """One look at one record and what follows from it."""
+
+    def __init__(self, record: Record, parts: Parts, uploads: Uploads) -> None:
+        self.record, self.parts, self.uploads = record, parts, uploads
+        self.settings = parts.need(Settings)
+        self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
+        self.line = parts.need(Line)
+        self.jobs = self.settings.home / "jobs"
+        self.mirror = Mirror(record.account, parts.need(Objects), self.jobs / record.id)
+
+    def look(self) -> Seen:
+        kept = (self.jobs / self.record.id).exists()
+        if self.record.status in (*FINAL, "Deleting"):
+            return Seen(self.parts.need(Store).now(), kept=kept)
+        seen = Seen(
+            now=self.parts.need(Store).now(),
+            instances=self.backend.observe(self.record.id).instances if kept else (),
+            kept=kept,
+            continuous=outputs.is_continuous(self.record),
+        )
+        if seen.continuous and seen.living:
+            self._follow()
+        return seen
+
+    def act(self, step: Step) -> Outcome:
+        acts: dict[Step, Callable[[], Outcome]] = {
+            Step.BEGIN: self.begin,
+            Step.STOP: self.stop,
+            Step.KILL: self.kill,
+            Step.FINISH: self.finish,
+            Step.DISCARD: self.discard,
+            Step.REMOVE: Remove,
+        }
+        return acts[step]()
+
+    def begin(self) -> Outcome:
+        """Get everything ready, as far as it is not, and start."""
+        config = self.record.spec["ProcessingResources"]["ClusterConfig"]
+        try:
+            if config.get("InstancePreferences") and "Selected" not in self.record.state:
+                return Become("InProgress", state={"Selected": self._select(config)}, brief=True)
+            fitted = self._fit(cluster(self.record)["InstanceType"])
+            if self.backend.prepare(image(self.record, self.settings.url), fitted.limits.gpus) is not None:
+                return Wait(ASK_AGAIN_SECONDS)
+            return self._launch(fitted)
+        except NoCapacity as error:
+            return self._failed(str(error))
+        except BadData as error:
+            return self._failed(f"ClientError: {error}")
+        except (BuildFailed, UnknownImage) as error:
+            return self._failed(f"InternalServerError: The runtime of the image cannot be built: {error}")
+
+    def _launch(self, fitted: Fit) -> Outcome:
+        """Lay out the data and start, once there is room."""
+        need = (cluster(self.record)["InstanceCount"], fitted.limits.gpus)
+        if self.line.before(self.record, need):
+            return self._in_line(need)
+        try:
+            with self.backend.room(self.record.id, *need) as left:
+                staging.stage(self.record, self.jobs, self.parts.need(Objects))
+                self.backend.start(plan(self.record, self._site(fitted.limits)))
+        except Away:
+            self.leave_line()
+            return Wait(ROOM_SECONDS)
+        except NoRoom:
+            return self._in_line(need)
+        if self.line.leave(self.record) and left:
+            self.call_next()
+        return Become("InProgress", message=fitted.note or "Starting", state={"Launched": True}, brief=True)
+
+    def _in_line(self, need: Need) -> Outcome:
+        self.line.join(self.record, need)
+        return Wait(self.line.patience(self.record, need))
+
+    def leave_line(self) -> None:
+        """It waits for room no longer."""
+        if self.line.leave(self.record):
+            self.call_next()
+
+    def call_next(self) -> None:
+        """Have those looked at whose turn it is."""
+        self.line.call(self.parts.need(Wake))
+
+    def stop(self) -> Outcome:
+        self.backend.stop(self.record.id)
+        return Become(self.record.status, state={"Halted": True})
+
+    def kill(self) -> Outcome:
+        self.backend.kill(self.record.id)
+        return Wait(ASK_AGAIN_SECONDS)
+
+    def discard(self) -> Outcome:
+        self.backend.destroy(self.record.id)
+        self.call_next()
+        return Remove() if self.record.status == "Deleting" else Wait(None)
+
+    def finish(self) -> Outcome:
+        """Outputs first: they are in S3 before the status says that the job is over."""
+        try:
+            if not self._uploaded():
+                return Wait(ASK_AGAIN_SECONDS)
+            trouble = ""
+        except CannotUpload as error:
+            trouble = f"ClientError: {error}"
+        said = ""
+        try:
+            said = outputs.message(self.record, self.backend)
+        except outputs.NotText as error:
+            trouble = f"ClientError: {error}"
+        return ended(self.record, self.look(), said, trouble)
+
+    def _uploaded(self) -> bool:
+        # What was begun while the job ran must not go on beside this.
+        if outputs.is_continuous(self.record) and not self._done("follow", self._follow_now):
+            return False
+        targets = outputs.targets(self.record, self.backend)
+        if are_large(targets):
+            return self._done("finish", lambda: self.mirror.finish(targets))
+        self.mirror.finish(targets)
+        return True
+
+    def _follow(self) -> None:
+        self._done("follow", self._follow_now)
+
+    def _follow_now(self) -> None:
+        self.mirror.follow(outputs.targets(self.record, self.backend, continuous_only=True))
+
+    def _done(self, what: str, work: Callable[[], None]) -> bool:
+        return self.uploads.done(f"{self.record.id}-{what}", work, self._ask_again)
+
+    def _ask_again(self) -> None:
+        self.parts.need(Wake).poke(self.record.id)
+
+    def _failed(self, why: str) -> Become:
+        return fail(self.record, self.look(), why)
+
+    def _fit(self, instance_type: str) -> Fit:
+        machine = Machine(limits.cores(), limits.memory(), limits.gpus(), self.settings.processes)
+        return fit(instance_type, machine, self.settings.gpu_types_on_cpu)
+
+    def _select(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The first of the preferred types that this machine can stand in for. Raises `NoCapacity` of the last."""
+        *first, last = config["InstancePreferences"]
+        for entry in first:
+            try:
+                self._fit(entry["InstanceType"])
+            except NoCapacity:
+                continue
+            return _selected(entry, config)
+        self._fit(last["InstanceType"])
+        return _selected(last, config)
+
+    def _site(self, limits: Limits) -> Site:
+        record = self.record
+        longest = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"]
+        return Site(
+            jobs=self.jobs,
+            wake=str(self.parts.need(Wake).path),
+            endpoint=self.settings.url,
+            limits=limits,
+            card=network.interface(cluster(record)["InstanceCount"], is_isolated(record)),
+            logs={
+                host.name: reaching.log_file(self.parts, record, LOG_GROUP, host.name)
+                for host in hosts(cluster(record))
+            },
+            credentials={} if is_isolated(record) else reaching.credentials(self.parts, record, longest),
+            plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
+        )
+
+
+def _selected(entry: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "SelectedInstanceType": entry["InstanceType"],
+        "SelectedInstanceCount": entry.get("InstanceCount") or config["InstanceCount"],
+    }

@@ -1,0 +1,181 @@
+"""A podman of the tests' own: its socket, its storage, and a base image made of this machine's programs.
+
+Nothing is pulled from anywhere. Where podman cannot run containers, `start` skips the test and says why.
+"""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from clary.runtime.containers import find
+from clary.runtime.containers.engine import Engine, EngineError
+
+BASE = "localhost/clary-test/base:1"
+PYTHON = Path("/usr/bin/python3")
+PROGRAMS = (
+    *("sh", "cat", "echo", "sleep", "seq", "ls", "mkdir", "chmod", "chown", "head", "tr", "true", "setsid", "touch"),
+    *("rm", "id", "env", "ln"),
+)
+LEFT_OUT = {"test", "tests", "idlelib", "__pycache__", "lib2to3", "pydoc_data", "tkinter", "ensurepip"}
+DOCKERFILE = "FROM scratch\nCOPY root/ /\nENV PATH=/usr/local/bin:/usr/bin:/bin\n"
+RUNTIMES = ("", "crun", "runc")
+DRIVERS = ("overlay", "vfs")
+PROBE = {"Image": BASE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
+
+
+class Podman:
+    """`podman system service` with its own storage below `folder`; leaving the context ends it and deletes that."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"unix://{folder}/p.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(self.url)
+
+    def start(self) -> Self:
+        """With the first runtime and storage driver that work here."""
+        if not shutil.which("podman"):
+            pytest.skip("podman is not installed")
+        if not PYTHON.exists():
+            pytest.skip("the base image is made of the system's own Python, which this machine lacks")
+        why = ""
+        for driver in DRIVERS:
+            for runtime in RUNTIMES:
+                if runtime and not shutil.which(runtime):
+                    continue
+                try:
+                    self._serve(driver, runtime)
+                    if not self.has(BASE):
+                        self.build(BASE, DOCKERFILE, _base())
+                    self._try()
+                    return self
+                except (EngineError, AssertionError) as error:
+                    why = f"{driver}, {runtime or 'default runtime'}: {error}"
+                    self._end()
+            self._wipe()
+        pytest.skip(f"podman cannot run containers here ({why})")
+
+    def build(self, tag: str, dockerfile: str, files: dict[str, Path | str]) -> None:
+        """An image from files by their names in the build's folder."""
+        context = io.BytesIO()
+        with tarfile.open(fileobj=context, mode="w") as tar:
+            for name, content in {"Dockerfile": dockerfile, **files}.items():
+                if isinstance(content, Path):
+                    tar.add(content, name, recursive=False)
+                else:
+                    member = tarfile.TarInfo(name)
+                    member.size, member.mode = len(content.encode()), 0o755
+                    tar.addfile(member, io.BytesIO(content.encode()))
+        told = list(self.engine.stream("POST", "/build", context.getvalue(), t=tag, pull="0", forcerm="1"))
+        self.engine.call("GET", f"/images/{tag}/json") if told else None
+
+    def has(self, image: str) -> bool:
+        return self.engine.call("GET", f"/images/{image}/json", accept=(404,)).get("Id") is not None
+
+    def containers(self) -> list[str]:
+        """Names of all there are, running or not."""
+        return [
+            name.lstrip("/") for each in self.engine.call("GET", "/containers/json", all="1") for name in each["Names"]
+        ]
+
+    def pause(self) -> None:
+        """End the service alone: containers go on."""
+        self._end()
+
+    def restart(self) -> None:
+        """End the service alone, and start it again."""
+        self._end()
+        self._serve(*self._chosen)
+
+    def stop(self) -> None:
+        self._end()
+        self._wipe()
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _wipe(self) -> None:
+        wipe = ["unshare"] if os.geteuid() else []
+        command = ["podman", *wipe, "rm", "-rf"] if wipe else ["rm", "-rf"]
+        subprocess.run(["umount", "-l", str(self.folder / "root" / "overlay")], capture_output=True, check=False)
+        subprocess.run(
+            [*command, str(self.folder / "root"), str(self.folder / "run")], capture_output=True, check=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _serve(self, driver: str, runtime: str) -> None:
+        self._chosen = driver, runtime
+        options = [f"--root={self.folder}/root", f"--runroot={self.folder}/run", f"--storage-driver={driver}"]
+        options += [
+            "--cgroup-manager=cgroupfs",
+            "--events-backend=file",
+            *([f"--runtime={runtime}"] if runtime else []),
+        ]
+        with (self.folder / "podman.log").open("ab") as log:
+            command = ["podman", *options, "system", "service", "--time=0", self.url]
+            # conmon leaves a file where it runs.
+            place = {"cwd": self.folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            self._process = subprocess.Popen(command, **place)
+        end = time.monotonic() + 20
+        while True:
+            try:
+                find.ask(self.url)
+                return
+            except EngineError:
+                assert self._process.poll() is None, (self.folder / "podman.log").read_text()[-1000:]
+                assert time.monotonic() < end, "podman does not answer"
+            time.sleep(0.02)
+
+    def _try(self) -> None:
+        limits = {"Ulimits": [{"Name": name, "Soft": 1024, "Hard": 1024} for name in ("nofile", "nproc")]}
+        made = self.engine.call("POST", "/containers/create", PROBE | {"HostConfig": limits | {"NetworkMode": "none"}})
+        try:
+            self.engine.call("POST", f"/containers/{made['Id']}/start")
+            ended = self.engine.call("POST", f"/containers/{made['Id']}/wait")
+        finally:
+            self.engine.call("DELETE", f"/containers/{made['Id']}", force="1")
+        assert ended["StatusCode"] == 0, f"a container ended with {ended}"
+
+
+def _base() -> dict[str, Path | str]:
+    """Python and a few programs with the libraries they need, by their place in the build's folder."""
+    version = PYTHON.readlink()
+    programs = {name: Path(shutil.which(name, path="/usr/bin:/bin") or "/bin/true") for name in PROGRAMS}
+    library = Path("/usr/lib", version)
+    modules = [path for path in library.rglob("*") if path.is_file() and not LEFT_OUT & set(path.parts)]
+    native = [*programs.values(), PYTHON, *(path for path in modules if path.suffix == ".so")]
+    files: dict[str, Path | str] = {f"root{path}": path.resolve() for path in modules}
+    files |= {f"root{path}": Path(path).resolve() for path in _libraries(native)}
+    files |= {f"root/bin/{name}": path.resolve() for name, path in programs.items()}
+    files |= {f"root/bin/{name}": PYTHON.resolve() for name in ("python", "python3")}
+    files["root/etc/passwd"] = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n"
+    return files
+
+
+def _libraries(programs: list[Path]) -> set[str]:
+    listed = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=False).stdout
+    return {word for line in listed.splitlines() for word in line.split() if word.startswith("/") and ":" not in word}

@@ -1,0 +1,61 @@
+"""Folders of a tree that others may change: mounted without following a link, whoever put it there and when."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.runtime.backend_conformance import Bench
+
+from clary.runtime import sandbox
+from clary.runtime.local import LocalBackend
+from clary.runtime.shim.below import open_folder
+from clary.runtime.workload import Mount
+
+
+@pytest.fixture(params=["bubblewrap", "namespaces"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if not sandbox.works(request.param):
+        pytest.skip(f"this machine does not allow {request.param}")
+    bench = Bench(lambda: LocalBackend(tmp_path, rung=request.param), tmp_path)
+    yield bench
+    for identity in bench.started:
+        bench.make().destroy(identity)
+
+
+def mount(root: Path, path: str, name: str = "a", writable: bool = False) -> Mount:
+    return Mount(source=str(root / path), target=f"/opt/ml/input/data/{name}", writable=writable, root=str(root))
+
+
+def test_folders_are_there_and_their_descriptors_are_not(bench: Bench, tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    (root / "one/deep").mkdir(parents=True)
+    (root / "one/deep/file").write_text("content")
+    (root / "two").mkdir()
+    script = """
+cd /opt/ml/input/data; cat a/file; echo; touch a/new 2>/dev/null || echo read-only; touch b/new; ls c
+for fd in /proc/self/fd/*; do readlink $fd; done | grep -v -e pipe: -e /dev/null -e /proc/ -e '^anon'
+"""
+    mounts = (mount(root, "one/deep"), mount(root, "two", "b", writable=True), mount(root, "", "c"))
+    state, lines = bench.run("/bin/sh", "-c", script, instance={"mounts": mounts})
+    assert (lines, state.exit_code) == (["content", "read-only", "one", "two"], 1)
+    assert (root / "two/new").exists()
+
+
+@pytest.mark.parametrize("path", ["link", "link/below", "one/link", "missing"])
+def test_a_link_in_the_way_keeps_the_process_from_starting(bench: Bench, tmp_path: Path, path: str) -> None:
+    root, other = tmp_path / "tree", tmp_path / "other"
+    (root / "one").mkdir(parents=True)
+    (other / "below").mkdir(parents=True)
+    (root / "link").symlink_to(other)
+    (root / "one/link").symlink_to(other)
+    state, lines = bench.run("/bin/ls", "/opt/ml/input/data", instance={"mounts": (mount(root, path),)})
+    assert state.cause == "platform"
+    assert "could not be" in state.message and lines == [state.message]
+
+
+def test_a_root_may_be_reached_by_links(tmp_path: Path) -> None:
+    (tmp_path / "real/below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(NotADirectoryError):
+        open_folder(str(tmp_path), f"{tmp_path}/link/below")
+    assert open_folder(f"{tmp_path}/link", f"{tmp_path}/link/below") > 2
