@@ -109,7 +109,8 @@ class Podman:
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            # Without root podman is two processes.
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._process = None
 
@@ -139,7 +140,7 @@ class Podman:
             command = ["podman", *options, "system", "service", "--time=0", self.url]
             # conmon leaves a file where it runs.
             place = {"cwd": self.folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-            self._process = subprocess.Popen(command, **place)
+            self._process = subprocess.Popen(command, start_new_session=True, **place)
         end = time.monotonic() + 20
         while True:
             try:
