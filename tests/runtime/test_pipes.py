@@ -134,10 +134,14 @@ def test_a_killed_feeder_ends_the_instance(lowest: Bench) -> None:
 
 
 def _feeders(home: Path) -> tuple[psutil.Process, list[psutil.Process]]:
-    """The only shim, and its feeders."""
+    """The only shim, and its feeders; not the sandbox's init, which may be a copy of it too."""
     found = _processes(home)
     (shim,) = [one for one in found if one.ppid() not in {each.pid for each in found}]
-    return shim, [one for one in found if one.ppid() == shim.pid]
+    return shim, [one for one in found if one.ppid() == shim.pid and _space(one) == _space(shim)]
+
+
+def _space(process: psutil.Process) -> str:
+    return str(Path(f"/proc/{process.pid}/ns/pid").readlink())
 
 
 def _processes(home: Path) -> list[psutil.Process]:
