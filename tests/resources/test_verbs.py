@@ -1,14 +1,18 @@
 """The generic verbs on an ordinary kind, on one without states, and on the hard shapes."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clary.resources.kinds import Kind
 from clary.resources.records import Event
 from clary.resources.store import Store
 from clary.resources.verbs import edit, find
-from clary.wire.errors import AwsError
+from clary.wire.errors import AwsError, ValidationException
 
 from .calling import Caller
 from .conftest import Clock
@@ -99,6 +103,30 @@ def test_accounts_and_regions_do_not_see_each_other(call: Caller, store: Store, 
         assert refusal(other, "ListTags", ResourceArn=arn)[0] == "ResourceNotFound"
         assert other("ListProcessingJobs") == {"ProcessingJobSummaries": []}
         other("CreateProcessingJob", **JOB)
+
+
+def test_what_a_create_asks_outside_holds_up_no_other_write(store: Store, tmp_path: Path) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def ask(request: dict[str, Any]) -> None:
+        asked.set()
+        assert may_answer.wait(60)
+        if request["ModelName"] == "bad":
+            raise ValidationException("no such image")
+
+    asking = Kind("Model", "model/{ModelName}", ahead=lambda ctx, request: partial(ask, request))
+    call = Caller(store, tmp_path, [asking, PROCESSING_JOB])
+    with ThreadPoolExecutor(1) as pool:
+        for name in ("bad", "good"):
+            asked.clear()
+            may_answer.clear()
+            waiting = pool.submit(call, "CreateModel", ModelName=name)
+            assert asked.wait(60)
+            call("CreateProcessingJob", **JOB | {"ProcessingJobName": f"beside-{name}"})
+            assert call("ListModels") == {"Models": []}
+            may_answer.set()
+            assert (waiting.exception(60) is None) == (name == "good")
+    assert [entry["ModelName"] for entry in call("ListModels")["Models"]] == ["good"]
 
 
 def test_a_kind_says_what_is_missing_in_its_own_words(call: Caller) -> None:

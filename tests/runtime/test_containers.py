@@ -16,7 +16,7 @@ from tests.podman import BASE, Podman
 from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench, until
 
 from clary.runtime import shims
-from clary.runtime.backend import Backend
+from clary.runtime.backend import Away, Backend
 from clary.runtime.containers.images import Containers
 from clary.runtime.images import UnknownImage
 from clary.runtime.local import LocalBackend
@@ -143,6 +143,13 @@ class TestContainers(InContainers):
             nowhere.check("mine:1")
         with pytest.raises(UnknownImage, match="switched off"):
             Containers("off", tmp_path).check("mine:1")
+
+    def test_an_engine_that_is_away_is_told_from_a_lack_of_room(self, tmp_path: Path) -> None:
+        away = LocalBackend(tmp_path, containers=Containers(f"unix://{tmp_path}/none.sock", tmp_path))
+        workload = Bench(lambda: away, tmp_path, self.image).workload("true", hosts=2)
+        with pytest.raises(Away, match=r"none\.sock does not answer"):
+            away.start(workload)
+        assert away.observe(workload.id).instances == ()
 
     # -- limits
 

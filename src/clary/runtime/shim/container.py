@@ -1,6 +1,6 @@
 """A container in place of the sandbox: the shim's child that drives it through the engine's socket.
 
-It stands where bubblewrap's outer process stands: its output is the container's, it reports as bubblewrap does, SIGTERM
+It stands where a sandbox's outer process stands: its output is the container's, it reports as bubblewrap does, SIGTERM
 is handed to the user's process, SIGQUIT ends the container. It is told so when the shim dies, so no container outlives
 its shim; when it is killed itself, the shim (`forget`) or whoever finds the instance next removes the container.
 """
