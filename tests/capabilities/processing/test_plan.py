@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.capabilities.processing.records import IMAGES, ROOT, job, source
 
+from clary.capabilities.jobs.site import Site
 from clary.capabilities.processing.outputs import NotText, joined
 from clary.capabilities.processing.plan import command, plan
-from clary.capabilities.training.plan import Site
 from clary.runtime.workload import Limits, Mount
 
 SITE = Site(jobs=Path("/jobs"), wake="/wake", endpoint="http://here", limits=Limits(cpus=2, memory_bytes=2**30))

@@ -8,10 +8,12 @@ import pytest
 from tests.capabilities.training.records import IMAGES, channel, job
 
 from clary.algorithms.xgboost.spec import SPEC
+from clary.capabilities.jobs.reaching import log_stream
+from clary.capabilities.jobs.site import Site
 from clary.capabilities.training import channels
 from clary.capabilities.training.channels import BadData, Item
 from clary.capabilities.training.places import model_artifacts
-from clary.capabilities.training.plan import Site, log_stream, plan
+from clary.capabilities.training.plan import plan
 from clary.runtime.workload import Instance, Limits, Metric, Mount, Workload
 
 SITE = Site(

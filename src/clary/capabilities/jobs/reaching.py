@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from clary.capabilities.training.plan import Site
+from clary.capabilities.jobs.site import Site
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.resources.records import Record
@@ -36,6 +36,9 @@ def credentials(parts: Parts, record: Record, run_seconds: float) -> dict[str, s
 
 
 def log_file(parts: Parts, record: Record, group: str, host: str) -> str:
-    """Where a host's shim writes its lines: stream `<job>/<host>-<epoch>`."""
-    stream = f"{record.name}/{host}-{int(record.created * 1000)}"
-    return str(parts.need(LogStore).stream(record.account, record.region, group, stream))
+    """Where a host's shim writes its lines."""
+    return str(parts.need(LogStore).stream(record.account, record.region, group, log_stream(record, host)))
+
+
+def log_stream(record: Record, host: str) -> str:
+    return f"{record.name}/{host}-{int(record.created * 1000)}"

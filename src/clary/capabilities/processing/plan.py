@@ -7,11 +7,11 @@ from typing import Any
 
 from clary.capabilities import images
 from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs.site import Site
 from clary.capabilities.processing.config import config_files
 from clary.capabilities.processing.inputs import WRITABLE, inputs
 from clary.capabilities.processing.places import OUTPUT, PROCESSING, Staging
 from clary.capabilities.training.hosts import Host, hosts
-from clary.capabilities.training.plan import Site
 from clary.resources.records import Record
 from clary.runtime.images import UnknownImage, environment_of
 from clary.runtime.workload import Instance, Limits, Mount, Workload

@@ -7,13 +7,13 @@ from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
 from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
 from clary.capabilities.jobs.mirror import CannotUpload, Mirror, are_large
+from clary.capabilities.jobs.site import Site
 from clary.capabilities.processing import outputs, staging
 from clary.capabilities.processing.decide import Seen, Step, decide, ended, fail
 from clary.capabilities.processing.kind import FINAL, PROCESSING_JOB
 from clary.capabilities.processing.plan import LOG_GROUP, cluster, image, is_isolated, plan
 from clary.capabilities.training.channels import BadData
 from clary.capabilities.training.hosts import hosts
-from clary.capabilities.training.plan import Site
 from clary.capabilities.training.uploads import Uploads
 from clary.objects import Objects
 from clary.resources.reconcile import Become, Outcome, Remove, Wait

@@ -10,7 +10,6 @@ INPUT_DATA, CONFIG = f"{ML}/input/data", f"{ML}/input/config"
 CODE = f"{ML}/code"
 CHECKPOINTS = f"{ML}/checkpoints"
 SOURCE = "/opt/clary/source/sourcedir.tar.gz"
-PLUGIN = "/opt/clary/client"
 FOLDERS = (MODEL, OUTPUT, OUTPUT_DATA)
 """Writable folders whose content outlives the instances. The rest of /opt/ml is writable too."""
 

@@ -3,13 +3,13 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from clary.algorithms import BY_REPOSITORY
 from clary.algorithms.spec import Algorithm
 from clary.capabilities import images
+from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs.site import Site
 from clary.capabilities.training import places
 from clary.capabilities.training.channels import WRITABLE, Channel, channels
 from clary.capabilities.training.config import config_files
@@ -22,24 +22,6 @@ from clary.runtime.workload import Instance, Limits, Metric, Mount, Pipe, Worklo
 
 GRACE_SECONDS = 120.0
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where the job is to run: what the record does not say. `logs` are files by host."""
-
-    jobs: Path
-    wake: str
-    endpoint: str
-    limits: Limits
-    logs: Mapping[str, str] = field(default_factory=dict)
-    credentials: Mapping[str, str] = field(default_factory=dict)
-    card: str = "eth0"
-    """Name of the network interface that the instances see."""
-    plugin: Path | None = None
-    """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
-    directories: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """By channel: the root of a file system, and the directory in it."""
 
 
 def plan(record: Record, site: Site) -> Workload:
@@ -80,10 +62,6 @@ def built_in(record: Record) -> Algorithm | None:
     return BY_REPOSITORY.get(found.repository)
 
 
-def log_stream(record: Record, host: str) -> str:
-    return f"{record.name}/{host}-{int(record.created * 1000)}"
-
-
 def submitted(record: Record) -> str:
     """The `s3://` address of the user's code archive; empty when the toolkit is not to fetch one."""
     spec = record.spec
@@ -112,17 +90,8 @@ def environment(record: Record, site: Site, algorithm: Algorithm | None) -> dict
     if submitted(record):
         own[STAGED] = places.SOURCE
     if not spec.get("EnableNetworkIsolation", False):
-        own |= _reaching(site, given)
+        own |= reaching.variables(site, given)
     return own | {name: value for name, value in given.items() if name != "PYTHONPATH" or "PYTHONPATH" not in own}
-
-
-def _reaching(site: Site, given: Mapping[str, str]) -> dict[str, str]:
-    """What lets AWS clients inside the job find this server and prove who they are."""
-    own = {"AWS_ENDPOINT_URL": site.endpoint, "S3_ENDPOINT_URL": site.endpoint, **site.credentials}
-    if site.plugin is None:
-        return own
-    path = ":".join(part for part in (given.get("PYTHONPATH", ""), places.PLUGIN) if part)
-    return own | {"BOTOCORE_EXPERIMENTAL__PLUGINS": "clary=clary_client", "PYTHONPATH": path}
 
 
 def _folders(record: Record) -> tuple[str, ...]:
@@ -161,7 +130,7 @@ def _instance(record: Record, site: Site, host: Host) -> Instance:
     if submitted(record):
         mounts.append(Mount(source=str(staging.source), target=places.SOURCE))
     if site.plugin is not None and not record.spec.get("EnableNetworkIsolation", False):
-        mounts.append(Mount(source=str(site.plugin), target=places.PLUGIN))
+        mounts.append(Mount(source=str(site.plugin), target=reaching.PLUGIN))
     return Instance(
         host=host.name,
         log=site.logs.get(host.name, ""),

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
+from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
+from clary.capabilities.jobs.site import Site
 from clary.capabilities.training import checkpoints, failure, file_systems, metrics, outputs, places, staging
 from clary.capabilities.training.channels import BadData, channels
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
-from clary.capabilities.training.plan import LOG_GROUP, Site, built_in, image, log_stream, plan
+from clary.capabilities.training.plan import LOG_GROUP, built_in, image, plan
 from clary.capabilities.training.uploads import Uploads
 from clary.companions.cloudwatch.store import MetricStore
-from clary.companions.iam import KeyRing
-from clary.companions.logs import LogStore
 from clary.objects import Objects
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
@@ -30,9 +30,6 @@ from clary.runtime.workload import Limits
 from clary.settings import Settings
 from clary.wire.context import Parts
 
-CLIENT_PLUGIN = Path(__file__).parents[2] / "client_plugin"
-CREDENTIALS_OUTLIVE_RUN = 86400.0
-"""Seconds that a job's credentials last longer than it may run: it may wait for room before."""
 ASK_AGAIN_SECONDS = 0.5
 
 
@@ -197,34 +194,21 @@ class Work:
         return min(fits, key=lambda one: one.limits.cpus or machine.cpus)
 
     def _site(self, limits: Limits) -> Site:
-        everyone = hosts(self.record.spec["ResourceConfig"])
-        isolated = self.record.spec.get("EnableNetworkIsolation", False)
+        record = self.record
+        everyone = hosts(record.spec["ResourceConfig"])
+        isolated = record.spec.get("EnableNetworkIsolation", False)
+        longest = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"]
         return Site(
             jobs=self.jobs,
             wake=str(self.parts.need(Wake).path),
             endpoint=self.settings.url,
             limits=limits,
             card=network.interface(len(everyone), isolated),
-            logs={host.name: str(self._log(host.name)) for host in everyone},
-            credentials={} if isolated else self._credentials(),
-            plugin=CLIENT_PLUGIN if CLIENT_PLUGIN.is_dir() else None,
-            directories=file_systems.located(channels(self.record.spec), self.settings.file_systems or {}),
+            logs={host.name: reaching.log_file(self.parts, record, LOG_GROUP, host.name) for host in everyone},
+            credentials={} if isolated else reaching.credentials(self.parts, record, longest),
+            plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
+            directories=file_systems.located(channels(record.spec), self.settings.file_systems or {}),
         )
-
-    def _log(self, host: str) -> Path:
-        record = self.record
-        return self.parts.need(LogStore).stream(record.account, record.region, LOG_GROUP, log_stream(record, host))
-
-    def _credentials(self) -> dict[str, str]:
-        record = self.record
-        role = record.spec["RoleArn"].rpartition("/")[2]
-        seconds = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"] + CREDENTIALS_OUTLIVE_RUN
-        issued = self.parts.need(KeyRing).assume(record.account, role, "SageMaker", seconds)
-        return {
-            "AWS_ACCESS_KEY_ID": issued.access_key,
-            "AWS_SECRET_ACCESS_KEY": issued.secret,
-            "AWS_SESSION_TOKEN": issued.token,
-        }
 
     def _folders(self) -> dict[str, Path]:
         return {host.name: self.jobs / self.record.id / host.name for host in hosts(self.record.spec["ResourceConfig"])}
