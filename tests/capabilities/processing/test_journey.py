@@ -296,7 +296,7 @@ def test_continuous_outputs_appear_while_the_job_runs(journey: Journey) -> None:
     name, where = "continuous", outputs(target("out", "continuous-out", "out", "Continuous"))
     journey.sagemaker.create_processing_job(**request(name, "/bin/sh", "-c", script, **where))
     wait_until(lambda: journey.stored("continuous-out/") == {"first": "1\n"}, 60, lambda: journey.told(name))
-    (folder,) = journey.clary.home.glob("jobs/*/algo-1/folders/*processing/out")
+    (folder,) = journey.clary.home.glob("jobs/*/algo-1/*processing/out")
     (folder / "go").touch()
     assert journey.finished(name)["ProcessingJobStatus"] == "Completed", journey.told(name)
     found = journey.stored("continuous-out/")
