@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Run jobs that ask for a GPU type on the CPU of a machine without GPU, instead of refusing them."""
     file_systems: dict[str, Path] | None = None
     """Directories of this machine that stand for EFS and FSx file systems, by `fs-…`. As a variable: JSON."""
+    host_metrics_seconds: float = 60.0
+    """Between two measurements of what a job's instances use of their hosts; 0 makes none."""
     clock_skew_seconds: int = 900
     max_request_bytes: int = 32 * 1024 * 1024
     """Largest body of any API but S3, which streams."""

@@ -11,11 +11,13 @@ import os
 import random
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from clary.runtime.workload import Limits
+from clary.runtime.shim.spec import Host
+from clary.runtime.workload import Limits, Workload
 
 OWN_PROCESSES = 2
 """The sandbox's outer process and its init count in its control group."""
@@ -62,6 +64,12 @@ def hold(limits: Limits, groups: Groups, name: str) -> Held:
         cpus=_pick(limits.cpus or 1, name) if affinity else [],
         environment=threads(limits.cpus),
     )
+
+
+def measured(workload: Workload, gpus: Sequence[int]) -> Host:
+    """What the shim is to measure of an instance."""
+    allowed = workload.limits.memory_bytes or memory()
+    return {"seconds": workload.measure_seconds, "memory_bytes": allowed, "gpus": list(gpus)}
 
 
 def cores() -> int:

@@ -110,6 +110,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str = ""
     """URL of this Clary that code inside may call."""
     metrics: tuple[Metric, ...] = ()
+    measure_seconds: float = 0.0
+    """Between two measurements of what each instance uses of its host (`shim/gauge.py`); 0: none are made."""
 
 
 Phase = Literal["preparing", "running", "exited", "lost"]

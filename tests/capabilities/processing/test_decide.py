@@ -55,6 +55,8 @@ BEGUN = {"Launched": True, "ProcessingStartTime": 1050.0}
             Seen(now=1200.0),
             Become("Stopped", "", "Processing job stopped", {"ProcessingEndTime": 1200.0}),
         ),
+        ("InProgress", BEGUN, seen(running(), unread_metrics=True), Step.MEASURE),
+        ("Stopping", BEGUN, seen(over(code=143, cause="stopped"), unread_metrics=True), Step.MEASURE),
         ("Stopping", BEGUN, seen(running()), Step.STOP),
         ("Stopping", BEGUN | {"Halted": True}, seen(running()), Wait(5.0)),
         ("Stopping", BEGUN, seen(over(code=143, cause="stopped")), Step.FINISH),

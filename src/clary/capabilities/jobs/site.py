@@ -21,5 +21,7 @@ class Site:
     """Name of the network interface that the instances see."""
     plugin: Path | None = None
     """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
+    measure_seconds: float = 0.0
+    """Between two measurements of what the instances use of their hosts."""
     directories: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """By channel: the root of a file system, and the directory in it."""

@@ -26,6 +26,7 @@ class Step(Enum):
     """Something to do in the world."""
 
     BEGIN = "get the runtime environment, stage the data and start the instances"
+    MEASURE = "take in new metrics"
     STOP = "ask the user's processes to end"
     KILL = "end what still runs"
     FINISH = "put the outputs into S3 and say how it ended"
@@ -41,6 +42,8 @@ class Seen:
     instances: tuple[InstanceState, ...] = ()
     kept: bool = False
     continuous: bool = False
+    unread_metrics: bool = False
+    """There are metrics of the hosts that are not in the store yet."""
 
     @property
     def living(self) -> bool:
@@ -70,6 +73,8 @@ def _running(record: Record, seen: Seen) -> Become | Wait | Step:
         return ended(record, seen, "", "")
     if failed(seen.instances) and seen.living:
         return Step.KILL
+    if seen.unread_metrics:
+        return Step.MEASURE
     if not seen.living:
         return Step.FINISH
     if seen.begun and "ProcessingStartTime" not in record.state:
@@ -80,6 +85,8 @@ def _running(record: Record, seen: Seen) -> Become | Wait | Step:
 def _stopping(record: Record, seen: Seen) -> Become | Wait | Step:
     if seen.living:
         return Wait(WATCH_SECONDS) if record.state.get("Halted") else Step.STOP
+    if seen.unread_metrics:
+        return Step.MEASURE
     return Step.FINISH if seen.instances else ended(record, seen, "", "")
 
 

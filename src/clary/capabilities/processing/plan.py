@@ -44,6 +44,7 @@ def plan(record: Record, site: Site) -> Workload:
         limits=_limits(spec, site.limits),
         isolated=is_isolated(record),
         endpoint=site.endpoint,
+        measure_seconds=site.measure_seconds,
     )
 
 

@@ -1,10 +1,11 @@
 """Carrying a processing job through: look, let `decide` choose, do it. Every step may run twice."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
-from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs import measures, reaching
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
 from clary.capabilities.jobs.mirror import CannotUpload, Mirror, are_large
 from clary.capabilities.jobs.site import Site
@@ -15,6 +16,7 @@ from clary.capabilities.processing.plan import LOG_GROUP, cluster, image, is_iso
 from clary.capabilities.training.channels import BadData
 from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.uploads import Uploads
+from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
@@ -29,6 +31,7 @@ from clary.settings import Settings
 from clary.wire.context import Parts
 
 ASK_AGAIN_SECONDS = 0.5
+NAMESPACE = "/aws/sagemaker/ProcessingJobs"
 
 
 class ProcessingReconciler:
@@ -67,6 +70,7 @@ class Work:
             instances=self.backend.observe(self.record.id).instances if kept else (),
             kept=kept,
             continuous=outputs.is_continuous(self.record),
+            unread_metrics=kept and measures.has_unread(self.record, self._folders()),
         )
         if seen.continuous and seen.living:
             self._follow()
@@ -75,6 +79,7 @@ class Work:
     def act(self, step: Step) -> Outcome:
         acts: dict[Step, Callable[[], Outcome]] = {
             Step.BEGIN: self.begin,
+            Step.MEASURE: self.measure,
             Step.STOP: self.stop,
             Step.KILL: self.kill,
             Step.FINISH: self.finish,
@@ -130,6 +135,10 @@ class Work:
     def call_next(self) -> None:
         """Have those looked at whose turn it is."""
         self.line.call(self.parts.need(Wake))
+
+    def measure(self) -> Outcome:
+        store = self.parts.need(MetricStore)
+        return Become(self.record.status, state=measures.take_in(self.record, self._folders(), NAMESPACE, store))
 
     def stop(self) -> Outcome:
         self.backend.stop(self.record.id)
@@ -188,6 +197,9 @@ class Work:
         machine = Machine(limits.cores(), limits.memory(), limits.gpus(), self.settings.processes)
         return fit(instance_type, machine, self.settings.gpu_types_on_cpu)
 
+    def _folders(self) -> dict[str, Path]:
+        return {host.name: self.jobs / self.record.id / host.name for host in hosts(cluster(self.record))}
+
     def _select(self, config: dict[str, Any]) -> dict[str, Any]:
         """The first of the preferred types that this machine can stand in for. Raises `NoCapacity` of the last."""
         *first, last = config["InstancePreferences"]
@@ -214,6 +226,7 @@ class Work:
                 for host in hosts(cluster(record))
             },
             credentials={} if is_isolated(record) else reaching.credentials(self.parts, record, longest),
+            measure_seconds=self.settings.host_metrics_seconds,
             plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
         )
 

@@ -1,23 +1,24 @@
-"""Metrics that the shims found in the logs: into CloudWatch, and the last of each into `FinalMetricDataList`."""
+"""Metrics that the shims found: the logs' into CloudWatch and the last of each into `FinalMetricDataList`; the hosts'
+into CloudWatch."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from clary.capabilities.jobs import measures
 from clary.companions.cloudwatch.store import MetricStore
 from clary.resources.records import Record
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 FILE = "metrics.jsonl"
 MOST_FINAL = 40
-MOST_BYTES = 4 * 1024 * 1024
-"""Taken in at once; the rest follows at the next look."""
 
 
 def has_unread(record: Record, folders: Mapping[str, Path]) -> bool:
     read = record.state.get("MetricsRead", {})
-    return any(_block(folder / FILE, read.get(host, 0)) for host, folder in folders.items())
+    return measures.has_unread(record, folders) or any(
+        measures.block(folder / FILE, read.get(host, 0)) for host, folder in folders.items()
+    )
 
 
 def take_in(record: Record, folders: Mapping[str, Path], store: MetricStore) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def take_in(record: Record, folders: Mapping[str, Path], store: MetricStore) -> 
     read = dict(record.state.get("MetricsRead", {}))
     fresh: list[dict[str, Any]] = []
     for host, folder in folders.items():
-        lines, read[host] = _lines(folder / FILE, read.get(host, 0))
+        lines, read[host] = measures.lines(folder / FILE, read.get(host, 0))
         fresh += lines
     dimensions = {"TrainingJobName": record.name}
     store.put(
@@ -37,7 +38,11 @@ def take_in(record: Record, folders: Mapping[str, Path], store: MetricStore) -> 
         NAMESPACE,
         [(entry["name"], dimensions, entry["value"], entry["time"]) for entry in fresh],
     )
-    return {"MetricsRead": read, "FinalMetricDataList": final(record.state.get("FinalMetricDataList", []), fresh)}
+    return {
+        **measures.take_in(record, folders, NAMESPACE, store),
+        "MetricsRead": read,
+        "FinalMetricDataList": final(record.state.get("FinalMetricDataList", []), fresh),
+    }
 
 
 def final(known: Iterable[Mapping[str, Any]], fresh: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -46,26 +51,3 @@ def final(known: Iterable[Mapping[str, Any]], fresh: Iterable[Mapping[str, Any]]
     for entry in sorted(fresh, key=lambda entry: float(entry["time"])):
         found[entry["name"]] = {"MetricName": entry["name"], "Value": entry["value"], "Timestamp": entry["time"]}
     return list(found.values())[:MOST_FINAL]
-
-
-def _lines(file: Path, start: int) -> tuple[list[dict[str, Any]], int]:
-    """Whole lines after `start`, and where they end."""
-    whole = _block(file, start)
-    return [json.loads(line) for line in whole.splitlines()], start + len(whole)
-
-
-def _block(file: Path, start: int) -> bytes:
-    # A shim that was killed may have left the beginning of a line, which never becomes whole.
-    if _size(file) <= start:
-        return b""
-    with file.open("rb") as source:
-        source.seek(start)
-        block = source.read(MOST_BYTES)
-    return block[: block.rfind(b"\n") + 1]
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -44,6 +44,7 @@ def plan(record: Record, site: Site) -> Workload:
         isolated=spec.get("EnableNetworkIsolation", False),
         endpoint=site.endpoint,
         metrics=_metrics(definition, algorithm),
+        measure_seconds=site.measure_seconds,
     )
 
 

@@ -206,6 +206,7 @@ class Work:
             card=network.interface(len(everyone), isolated),
             logs={host.name: reaching.log_file(self.parts, record, LOG_GROUP, host.name) for host in everyone},
             credentials={} if isolated else reaching.credentials(self.parts, record, longest),
+            measure_seconds=self.settings.host_metrics_seconds,
             plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
             directories=file_systems.located(channels(record.spec), self.settings.file_systems or {}),
         )

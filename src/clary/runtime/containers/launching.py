@@ -61,6 +61,7 @@ def spec(launch: Launch) -> Spec:
         "log": instance.log,
         "log_bytes": workload.limits.log_bytes,
         "metrics": [{"name": metric.name, "regex": metric.regex} for metric in workload.metrics],
+        "host": limits.measured(workload, launch.gpus),
         "sandbox": "container",
         "command": [],
         "toolkit": False,

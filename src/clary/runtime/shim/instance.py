@@ -15,6 +15,7 @@ import time
 
 from clary.runtime.shim import cgroups, child, kernel, processes, status
 from clary.runtime.shim.feeder import Feeders
+from clary.runtime.shim.gauge import Gauge
 from clary.runtime.shim.logs import LogPump
 from clary.runtime.shim.metrics import MetricReader
 from clary.runtime.shim.spec import Container, Spec
@@ -95,6 +96,7 @@ class Instance:
 
             self._wait_for_hub(self.spec["hub"])
             hub.enter(f"{self.spec['hub']}/{hub.READY}", self.spec["number"])
+        self.gauge = Gauge(self.folder, self.spec["host"])
         self.feeders = Feeders(self.folder, self.spec["pipes"])
         self.child = child.start(self.spec)
         if self.spec["sandbox"] == "namespaces":
@@ -146,7 +148,7 @@ class Instance:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        waits = [WATCH if self.spec["memory_bytes"] else TICK]
+        waits = [WATCH if self.spec["memory_bytes"] else TICK, self.gauge.look(self._top())]
         if self.pump.deadline is not None:
             waits.append(self.pump.deadline - time.time())
         if self.kill_at is not None:
@@ -223,9 +225,13 @@ class Instance:
         return main is not None
 
     def _memory(self) -> int:
-        pids = processes.tree(self.init if self.spec["sandbox"] == "container" and self.init else self.child.pid)
+        pids = processes.tree(self._top())
         rough = processes.memory(pids)
         return processes.exact_memory(pids) if rough > (self.spec["memory_bytes"] or 0) else rough
+
+    def _top(self) -> int:
+        """The process above all of the instance's."""
+        return self.init if self.spec["sandbox"] == "container" and self.init else self.child.pid
 
     def _end_everything(self) -> None:
         if "container" in self.spec:

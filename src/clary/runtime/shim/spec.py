@@ -25,6 +25,16 @@ class Pipe(TypedDict):
     parts: int
 
 
+class Host(TypedDict):
+    """What of the host is measured; see `gauge.py`."""
+
+    seconds: float
+    """Between two measurements; 0: none are made."""
+    memory_bytes: int
+    """What the instance may use."""
+    gpus: list[int]
+
+
 class View(TypedDict):
     """What the sandbox shows, for the rungs that the shim builds itself. Entries are `[kind, source, target, root]`."""
 
@@ -60,6 +70,7 @@ class Spec(TypedDict):
     log: str
     log_bytes: int
     metrics: list[Metric]
+    host: Host
     sandbox: str
     """`bubblewrap`, `namespaces`, `plain` or `container`."""
     command: list[str]
