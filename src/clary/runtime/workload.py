@@ -62,6 +62,17 @@ class Pipe(msgspec.Struct, frozen=True, kw_only=True):
     """This instance gets every `parts`th record, from the `part`th on, in the order of the pass."""
 
 
+class Store(msgspec.Struct, frozen=True, kw_only=True):
+    """An S3 that hosts without the object tree fetch from, and who they are there."""
+
+    endpoint: str
+    """URL; addressed in path style."""
+    region: str
+    access_key: str
+    secret: str
+    token: str
+
+
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """A number to read from log lines: the first group of `regex`."""
 
@@ -109,6 +120,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """No network but the job's own hosts, and no credentials."""
     endpoint: str = ""
     """URL of this Clary that code inside may call."""
+    objects: Mapping[str, str] = {}
+    """What a source of mounts, pipes, archives and seeds holds of S3's objects: its path to that of a `listing.py`
+    file. For hosts that lack the machine's files; what lies in a source beside the objects is small."""
+    store: Store | None = None
+    """Where the objects are."""
     metrics: tuple[Metric, ...] = ()
     measure_seconds: float = 0.0
     """Between two measurements of what each instance uses of its host (`shim/gauge.py`); 0: none are made."""

@@ -7,6 +7,7 @@ from clary.capabilities.jobs.site import Site
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.resources.records import Record
+from clary.runtime.workload import Store
 from clary.wire.context import Parts
 
 PLUGIN = "/opt/clary/client"
@@ -33,6 +34,17 @@ def credentials(parts: Parts, record: Record, run_seconds: float) -> dict[str, s
         "AWS_SECRET_ACCESS_KEY": issued.secret,
         "AWS_SESSION_TOKEN": issued.token,
     }
+
+
+def store(endpoint: str, region: str, issued: Mapping[str, str]) -> Store:
+    """What a host fetches the job's objects with."""
+    return Store(
+        endpoint=endpoint,
+        region=region,
+        access_key=issued["AWS_ACCESS_KEY_ID"],
+        secret=issued["AWS_SECRET_ACCESS_KEY"],
+        token=issued["AWS_SESSION_TOKEN"],
+    )
 
 
 def log_file(parts: Parts, record: Record, group: str, host: str) -> str:

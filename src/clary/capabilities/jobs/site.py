@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clary.runtime.workload import Limits
+from clary.runtime.workload import Limits, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,7 @@ class Site:
     """Folder of the module that sends AWS's pinned hosts here, for SDK code inside jobs."""
     measure_seconds: float = 0.0
     """Between two measurements of what the instances use of their hosts."""
+    store: Store | None = None
+    """Where hosts that lack this machine's objects fetch them, isolated jobs too: before their process starts."""
     directories: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """By channel: the root of a file system, and the directory in it."""

@@ -15,6 +15,7 @@ from clary.capabilities.training.channels import WRITABLE, Channel, channels
 from clary.capabilities.training.config import config_files
 from clary.capabilities.training.hosts import Host, hosts
 from clary.resources.records import Record
+from clary.runtime import listing
 from clary.runtime.images import UnknownImage, recognise
 from clary.runtime.toolkit.job import decode
 from clary.runtime.toolkit.source import STAGED
@@ -43,6 +44,8 @@ def plan(record: Record, site: Site) -> Workload:
         limits=_limits(spec, site.limits),
         isolated=spec.get("EnableNetworkIsolation", False),
         endpoint=site.endpoint,
+        objects=_objects(record, site),
+        store=site.store,
         metrics=_metrics(definition, algorithm),
         measure_seconds=site.measure_seconds,
     )
@@ -104,6 +107,24 @@ def _seeds(record: Record, site: Site) -> dict[str, str]:
     """Checkpoints of an earlier job are there before this one starts."""
     folder = places.checkpoint_folder(record)
     return {folder: str(places.Staging(site.jobs, record.id).checkpoints)} if folder else {}
+
+
+def _objects(record: Record, site: Site) -> dict[str, str]:
+    """The listing of everything that `staging.py` takes from S3."""
+    staging = places.Staging(site.jobs, record.id)
+    sources = [staging.checkpoints] if places.checkpoint_folder(record) else []
+    sources += [staging.source] if submitted(record) else []
+    everyone = hosts(record.spec["ResourceConfig"])
+    for channel in channels(record.spec):
+        if channel.file_system is not None:
+            continue
+        if channel.mode == "Pipe":
+            sources.append(staging.pipe(channel.name))
+        elif channel.sharded:
+            sources += [staging.channel(channel.name, host.name) for host in everyone if host.gets(channel.groups)]
+        else:
+            sources.append(staging.channel(channel.name, None))
+    return {str(source): str(listing.place(staging.folder, source)) for source in sources}
 
 
 def _limits(spec: Mapping[str, Any], instance: Limits) -> Limits:

@@ -198,6 +198,7 @@ class Work:
         everyone = hosts(record.spec["ResourceConfig"])
         isolated = record.spec.get("EnableNetworkIsolation", False)
         longest = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"]
+        issued = reaching.credentials(self.parts, record, longest)
         return Site(
             jobs=self.jobs,
             wake=str(self.parts.need(Wake).path),
@@ -205,7 +206,8 @@ class Work:
             limits=limits,
             card=network.interface(len(everyone), isolated),
             logs={host.name: reaching.log_file(self.parts, record, LOG_GROUP, host.name) for host in everyone},
-            credentials={} if isolated else reaching.credentials(self.parts, record, longest),
+            credentials={} if isolated else issued,
+            store=reaching.store(self.settings.url, record.region, issued),
             measure_seconds=self.settings.host_metrics_seconds,
             plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
             directories=file_systems.located(channels(record.spec), self.settings.file_systems or {}),

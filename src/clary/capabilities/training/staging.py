@@ -26,8 +26,9 @@ from clary.capabilities.training.plan import submitted
 from clary.objects import Objects, parse_uri
 from clary.objects.errors import S3Error
 from clary.resources.records import Record
-from clary.runtime import pipes
-from clary.runtime.shim.streams import order
+from clary.runtime import listing, pipes
+from clary.runtime.listing import Listed
+from clary.runtime.shim.streams import FILES, order
 
 LARGEST_MANIFEST = 256 * 1024 * 1024
 
@@ -63,12 +64,12 @@ def _stage_channel(record: Record, channel: Channel, staging: Staging, objects: 
     items = [items[number] for number in order(len(items), channel.seed, 0)]
     _write_manifest(staging.manifest(channel.name), prefix, (item.uri for item in items))
     if not channel.sharded:
-        _link_all(staging.channel(channel.name, None), items)
+        _lay_out(staging, staging.channel(channel.name, None), items)
         return
     takers = [host for host in hosts(record.spec["ResourceConfig"]) if host.gets(channel.groups)]
     for number, host in enumerate(takers):
         mine = shard(items, number, len(takers)) if channel.seed is None else items[number :: len(takers)]
-        _link_all(staging.channel(channel.name, host.name), mine)
+        _lay_out(staging, staging.channel(channel.name, host.name), mine)
 
 
 def _stage_pipe(record: Record, channel: Channel, staging: Staging, objects: Objects) -> None:
@@ -78,7 +79,10 @@ def _stage_pipe(record: Record, channel: Channel, staging: Staging, objects: Obj
     else:
         prefix, items = _items(record, channel, objects)
         found = ([pipes.File(item.source, item.uri)] for item in items if item.path and not item.path.endswith("/"))
-    names = pipes.lay_out(staging.pipe(channel.name), found)
+    folder = staging.pipe(channel.name)
+    names = pipes.lay_out(folder, found)
+    numbered = (Listed(f"{FILES}/{number}", uri) for number, uri in enumerate(names))
+    listing.write(listing.place(staging.folder, folder), numbered)
     _write_manifest(staging.manifest(channel.name), prefix, names)
 
 
@@ -155,6 +159,12 @@ def _own(record: Record, uri: str, objects: Objects) -> tuple[str, str]:
     return bucket, key
 
 
+def _lay_out(staging: Staging, folder: Path, items: list[Item]) -> None:
+    _link_all(folder, items)
+    files = (Listed(item.path, item.uri) for item in items if item.path and not item.path.endswith("/"))
+    listing.write(listing.place(staging.folder, folder), files)
+
+
 def _link_all(folder: Path, items: Iterable[Item]) -> None:
     # Plain text and a memory of folders: for many small files, paths cost more than links.
     base, made = str(folder), set[str]()
@@ -201,6 +211,7 @@ def _stage_source(record: Record, staging: Staging, objects: Objects) -> None:
     if info is None:
         raise BadData(f"Data download failed: the source archive {uri} does not exist")
     link(info.path, staging.source)
+    listing.write(listing.place(staging.folder, staging.source), [Listed("", uri)])
 
 
 def _stage_checkpoints(record: Record, staging: Staging, objects: Objects) -> None:
@@ -211,7 +222,5 @@ def _stage_checkpoints(record: Record, staging: Staging, objects: Objects) -> No
     bucket, key = _own(record, config["S3Uri"], objects)
     prefix = f"{key.rstrip('/')}/" if key else ""
     found = objects.list(bucket, prefix)
-    _link_all(
-        staging.checkpoints,
-        (Item(info.key[len(prefix) :], info.path, f"s3://{bucket}/{info.key}") for info in found),
-    )
+    items = [Item(info.key[len(prefix) :], info.path, f"s3://{bucket}/{info.key}") for info in found]
+    _lay_out(staging, staging.checkpoints, items)
