@@ -26,7 +26,7 @@ def write(file: Path, listed: Iterable[Listed]) -> None:
     """A line each, whatever characters the names hold."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", encoding="ascii") as out:
-        out.writelines(f"{_quoted(one.path)} {_quoted(one.uri)}\n" for one in listed)
+        out.writelines(f"{quoted(one.path)} {quoted(one.uri)}\n" for one in listed)
 
 
 def read(lines: Iterable[str]) -> Iterator[Listed]:
@@ -36,7 +36,8 @@ def read(lines: Iterable[str]) -> Iterator[Listed]:
         yield Listed(_plain(path), _plain(uri))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """As a listing writes it."""
     return text if text.isascii() and text.isalnum() else quote(text, safe="/:", errors="surrogateescape")
 
 

@@ -35,12 +35,15 @@ class Named(msgspec.Struct):
     """What of an instance is read back."""
 
     host: str
+    log: str = ""
 
 
 class Hosts(msgspec.Struct):
     """What of a `Workload` is read back: all else is long, and reading it takes most of a look's time."""
 
     instances: list[Named]
+    key: str = ""
+    wake: str = ""
 
 
 class Claim(NamedTuple):
@@ -100,6 +103,10 @@ class LocalBackend(Backend):
             return
         with self.room(workload.id, len(workload.instances), workload.limits.gpus):
             self._start(workload, self._starting[workload.id].gpus)
+
+    def launch(self, workload: Workload, gpus: list[int]) -> None:
+        """Start it on these GPUs, without asking for room: whoever calls has seen to that."""
+        self._start(workload, gpus)
 
     def _start(self, workload: Workload, gpus: list[int]) -> None:
         folder = self._folder(workload.id)
@@ -167,12 +174,8 @@ class LocalBackend(Backend):
         return self.jobs / workload_id
 
     def _hosts(self, folder: Path) -> list[str]:
-        try:
-            told = msgspec.json.decode((folder / "workload.json").read_bytes(), type=Hosts)
-        except (FileNotFoundError, msgspec.DecodeError):
-            # A power cut may have left it empty.
-            return []
-        return [instance.host for instance in told.instances]
+        told = read_hosts(folder)
+        return [instance.host for instance in told.instances] if told else []
 
     def _request(self, workload_id: str, name: str) -> None:
         folder = self._folder(workload_id)
@@ -265,6 +268,15 @@ def _folders(folder: str) -> list[str]:
 
 def _has_lock(folder: str) -> bool:
     return os.path.lexists(f"{folder}/lock")
+
+
+def read_hosts(folder: Path) -> Hosts | None:
+    """Of the workload in a folder."""
+    try:
+        return msgspec.json.decode((folder / "workload.json").read_bytes(), type=Hosts)
+    except (FileNotFoundError, msgspec.DecodeError):
+        # A power cut may have left it empty.
+        return None
 
 
 def _holds(folder: Path) -> bool:

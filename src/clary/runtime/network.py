@@ -37,6 +37,8 @@ def mode(workload: Workload, rung: Rung) -> Mode:
 
 def hosts(workload: Workload, rung: Rung) -> str:
     """Lines of /etc/hosts that name the workload's instances."""
+    if workload.addresses:
+        return "".join(f"{address} {name}\n" for name, address in workload.addresses.items())
     names = [instance.host for instance in workload.instances]
     if mode(workload, rung) == "hub":
         return "".join(f"{hub.address(number)} {name}\n" for number, name in enumerate(names))

@@ -120,6 +120,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """No network but the job's own hosts, and no credentials."""
     endpoint: str = ""
     """URL of this Clary that code inside may call."""
+    addresses: Mapping[str, str] = {}
+    """Of all hosts of the workload, where they are different machines; else they meet on this one."""
     objects: Mapping[str, str] = {}
     """What a source of mounts, pipes, archives and seeds holds of S3's objects: its path to that of a `listing.py`
     file. For hosts that lack the machine's files; what lies in a source beside the objects is small."""

@@ -1,0 +1,90 @@
+"""Following running instances: a thread that has a question waiting at each seat, so that logs and ends come at once.
+
+It keeps nothing: without it, every look of the controller asks the nodes itself.
+"""
+
+import contextlib
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from clary.runtime.cluster.mirror import Mirror
+from clary.runtime.cluster.seat import Asked, answer
+from clary.runtime.shim import status
+
+if TYPE_CHECKING:
+    from clary.runtime.cluster.backend import RayBackend
+
+WAIT = 10.0
+"""Seconds that a question waits for news at its seat."""
+LOOK = 0.1
+"""Seconds until workloads that came meanwhile are followed too."""
+
+
+class Follower:
+    """One for each backend object; its thread begins with the first workload, and ends with the last."""
+
+    def __init__(self, backend: "RayBackend") -> None:
+        self._backend = weakref.proxy(backend)
+        self._guard = threading.Lock()
+        self._wanted: set[str] = set()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, workload_id: str) -> None:
+        """May be repeated."""
+        with self._guard:
+            if workload_id not in self._wanted and self._backend.following(workload_id):
+                self._wanted.add(workload_id)
+            if self._wanted and self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ray-follower", daemon=True)
+                self._thread.start()
+
+    def leave(self, workload_id: str) -> None:
+        with self._guard:
+            self._wanted.discard(workload_id)
+
+    def _run(self) -> None:
+        asking: dict[Any, tuple[str, Mirror, Asked]] = {}
+        with contextlib.suppress(ReferenceError):
+            while True:
+                self._ask(asking)
+                with self._guard:
+                    if not asking and not self._wanted:
+                        self._thread = None
+                        return
+                if asking:
+                    ready, _ = self._backend.cluster.ray.wait(list(asking), num_returns=1, timeout=LOOK)
+                    for one in ready:
+                        self._hear(one, *asking.pop(one))
+
+    def _ask(self, asking: dict[Any, tuple[str, Mirror, Asked]]) -> None:
+        """A question at every seat that has none."""
+        asked = {(key, mirror.folder.name) for key, mirror, _ in asking.values()}
+        with self._guard:
+            wanted = list(self._wanted)
+        for key in wanted:
+            open_ = self._backend.following(key)
+            if not open_:
+                self.leave(key)
+            for mirror in open_:
+                seat = (
+                    None if (key, mirror.folder.name) in asked else self._backend.cluster.seat(key, mirror.folder.name)
+                )
+                if seat is not None:
+                    question = mirror.asked(WAIT)
+                    asking[seat.tell.remote(msgspec.json.encode(question))] = (key, mirror, question)
+
+    def _hear(self, ref: Any, key: str, mirror: Mirror, asked: Asked) -> None:
+        if not mirror.folder.is_dir():
+            return
+        try:
+            told = answer(self._backend.cluster.ray.get(ref))
+        except Exception:
+            self._backend.doubt(mirror)
+            news = bool(mirror.seen and mirror.seen.whole)
+        else:
+            news = self._backend.keep(mirror, asked, told)
+        if news:
+            status.poke(*self._backend.wake(key))
