@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +27,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where runtime environments are built; `None` means `home/environments`. Several homes may share one folder."""
     slots: int | None = None
     """Instances of jobs and endpoints that may run at once; `None` means four for each core."""
+    backend: Literal["local", "ray"] = "local"
+    """Where instances run: `local` is this machine, `ray` a Ray cluster."""
+    ray_address: str = ""
+    """Of the Ray cluster, `host:port`; this machine is one of its nodes."""
     processes: int = 4096
     """Processes and threads that one instance may have."""
     fleet: Path | None = None
@@ -39,6 +43,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Directories of this machine that stand for EFS and FSx file systems, by `fs-…`. As a variable: JSON."""
     host_metrics_seconds: float = 60.0
     """Between two measurements of what a job's instances use of their hosts; 0 makes none."""
+    spot_interruptions_per_hour: float = 0.0
+    """Mean rate at which running spot training jobs are interrupted, by chance; 0 leaves it to `clary interrupt`."""
+    spot_discount: float = 0.0
+    """The part of a spot job's running time that is not billed, from 0 to 1: what `BillableTimeInSeconds` shows."""
+    freeze_failed_seconds: float = 0.0
+    """How long the files of a failed training job are kept, for `clary shell`; 0 removes them at once."""
     clock_skew_seconds: int = 900
     max_request_bytes: int = 32 * 1024 * 1024
     """Largest body of any API but S3, which streams."""

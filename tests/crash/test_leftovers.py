@@ -9,6 +9,8 @@ import msgspec
 from tests.capabilities.training.records import job
 
 from clary.capabilities.training import checkpoints, metrics
+from clary.objects import Objects
+from clary.resources.store import Store
 from clary.runtime import shims
 from clary.runtime.local import LocalBackend
 from clary.runtime.workload import Instance, Workload
@@ -73,5 +75,11 @@ def test_line_of_metrics_that_was_cut_short_is_not_awaited(tmp_path: Path) -> No
 
 
 def test_torn_memory_of_checkpoints_is_none(tmp_path: Path) -> None:
-    (tmp_path / "checkpoints.json").touch()
-    assert checkpoints._known(tmp_path / "checkpoints.json") == {}
+    record = job(CheckpointConfig={"S3Uri": "s3://bucket/key"})
+    (tmp_path / record.id).mkdir()
+    (tmp_path / record.id / "checkpoints.json").touch()
+    backend, objects = (
+        LocalBackend(tmp_path, rung="plain"),
+        Objects(tmp_path / "objects", Store(f"sqlite:///{tmp_path}/clary.db").database),
+    )
+    assert checkpoints.Sync(record, backend, tmp_path, objects)._known(2) == [{}, {}]

@@ -16,7 +16,7 @@ from msgspec import ValidationError
 from clary.cli.failures import CliFailure
 from clary.settings import load
 
-SETTINGS = ("home", "host", "port", "workers")
+SETTINGS = ("home", "host", "port", "workers", "backend", "ray_address")
 USAGES = ("notebook", "training", "processing", "hosting", "transform", "app", "cluster")
 """`catalogue.types.USAGES`, which is not imported for the sake of the other commands; a test compares."""
 
@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--host", help="address to listen on (127.0.0.1)")
     up.add_argument("--port", type=int, help="port to listen on (8470)")
     up.add_argument("--workers", type=int, help="server processes (1)")
+    up.add_argument("--backend", choices=("local", "ray"), help="where instances run (local)")
+    up.add_argument("--ray-address", metavar="HOST:PORT", help="the Ray cluster, with --backend ray")
     up.add_argument("--stop-jobs", action="store_true", help="at the end, also end what still runs")
     up.add_argument("--insecure", action="store_true", help="allow plain HTTP beyond this machine")
 
@@ -86,6 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     logs = _command(commands, "logs", "Print the log of a training job or an endpoint.")
     logs.add_argument("name", help="name of the training job or endpoint")
     logs.add_argument("-f", "--follow", action="store_true", help="wait for more")
+
+    interrupt = _command(commands, "interrupt", "Interrupt a running spot training job, as AWS reclaims its capacity.")
+    interrupt.add_argument("name", help="name of the training job")
+
+    shell = _command(
+        commands, "shell", "Open a shell in the sandbox of a training job, running or kept after its failure."
+    )
+    shell.add_argument("name", help="name of the training job")
+    shell.add_argument("--host", dest="instance", default="algo-1", help="which of its instances (algo-1)")
+    shell.add_argument("words", nargs="*", metavar="CMD", help="another command than the shell, after --")
 
     _images(commands)
 

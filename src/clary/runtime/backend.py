@@ -27,11 +27,18 @@ class Backend(Protocol):
         Raises `UnknownImage` or `BuildFailed`.
         """
 
-    def room(self, workload_id: str, instances: int, gpus: int) -> AbstractContextManager[int]:
+    def room(self, workload_id: str, instances: int, gpus: int, instead_of: str = "") -> AbstractContextManager[int]:
         """Keeps room for a workload that is started inside the block: what must be done first is done once it is there.
 
-        Gives how many slots are left beside. `gpus` are those of each instance. Raises `NoRoom`.
+        Gives how many slots are left beside. `gpus` are those of each instance. `instead_of`: a workload whose
+        retained room it may have. Raises `NoRoom`.
         """
+
+    def retain(self, workload_id: str) -> None:
+        """Keep the room of a workload that was started, beyond its end and `destroy`, until `release`."""
+
+    def release(self, workload_id: str) -> None:
+        """Give retained room back, if there is any."""
 
     def start(self, workload: Workload) -> None:
         """Start every instance not yet started. Raises `NoRoom`, unless `room` was kept for it."""

@@ -22,6 +22,7 @@ from clary.runtime.containers.engine import EngineError
 from clary.runtime.containers.find import NoEngine
 from clary.runtime.containers.images import Containers
 from clary.runtime.environments import Shelf
+from clary.runtime.retained import Kept, Retained
 from clary.runtime.sandbox import Rung
 from clary.runtime.shim import cgroups
 from clary.runtime.shim.spec import Spec
@@ -69,6 +70,7 @@ class LocalBackend(Backend):
         may run at once; by default four for each core, since instance types are mostly larger than the machine.
         `containers` runs the images that no runtime stands in for; without it there are none of them."""
         self.jobs = home / "jobs"
+        self.retained = Retained(home / "retained")
         self.shelf = Shelf(environments or home / "environments")
         self.rung = rung or sandbox.best()
         self.containers = containers
@@ -85,10 +87,10 @@ class LocalBackend(Backend):
         return self.shelf.prepare(name, gpu=gpus > 0) if name else None
 
     @contextlib.contextmanager
-    def room(self, workload_id: str, instances: int, gpus: int) -> Iterator[int]:
+    def room(self, workload_id: str, instances: int, gpus: int, instead_of: str = "") -> Iterator[int]:
         """See `Backend`."""
         with self._gate:
-            given, left = self._reserve(workload_id, instances, gpus)
+            given, left = self._reserve(workload_id, instances, gpus, instead_of)
             self._starting[workload_id] = Claim(instances, given)
         try:
             yield left
@@ -103,6 +105,17 @@ class LocalBackend(Backend):
             return
         with self.room(workload.id, len(workload.instances), workload.limits.gpus):
             self._start(workload, self._starting[workload.id].gpus)
+
+    def retain(self, workload_id: str) -> None:
+        """See `Backend`."""
+        folder = self._folder(workload_id)
+        hosts = [folder / host for host in self._hosts(folder)]
+        if hosts:
+            self.retained.keep(workload_id, Kept(len(hosts), [gpu for host in hosts for gpu in shims.gpus(host)]))
+
+    def release(self, workload_id: str) -> None:
+        """See `Backend`."""
+        self.retained.release(workload_id)
 
     def launch(self, workload: Workload, gpus: list[int]) -> None:
         """Start it on these GPUs, without asking for room: whoever calls has seen to that."""
@@ -183,10 +196,12 @@ class LocalBackend(Backend):
             if (folder / host).is_dir():
                 shims.request(folder / host, name)
 
-    def _reserve(self, workload_id: str, instances: int, each: int) -> tuple[list[int], int]:
+    def _reserve(self, workload_id: str, instances: int, each: int, instead_of: str) -> tuple[list[int], int]:
         """The GPUs that the workload gets, and how many slots are left beside it. Raises `NoRoom`."""
-        others = [folder for folder in self._living() if folder.parent.name not in (workload_id, *self._starting)]
-        claims = [claim for name, claim in self._starting.items() if name != workload_id]
+        kept = {name: Claim(held.instances, held.gpus) for name, held in self.retained.all().items()}
+        known = {**kept, **self._starting}
+        others = [folder for folder in self._living() if folder.parent.name not in (workload_id, *known)]
+        claims = [claim for name, claim in known.items() if name not in (workload_id, instead_of)]
         used = len(others) + sum(claim.instances for claim in claims)
         if used and used + instances > self.slots:
             raise NoRoom(f"{used} of {self.slots} instances are in use on this machine")
@@ -253,6 +268,15 @@ class LocalBackend(Backend):
         return self.shelf.path(name, gpu=workload.limits.gpus > 0) if name else None
 
 
+def read_hosts(folder: Path) -> Hosts | None:
+    """Of the workload in a folder."""
+    try:
+        return msgspec.json.decode((folder / "workload.json").read_bytes(), type=Hosts)
+    except (FileNotFoundError, msgspec.DecodeError):
+        # A power cut may have left it empty.
+        return None
+
+
 def _environment(image: str) -> str:
     return "" if image == OWN_INTERPRETER else images.environment_of(image)
 
@@ -268,15 +292,6 @@ def _folders(folder: str) -> list[str]:
 
 def _has_lock(folder: str) -> bool:
     return os.path.lexists(f"{folder}/lock")
-
-
-def read_hosts(folder: Path) -> Hosts | None:
-    """Of the workload in a folder."""
-    try:
-        return msgspec.json.decode((folder / "workload.json").read_bytes(), type=Hosts)
-    except (FileNotFoundError, msgspec.DecodeError):
-        # A power cut may have left it empty.
-        return None
 
 
 def _holds(folder: Path) -> bool:

@@ -6,7 +6,8 @@ import pytest
 from tests.capabilities.training.records import job
 
 from clary.capabilities.training import failure
-from clary.capabilities.training.kind import training_seconds, transitions
+from clary.capabilities.training.kind import transitions
+from clary.capabilities.training.runs import training_seconds
 from clary.resources.records import Event
 
 

@@ -6,8 +6,8 @@ same time cannot pass together.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from clary.companions.service_quotas import names, values
 from clary.resources.kinds import Kind, Kinds
@@ -44,6 +44,8 @@ class Holding:
 
     statuses: tuple[str, ...]
     instances: Callable[[Record], Iterable[Held]]
+    longer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """More statuses, for uses that may outlast those, such as warm pools."""
 
     def __call__(self, ctx: Context, record: Record) -> None:
         """The guard of a new record, which is in the store already."""
@@ -69,7 +71,7 @@ def in_use(ctx: Context, usage: str, instance_type: str, besides: str = "") -> i
     return sum(
         guard.held(record)[usage, instance_type]
         for kind, guard in holding
-        for status in guard.statuses
+        for status in (*guard.statuses, *guard.longer.get(usage, ()))
         for record in _records(ctx, kind, status)
         if record.id != besides
     )

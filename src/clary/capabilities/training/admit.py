@@ -33,6 +33,7 @@ def admit(ctx: Context, request: Request) -> Request:
     _check_algorithm(spec["AlgorithmSpecification"])
     _check_instances(_given(spec, "ResourceConfig"))
     _check_stopping(spec)
+    _check_warm_pool(spec)
     # Most jobs name one bucket several times.
     has_bucket = cache(partial(ctx.need(Objects).bucket_exists, ctx.account))
     inputs.check(ctx, spec, has_bucket)
@@ -104,12 +105,22 @@ def _check_instances(config: Request) -> None:
 def _check_stopping(spec: Request) -> None:
     stopping = spec["StoppingCondition"]
     wait = stopping.get("MaxWaitTimeInSeconds")
-    if spec["EnableManagedSpotTraining"] and wait is not None and wait < stopping["MaxRuntimeInSeconds"]:
+    if spec["EnableManagedSpotTraining"] and (wait is None or wait < stopping["MaxRuntimeInSeconds"]):
         raise ValidationException(
             "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
         )
     if not spec["EnableManagedSpotTraining"] and wait is not None:
         raise ValidationException("MaxWaitTimeInSeconds is only supported with EnableManagedSpotTraining.")
+
+
+def _check_warm_pool(spec: Request) -> None:
+    resources = spec["ResourceConfig"]
+    if not resources.get("KeepAlivePeriodInSeconds"):
+        return
+    if spec["EnableManagedSpotTraining"]:
+        raise ValidationException("KeepAlivePeriodInSeconds is not supported with EnableManagedSpotTraining.")
+    if resources.get("InstanceGroups"):
+        raise ValidationException("KeepAlivePeriodInSeconds is not supported with InstanceGroups.")
 
 
 def _check_checkpoints(config: Request | None, has_bucket: HasBucket) -> None:

@@ -30,6 +30,11 @@ def _ended_badly(state: InstanceState) -> bool:
     )
 
 
+def is_internal(state: InstanceState) -> bool:
+    """Whether the platform failed: such jobs may be tried again."""
+    return state.phase == "lost" or state.cause == "platform"
+
+
 def reason(state: InstanceState, text: str, built_in: bool) -> str:
     """For an instance that `failed`. `text` is its failure file; `built_in`: the image is an algorithm of AWS's."""
     if state.phase == "lost":

@@ -1,15 +1,16 @@
 """The training job as a resource: its machine, and what Describe shows beyond the request."""
 
 from collections.abc import Iterator
-from math import ceil
 from typing import Any
 
 from clary.capabilities.instances.quota import Held, Holding
+from clary.capabilities.training import runs, warm
 from clary.capabilities.training.admit import admit, ahead
 from clary.capabilities.training.places import model_artifacts
 from clary.resources.kinds import Kind, View
 from clary.resources.machine import Machine
 from clary.resources.records import Event, Record
+from clary.settings import Settings
 
 FIRST_MESSAGE = "Starting the training job"
 FINAL = ("Completed", "Failed", "Stopped")
@@ -37,18 +38,15 @@ def transitions(events: list[Event]) -> list[dict[str, Any]]:
     return merged
 
 
-def training_seconds(record: Record) -> int | None:
-    """Whole seconds between start and end, at least one: the SDK divides by it."""
-    start, end = record.state.get("TrainingStartTime"), record.state.get("TrainingEndTime")
-    return None if start is None or end is None else max(1, ceil(end - start))
-
-
 def held(record: Record) -> Iterator[Held]:
-    """Its instances, of each group."""
+    """Its instances, of each group, and its warm pool."""
     config = record.spec["ResourceConfig"]
-    usage = "spot" if record.spec.get("EnableManagedSpotTraining") else "training"
-    for group in config.get("InstanceGroups") or [config]:
-        yield usage, group["InstanceType"], group["InstanceCount"]
+    if record.status not in FINAL:
+        usage = "spot" if runs.is_spot(record) else "training"
+        for group in config.get("InstanceGroups") or [config]:
+            yield usage, group["InstanceType"], group["InstanceCount"]
+    if warm.status(record) in ("InUse", "Available"):
+        yield "warm-pool", config["InstanceType"], config["InstanceCount"]
 
 
 def _output(view: View) -> dict[str, Any]:
@@ -58,6 +56,10 @@ def _output(view: View) -> dict[str, Any]:
 
 def _artifacts(view: View) -> dict[str, Any]:
     return {"S3ModelArtifacts": model_artifacts(view.record)}
+
+
+def _billable(view: View) -> int | None:
+    return runs.billable_seconds(view.record, view.ctx.need(Settings).spot_discount)
 
 
 TRAINING_JOB = Kind(
@@ -80,18 +82,19 @@ TRAINING_JOB = Kind(
         "SecondaryStatusTransitions": lambda view: transitions(view.events()),
         "OutputDataConfig": _output,
         "ModelArtifacts": _artifacts,
-        "TrainingTimeInSeconds": lambda view: training_seconds(view.record),
-        "BillableTimeInSeconds": lambda view: training_seconds(view.record),
+        "TrainingTimeInSeconds": lambda view: runs.training_seconds(view.record),
+        "BillableTimeInSeconds": _billable,
+        "WarmPoolStatus": lambda view: warm.shown(view.record),
         "ProfilingStatus": lambda _: "Disabled",
     },
     filters={
-        # Neither exists here yet, so no job has one.
-        "WarmPoolStatusEquals": lambda record, value: False,
+        "WarmPoolStatusEquals": lambda record, value: warm.status(record) == value,
+        # None exists here, so no job has one.
         "TrainingPlanArnEquals": lambda record, value: False,
     },
     ahead=ahead,
     admit=admit,
-    guard=Holding(("InProgress", "Stopping"), held),
+    guard=Holding(("InProgress", "Stopping"), held, {"warm-pool": FINAL}),
     missing=("ValidationException", "Requested resource not found."),
     exists=(
         "ResourceInUse",

@@ -10,7 +10,7 @@ from clary.algorithms.spec import Algorithm
 from clary.capabilities import images
 from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.site import Site
-from clary.capabilities.training import places
+from clary.capabilities.training import places, runs
 from clary.capabilities.training.channels import WRITABLE, Channel, channels
 from clary.capabilities.training.config import config_files
 from clary.capabilities.training.hosts import Host, hosts
@@ -41,7 +41,7 @@ def plan(record: Record, site: Site) -> Workload:
         folders=_folders(record),
         seeds=_seeds(record, site),
         instances=tuple(_instance(record, site, host) for host in hosts(spec["ResourceConfig"])),
-        limits=_limits(spec, site.limits),
+        limits=_limits(record, site.limits),
         isolated=spec.get("EnableNetworkIsolation", False),
         endpoint=site.endpoint,
         objects=_objects(record, site),
@@ -127,13 +127,13 @@ def _objects(record: Record, site: Site) -> dict[str, str]:
     return {str(source): str(listing.place(staging.folder, source)) for source in sources}
 
 
-def _limits(spec: Mapping[str, Any], instance: Limits) -> Limits:
+def _limits(record: Record, instance: Limits) -> Limits:
     return Limits(
         cpus=instance.cpus,
         memory_bytes=instance.memory_bytes,
         gpus=instance.gpus,
         processes=instance.processes,
-        run_seconds=spec["StoppingCondition"]["MaxRuntimeInSeconds"],
+        run_seconds=runs.left_to_run(record),
         grace_seconds=GRACE_SECONDS,
     )
 

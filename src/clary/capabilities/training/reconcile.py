@@ -1,5 +1,6 @@
 """Carrying a training job through: look, let `decide` choose, do it. Every step may run twice."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,18 @@ from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
 from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
 from clary.capabilities.jobs.site import Site
-from clary.capabilities.training import checkpoints, failure, file_systems, metrics, outputs, places, staging
+from clary.capabilities.training import (
+    checkpoints,
+    failure,
+    file_systems,
+    metrics,
+    outputs,
+    places,
+    requests,
+    runs,
+    staging,
+    warm,
+)
 from clary.capabilities.training.channels import BadData, channels
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
 from clary.capabilities.training.hosts import hosts
@@ -18,6 +30,7 @@ from clary.capabilities.training.plan import LOG_GROUP, built_in, image, plan
 from clary.capabilities.training.uploads import Uploads
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects
+from clary.resources.edit import edit
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
@@ -34,15 +47,16 @@ ASK_AGAIN_SECONDS = 0.5
 
 
 class TrainingReconciler:
-    """One per controller; all it keeps is which uploads are in hand."""
+    """One per controller; all it keeps is which uploads are in hand, and the warm pools that it has seen."""
 
     kind = TRAINING_JOB
 
     def __init__(self) -> None:
         self._uploads = Uploads()
+        self._pools = warm.Pools()
 
     def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts, self._uploads)
+        work = Work(record, parts, self._uploads, self._pools)
         chosen = decide(record, work.seen)
         if chosen is not Step.LAUNCH:
             work.leave_line()
@@ -52,8 +66,8 @@ class TrainingReconciler:
 class Work:
     """One look at one record and what follows from it."""
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads) -> None:
-        self.record, self.parts, self.uploads = record, parts, uploads
+    def __init__(self, record: Record, parts: Parts, uploads: Uploads, pools: warm.Pools) -> None:
+        self.record, self.parts, self.uploads, self.pools = record, parts, uploads, pools
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.line = parts.need(Line)
@@ -62,33 +76,60 @@ class Work:
 
     def _look(self) -> Seen:
         kept = (self.jobs / self.record.id).exists()
+        now = self.parts.need(Store).now()
         if self.record.status in (*FINAL, "Deleting"):
-            return Seen(self.parts.need(Store).now(), kept=kept)
+            return Seen(now, kept=kept, frozen_seconds=self.settings.freeze_failed_seconds)
+        if self.record.state.get("Over"):
+            # A run that is accounted for and may be half removed: its checkpoint folder says nothing any more.
+            return Seen(now, kept=kept)
         instances = self.backend.observe(self.record.id).instances if kept else ()
-        if instances:
-            # After the look: what a process that has ended wrote last is in S3 before its job's status says so.
-            checkpoints.sync(self.record, self.backend, self.jobs, self.parts.need(Objects))
+        # After the look: what a process that has ended wrote last is in S3 before its job's status says so.
+        synced = not instances or self._sync()
         return Seen(
-            now=self.parts.need(Store).now(),
+            now=now,
             instances=instances,
             kept=kept,
             failures=self._failure_texts() if failure.failed(instances) else {},
             built_in=built_in(self.record) is not None and "sagemaker_program" not in self._hyperparameters(),
             unread_metrics=bool(instances) and metrics.has_unread(self.record, self._folders()),
+            unsynced=not synced,
+            interrupted=kept and requests.is_interrupted(self.jobs / self.record.id),
+            reclaim_after=self._reclaim_after(),
         )
+
+    def _sync(self) -> bool:
+        """Whether all checkpoints are in S3. Those that take long go there beside this look."""
+        if checkpoints.folder(self.record) is None:
+            return True
+        sync = checkpoints.Sync(self.record, self.backend, self.jobs, self.parts.need(Objects))
+        return sync.go(self.uploads, self._ask_again)
+
+    def _reclaim_after(self) -> float | None:
+        rate = self.settings.spot_interruptions_per_hour
+        return random.expovariate(rate / 3600) if rate > 0 and runs.is_spot(self.record) else None
 
     def act(self, step: Step) -> Outcome:
         acts: dict[Step, Callable[[], Outcome]] = {
+            Step.CLEAR: self.clear,
             Step.PREPARE: self.prepare,
             Step.LAUNCH: self.launch,
             Step.MEASURE: self.measure,
             Step.STOP: self.stop,
             Step.KILL: self.kill,
             Step.UPLOAD: self.upload,
+            Step.RETAIN: self.retain,
+            Step.HAND_OVER: self.hand_over,
+            Step.RELEASE: self.release,
             Step.DISCARD: self.discard,
-            Step.REMOVE: Remove,
+            Step.REMOVE: self.remove,
         }
         return acts[step]()
+
+    def clear(self) -> Outcome:
+        """The next run begins with nothing but what is in S3."""
+        self.backend.destroy(self.record.id)
+        self.call_next()
+        return Become(self.record.status, state={"Over": False})
 
     def prepare(self) -> Outcome:
         """Until the environment is there; then the job moves on with what is to be said of its instances."""
@@ -112,11 +153,16 @@ class Work:
         try:
             fitted = self._fit()
             need = (len(hosts(self.record.spec["ResourceConfig"])), fitted.limits.gpus)
-            if self.line.before(self.record, need):
+            pool = self._pool()
+            if pool is None and self.line.before(self.record, need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
-            with self.backend.room(self.record.id, *need) as left:
+            with self.backend.room(self.record.id, *need, instead_of=pool or "") as left:
                 staging.stage(self.record, self.jobs, self.parts.need(Objects))
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
+                if warm.keep_seconds(self.record):
+                    self.backend.retain(self.record.id)
+                if pool:
+                    self.backend.release(pool)
         except (BadData, NoCapacity) as error:
             text = str(error)
             return self._failed(text if text.startswith("CapacityError") else f"ClientError: {text}")
@@ -127,17 +173,48 @@ class Work:
             return self._in_line(need, f"Waiting for room: {error}")
         if self.line.leave(self.record) and left:
             self.call_next()
+        if pool:
+            return self._moved_into(pool)
         # The shims wake us when user code runs.
         return Wait(WATCH_SECONDS)
+
+    def _moved_into(self, pool: str) -> Outcome:
+        """The room is as old as its first job; the pool's record is done with."""
+        self.parts.need(Wake).poke(pool)
+        before = self.parts.need(Store).by_id(pool)
+        born = warm.born(before) if before else self.record.created
+        return Become(self.record.status, state={"PoolBorn": born}, brief=True)
+
+    def _pool(self) -> str | None:
+        """The warm pool that this job starts in: one that is promised to it, or the first that it can have."""
+        if promised := self.pools.promised(self.record.id):
+            return promised
+        store = self.parts.need(Store)
+        for candidate in self.pools.matching(self.record):
+            pool = store.by_id(candidate)
+            if pool is not None and self._take(pool):
+                self.pools.promise(candidate, self.record.id)
+                return candidate
+            self.pools.withdraw(candidate)
+        return None
+
+    def _take(self, pool: Record) -> bool:
+        with edit(self.parts, pool) as change:
+            found = change.record
+            taken = found.status in FINAL and warm.status(found) == "Available" and warm.ends(found) > change.now
+            if taken:
+                found.state.update(warm.reused(found, change.now, self.record))
+        return taken
 
     def _in_line(self, need: Need, message: str) -> Outcome:
         self.line.join(self.record, need)
         return self._pending(message, self.line.patience(self.record, need))
 
     def _pending(self, message: str, seconds: float) -> Outcome:
+        now = self.parts.need(Store).now()
         if secondary_status(self.record) != "Pending":
-            return replace(moved("InProgress", "Pending", message), brief=True)
-        return Wait(seconds)
+            return replace(moved("InProgress", "Pending", message, PendingSince=now), brief=True)
+        return Wait(min(seconds, max(0.1, runs.deadline(self.record) - now)))
 
     def leave_line(self) -> None:
         """It waits for room no longer."""
@@ -172,10 +249,43 @@ class Work:
             return self._failed(f"ClientError: {error}")
         return uploaded(self.record, self.seen)
 
+    def retain(self) -> Outcome:
+        """The room stays taken, and what lies there of the job goes."""
+        self.backend.retain(self.record.id)
+        self.backend.destroy(self.record.id)
+        self.pools.offer(self.record)
+        return Wait(max(0.1, warm.ends(self.record) - self.seen.now))
+
+    def hand_over(self) -> Outcome:
+        """The room is kept until the job that reuses it has started, or will not."""
+        follower = self.parts.need(Store).by_id(self.record.state["PoolFor"])
+        if follower is None or not self._is_awaited(follower):
+            return self.release()
+        self.pools.promise(self.record.id, follower.id)
+        return Wait(WATCH_SECONDS)
+
+    def _is_awaited(self, follower: Record) -> bool:
+        waits = secondary_status(follower) in ("Starting", "Downloading", "Pending")
+        started = (self.jobs / follower.id / "workload.json").exists()
+        return waits and follower.status == "InProgress" and not started
+
+    def release(self) -> Outcome:
+        self._let_go()
+        return Become(self.record.status, state={"PoolHeld": False})
+
+    def _let_go(self) -> None:
+        self.backend.release(self.record.id)
+        self.pools.withdraw(self.record.id)
+        self.call_next()
+
     def discard(self) -> Outcome:
         self.backend.destroy(self.record.id)
-        self.call_next()
+        self._let_go()
         return Remove() if self.record.status == "Deleting" else Wait(None)
+
+    def remove(self) -> Outcome:
+        self._let_go()
+        return Remove()
 
     def _put_outputs(self) -> None:
         outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))

@@ -35,6 +35,11 @@ class Uploads:
                 threading.Thread(target=self._run, args=(key, work, tell), name=f"upload-{key}", daemon=True).start()
         return False
 
+    def in_hand(self, key: str) -> bool:
+        """Whether its work goes on now."""
+        with self._guard:
+            return key in self._in_hand
+
     def _run(self, key: str, work: Callable[[], None], tell: Callable[[], None]) -> None:
         error: BaseException | None = None
         try:
