@@ -27,6 +27,7 @@ from clary.resources.reconcile import Reconciler
 from clary.resources.store import DATABASE_FILE, Store
 from clary.resources.verbs import generic_operations
 from clary.resources.wake import Wake
+from clary.runtime.backend import Backend
 from clary.runtime.containers.images import Containers, Pull
 from clary.runtime.images import address, registries
 from clary.runtime.local import LocalBackend
@@ -62,9 +63,7 @@ def assemble(settings: Settings) -> Assembly:
     keys = KeyRing(store, settings.home / "secrets")
     images = ecr.Images(store, settings.home / "registry")
     containers = Containers(settings.containers, settings.home, _pushed(images, keys, settings))
-    backend = LocalBackend(
-        settings.home, environments=settings.environments, slots=settings.slots, containers=containers
-    )
+    backend = _backend(settings, containers)
     metrics = MetricStore(store)
     parts = Parts(
         settings,
@@ -86,6 +85,17 @@ def assemble(settings: Settings) -> Assembly:
     )
     reconcilers = tuple(reconciler for capability in everything for reconciler in capability.reconcilers)
     return Assembly(parts, models, Registry(operations(everything)), reconcilers)
+
+
+def _backend(settings: Settings, containers: Containers) -> Backend:
+    if settings.backend == "ray":
+        # Only here: whoever runs instances on this machine need not load it.
+        from clary.runtime.cluster import RayBackend
+
+        return RayBackend(settings.home, settings.ray_address)
+    return LocalBackend(
+        settings.home, environments=settings.environments, slots=settings.slots, containers=containers
+    )
 
 
 def _pushed(images: ecr.Images, keys: KeyRing, settings: Settings) -> Callable[[str], Pull | None]:

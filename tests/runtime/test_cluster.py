@@ -15,9 +15,6 @@ from clary.runtime.cluster.backend import RayBackend
 def cluster() -> Iterator[RayCluster]:
     made = RayCluster(nodes=SLOTS, slots=1)
     yield made
-    import ray
-
-    ray.shutdown()
     made.stop()
 
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clary.runtime.backend import Away, NoRoom
@@ -14,7 +14,7 @@ from clary.runtime.backend import Away, NoRoom
 NAMESPACE = "clary"
 SLOT = "clary_slot"
 """Ray resource of nodes that take instances: how many each takes at once."""
-PLACING_SECONDS = 1.0
+PLACING_SECONDS = 10.0
 LOOK_SECONDS = 0.25
 """How old the list of nodes may be."""
 
@@ -36,6 +36,7 @@ class Cluster:
     def __init__(self, address: str) -> None:
         self.address = address
         self._guard = threading.Lock()
+        self._placing = threading.Lock()
         self._nodes: list[Node] = []
         self._looked = 0.0
 
@@ -59,6 +60,7 @@ class Cluster:
                     )
                 except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                     raise Away(f"the Ray cluster at {self.address} does not answer: {error}") from error
+            logging.getLogger("ray.actor").setLevel(logging.ERROR)
             return ray
 
     def nodes(self, *, now: bool = False) -> list[Node]:
@@ -72,39 +74,45 @@ class Cluster:
         return any(one.id == node for one in self.nodes())
 
     def free(self) -> int:
-        """Slots that nothing holds. A moment old."""
-        self.ray  # noqa: B018
-        from ray._private.state import available_resources_per_node
-
-        return sum(int(one.get(SLOT, 0)) for one in available_resources_per_node().values())
+        """Slots that no group holds."""
+        return sum(max(0, node.slots) for node in self._unused())
 
     def reserve(self, workload: str, instances: int, gpus: int) -> None:
         """Room on as many nodes as there are instances. May be repeated. Raises `NoRoom`."""
-        if self._group(workload) is not None:
-            return
-        able = [node for node in self.nodes(now=True) if node.gpus >= gpus]
-        if len(able) < instances:
-            what = f" with {gpus} GPUs" if gpus else ""
-            raise NoRoom(f"{instances} nodes{what} are needed and the cluster has {len(able)}")
-        from ray.util.placement_group import placement_group
+        with self._placing:
+            if self._group(workload) is None:
+                self._place(workload, instances, gpus)
 
+    def _place(self, workload: str, instances: int, gpus: int) -> None:
+        from ray.util.placement_group import placement_group, placement_group_table
+
+        what = f"a free slot and {gpus} free GPUs" if gpus else "a free slot"
+        able = [node for node in self._unused() if node.slots >= 1 and node.gpus >= gpus]
+        if len(able) < instances:
+            raise NoRoom(f"{instances} nodes with {what} are needed, {len(able)} of {len(self.nodes())} have that")
         bundle = {SLOT: 1.0} | ({"GPU": float(gpus)} if gpus else {})
         group = placement_group([bundle] * instances, "STRICT_SPREAD", name=workload, lifetime="detached")
-        if not self._is_placed(group):
-            self.release(workload)
-            raise NoRoom(
-                f"{instances} nodes are needed that each have a free slot; the cluster has {self.free()} free slots"
-            )
-
-    def _is_placed(self, group: Any) -> bool:
-        from ray.util.placement_group import placement_group_table
-
+        # What was given back a moment ago is not at once to be had.
         end = time.monotonic() + PLACING_SECONDS
         while placement_group_table(group).get("state") != "CREATED":
             if time.monotonic() > end:
-                return False
+                self.release(workload)
+                raise NoRoom(f"the Ray cluster does not place {instances} instances on nodes with {what}")
             time.sleep(0.005)
-        return True
+
+    def _unused(self) -> list[Node]:
+        """The nodes with what no group holds of them: Ray's own figures of what is free come late."""
+        nodes = {node.id: node for node in self.nodes(now=True)}
+        from ray.util.placement_group import placement_group_table
+
+        for group in placement_group_table().values():
+            if group["state"] == "REMOVED":
+                continue
+            for number, held in group["bundles"].items():
+                if (node := nodes.get(group["bundles_to_node_id"].get(number, ""))) is not None:
+                    slots, gpus = node.slots - int(held.get(SLOT, 0)), node.gpus - int(held.get("GPU", 0))
+                    nodes[node.id] = replace(node, slots=slots, gpus=gpus)
+        return list(nodes.values())
 
     def _group(self, workload: str) -> Any:
         self.ray  # noqa: B018

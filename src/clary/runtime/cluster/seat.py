@@ -90,6 +90,7 @@ class Seat:
         self._name = f"\0clary-{os.getpid()}-{workload_id}-{host}"
         self._wake = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wake.bind(self._name)
+        threading.Thread(target=self._sweep, daemon=True).start()
         if (self.job / ACCEPTED).exists():
             self._go_on()
 
@@ -189,6 +190,16 @@ class Seat:
             self._progress = progress
             time.sleep(0.2)
         self._progress = ""
+
+    def _sweep(self) -> None:
+        """Remove what this node still holds, or runs, of workloads that were given up while it was away."""
+        import ray
+
+        here = {file.parent.name for file in self.local.jobs.glob(f"*/{ACCEPTED}")} - {self.id}
+        if here:
+            names = ray.util.list_named_actors(all_namespaces=True)
+            for workload in here - {one["name"].partition("/")[0] for one in names}:
+                self.local.destroy(workload)
 
     def _obey(self, requests: tuple[str, ...]) -> None:
         if self.folder.is_dir():
