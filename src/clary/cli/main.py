@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     shell.add_argument("words", nargs="*", metavar="CMD", help="another command than the shell, after --")
 
     _images(commands)
+    _node(commands)
 
     stop = _command(commands, "stop", "Stop a running `clary up`, as Ctrl-C would.")
     stop.add_argument("--jobs", action="store_true", help="first stop the running training jobs")
@@ -127,6 +128,17 @@ def _images(commands: Any) -> None:
     alias.add_argument("image", help="as the container engine knows it")
     remove = _command(actions, "rm", "Remove an alias, else an image.")
     remove.add_argument("name")
+
+
+def _node(commands: Any) -> None:
+    node = commands.add_parser("node", help="This machine as a node of the Ray cluster of `clary up --backend ray`.")
+    actions = node.add_subparsers(dest="action", required=True, metavar="ACTION")
+    head = _command(actions, "head", "Be the first node of a new cluster, in the foreground.")
+    head.add_argument("--port", type=int, default=6379, dest="ray_port", help="port of the cluster (6379)")
+    join = _command(actions, "join", "Join a cluster, in the foreground.")
+    join.add_argument("address", metavar="HOST:PORT", help="of the cluster's first node")
+    for one in (head, join):
+        one.add_argument("--slots", type=int, help="instances that may run here at once (four for each core)")
 
 
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:

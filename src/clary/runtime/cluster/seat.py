@@ -65,7 +65,7 @@ class Found(msgspec.Struct, frozen=True, array_like=True):
 
 def home() -> Path:
     """Where this node keeps instances and environments."""
-    return Path(os.environ.get("CLARY_NODE_HOME", Path.home() / ".clary-node"))
+    return Path(os.environ.get("CLARY_NODE_HOME", Path.home() / ".clary/node"))
 
 
 def environments() -> Path | None:
