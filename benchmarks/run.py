@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     channels,
     control_plane,
+    downloads,
     first_line,
     invocations,
     many_jobs,
@@ -21,7 +22,10 @@ from benchmarks import (
 
 MEASURES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (start_and_memory, control_plane, first_line, processing, channels, many_jobs, invocations, objects)
+    for module in (
+        *(start_and_memory, control_plane, first_line, processing, channels, many_jobs, invocations, objects),
+        downloads,
+    )
 }
 
 

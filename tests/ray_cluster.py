@@ -7,13 +7,13 @@ environment stays without it. Tests skip, and say so, where it cannot be had.
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from tests.servers import CACHE
 
@@ -47,13 +47,15 @@ class Node:
 class RayCluster:
     """A head and more nodes, of which each takes `slots` instances."""
 
-    def __init__(self, nodes: int, slots: int) -> None:
+    def __init__(self, nodes: int, slots: int, *, head_slots: int | None = None) -> None:
+        """`head_slots`: of the first node, which no test can do without."""
         install()
         from ray.cluster_utils import Cluster
 
         # Sockets lie below it, and their names are long.
         self.home = Path(tempfile.mkdtemp(prefix="cray-", dir="/tmp"))
         self.slots = slots
+        self._head_slots = slots if head_slots is None else head_slots
         self.nodes: list[Node] = []
         self._cluster = Cluster()
         try:
@@ -78,7 +80,7 @@ class RayCluster:
             node = self._cluster.add_node(
                 num_cpus=1,
                 object_store_memory=80_000_000,
-                resources={"clary_slot": self.slots},
+                resources={"clary_slot": self.slots if self.nodes else self._head_slots},
                 **({} if self.nodes else {"include_dashboard": False}),
             )
         self.nodes.append(Node(node, home))
@@ -86,11 +88,13 @@ class RayCluster:
 
     def cut(self, node: Node) -> None:
         """As a power cut does: everything of the node at once, its instances too."""
+        mine = f"CLARY_NODE_HOME={node.home}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                named = mine in (process / "environ").read_bytes().split(b"\0")
+                if named or str(node.home).encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
         self._cluster.remove_node(node.node, allow_graceful=False)
-        for process in psutil.process_iter(["cmdline"]):
-            if any(str(node.home) in word for word in process.info["cmdline"] or ()):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
         self.nodes.remove(node)
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.training.journey import BUCKET, Journey, data
@@ -37,7 +38,7 @@ print("down", flush=True)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    made = RayCluster(nodes=3, slots=2)
+    made = RayCluster(nodes=3, slots=2, head_slots=0)
     yield made
     made.stop()
 
@@ -92,6 +93,19 @@ def test_a_job_whose_node_dies_fails_and_says_so(journey: Journey, cluster: RayC
     wait_until(lambda: says_up(journey, "doomed"))
     victim = next(node for node in cluster.nodes if any(node.home.glob("jobs/*/algo-1")))
     cluster.cut(victim)
+    cluster.join()
     found = journey.finished("doomed")
     assert found["TrainingJobStatus"] == "Failed"
     assert "lost" in found["FailureReason"]
+
+
+def test_a_job_whose_actor_is_killed_goes_on(journey: Journey, cluster: RayCluster) -> None:
+    config = {"CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/kept", "LocalPath": "/opt/ml/checkpoints"}}
+    journey.create("kept", script=WAIT.replace("SECONDS", "6"), **config, **on(1))
+    wait_until(lambda: says_up(journey, "kept"))
+    for process in psutil.process_iter(["cmdline"]):
+        if (process.info["cmdline"] or [""])[0].startswith("ray::Seat"):
+            process.kill()
+    found = journey.finished("kept")
+    assert found["TrainingJobStatus"] == "Completed", journey.told("kept")
+    assert [line for line in journey.log("kept") if line in ("up", "down")] == ["up", "down"]
