@@ -58,8 +58,9 @@ class Indexes:
 
     def folders(self) -> list[Path]:
         """Folders and files of this machine that the settings name."""
-        places = (self.index_url, *self.extra_index_url, *self.find_links, self.cert)
-        return [path for path in map(_local, places) if path is not None and path.exists()]
+        indexes = [_whole(path) for path in map(_local, (self.index_url, *self.extra_index_url)) if path]
+        others = [path for path in map(_local, (*self.find_links, self.cert)) if path]
+        return [path for path in (*indexes, *others) if path.exists()]
 
 
 @functools.cache
@@ -109,6 +110,11 @@ def _settings(file: Path) -> dict[str, str]:
         return {}
     sections = [section for section in ("global", "install") if parser.has_section(section)]
     return {name: value for section in sections for name, value in parser.items(section)}
+
+
+def _whole(index: Path) -> Path:
+    """An index on disk is mostly a folder `simple` with pages, whose links lead to files beside it."""
+    return index.parent if index.name == "simple" and index.parent != index.parent.parent else index
 
 
 def _local(place: str) -> Path | None:

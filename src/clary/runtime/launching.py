@@ -8,6 +8,7 @@ from posixpath import normpath
 import msgspec
 
 from clary.runtime import indexes, java, layer, limits, network, pipes, places, sandbox, shims
+from clary.runtime.environments.build import MACHINES_SYSTEM, SYSTEM
 from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, Workload
@@ -96,12 +97,20 @@ def _machine(launch: Launch) -> Iterable[Entry]:
         yield Entry("ro", part, part)
     if launch.environment is not None:
         yield Entry("ro", str(launch.environment), str(launch.environment))
+        yield from _system_programs(launch.environment)
     if launch.java and not launch.java.is_relative_to("/usr"):
         yield Entry("ro", str(launch.java), str(launch.java))
     if launch.gpus:
         yield from sandbox.graphics()
     if not launch.workload.isolated:
         yield from (Entry("ro", str(path), str(path)) for path in indexes.of_this_machine().folders())
+
+
+def _system_programs(environment: Path) -> Iterable[Entry]:
+    """What the image has in /usr/sbin beside the machine's."""
+    if (environment / SYSTEM / "sshd").exists():
+        yield Entry("ro", "/usr/sbin", MACHINES_SYSTEM)
+        yield Entry("ro", str(environment / SYSTEM), "/usr/sbin")
 
 
 def _etc(launch: Launch) -> dict[str, str]:

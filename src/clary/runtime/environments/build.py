@@ -15,7 +15,17 @@ from clary.runtime.environments import lock
 
 LAYER = "layer/bin"
 """Inside an environment: its console scripts, started with whatever `python` is first on the path."""
-PROGRAMS = {"spark": {"smspark-submit": "clary.runtime.spark.submit"}}
+SYSTEM = "sbin"
+"""Inside an environment, if it has programs of its own for there: what is to be seen as /usr/sbin."""
+MACHINES_SYSTEM = "/opt/clary/sbin"
+"""Where the machine's own /usr/sbin is seen then."""
+_SSH = {"ssh": "clary.runtime.ssh.client", "sshd": "clary.runtime.ssh.server"}
+PROGRAMS = {
+    "spark": {"smspark-submit": "clary.runtime.spark.submit"},
+    "pytorch": _SSH,
+    "huggingface": _SSH,
+    "tensorflow": _SSH,
+}
 """Programs of ours that the image would have: by environment, their name and the module whose `main` they call."""
 
 
@@ -78,16 +88,39 @@ def _uv(arguments: list[str]) -> None:
 def _write_layer(work: Path, programs: Mapping[str, str]) -> None:
     layer = work / LAYER
     layer.mkdir(parents=True)
+    for script in sorted((work / "bin").iterdir()):
+        _show(script, layer)
     for name, module in programs.items():
         (layer / name).write_text(
             f"#!/usr/bin/env python\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n"
         )
         (layer / name).chmod(0o755)
-    for script in sorted((work / "bin").iterdir()):
-        body = None if script.is_symlink() else _python_script(script.read_bytes())
-        if body is not None and not re.match(r"activate|pydoc", script.name):
-            (layer / script.name).write_bytes(b"#!/usr/bin/env python\n" + body)
-            (layer / script.name).chmod(0o755)
+    if "sshd" in programs:
+        _write_system(work / SYSTEM, layer / "sshd")
+
+
+def _show(script: Path, layer: Path) -> None:
+    """One program of the environment's own folder."""
+    if script.is_symlink() or re.match(r"activate|pydoc", script.name):
+        return
+    content = script.read_bytes()
+    if content.startswith(b"\x7fELF"):
+        (layer / script.name).symlink_to(f"../../bin/{script.name}")
+    elif (body := _python_script(content)) is not None:
+        (layer / script.name).write_bytes(b"#!/usr/bin/env python\n" + body)
+        (layer / script.name).chmod(0o755)
+
+
+def _write_system(folder: Path, sshd: Path) -> None:
+    """The machine's own programs by links, and `sshd` where images have it."""
+    folder.mkdir()
+    own = Path("/usr/sbin")
+    if own.is_symlink() or not own.is_dir():
+        return
+    for program in own.iterdir():
+        if program.name != sshd.name:
+            (folder / program.name).symlink_to(f"{MACHINES_SYSTEM}/{program.name}")
+    shutil.copy(sshd, folder / sshd.name)
 
 
 def _python_script(content: bytes) -> bytes | None:

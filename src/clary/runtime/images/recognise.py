@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from clary.runtime.images.refusals import why_not
+
 _URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(-fips)?\.(?P<region>[a-z0-9-]+)\."
     r"(?P<suffix>[a-z0-9.-]+)/"
@@ -37,6 +39,8 @@ MANAGED = {
     "pytorch-inference-graviton": "pytorch",
     "sagemaker-pytorch": "pytorch",
     "sagemaker-spark-processing": "spark",
+    "tensorflow-training": "tensorflow",
+    "huggingface-pytorch-training": "huggingface",
 }
 """The environment that stands in for a repository (`environments/<name>.txt`)."""
 
@@ -106,8 +110,8 @@ def environment_of(uri: str) -> str:
     image = recognise(uri)
     if not image.environment:
         raise NotManaged(
-            f"{uri} is AWS's image for {image.framework}, which has no managed runtime in this version. "
-            f"Managed are: {', '.join(sorted(MANAGED))}."
+            f"{uri} is AWS's image for {image.framework}, which has no managed runtime in this version: "
+            f"{why_not(image.repository, image.framework)}. Managed are: {', '.join(sorted(MANAGED))}."
         )
     return image.environment
 

@@ -1,6 +1,7 @@
 """How a run can fail, in the words AWS's toolkit writes to `/opt/ml/output/failure`.
 
 ToolkitError
+├── DistributionError          the launcher that was asked for is not to be had
 ├── ImportModuleError          nothing to run, or it is not where it was said to be
 └── CommandFailed              a process ended with an error
     ├── InstallRequirementsError
@@ -20,6 +21,11 @@ class ToolkitError(Exception):
 class ImportModuleError(ToolkitError):
     def __str__(self) -> str:
         return f"ImportModuleError: {super().__str__()}"
+
+
+class DistributionError(ToolkitError):
+    def __str__(self) -> str:
+        return f"DistributionError: {super().__str__()}"
 
 
 class CommandFailed(ToolkitError):

@@ -1,4 +1,4 @@
-"""The command that starts the user's program on this host, alone or as one of several.
+"""The command that starts the user's program on this host, alone or under torchrun.
 
 What only some jobs need is imported where they need it: the toolkit's start is part of every job's.
 """
@@ -26,15 +26,9 @@ def algorithm(place: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def command(here: Job) -> list[str]:
-    """The program with its arguments, under the launcher that the distribution asks for."""
+def program(here: Job) -> list[str]:
+    """The program with its arguments, by its kind."""
     words = arguments(here.hyperparameters)
-    if _is_wanted(here, "sagemaker_torch_distributed_enabled") or _is_wanted(here, "sagemaker_pytorch_ddp_enabled"):
-        return [*_torchrun(here, os.environ), *_program(here, [])[1:], *words]
-    return _program(here, words)
-
-
-def _program(here: Job, words: list[str]) -> list[str]:
     if (here.code / "setup.py").exists() and not here.program.endswith(".sh"):
         return [sys.executable, "-m", here.module, *words]
     if here.program.endswith(".py"):
@@ -43,8 +37,8 @@ def _program(here: Job, words: list[str]) -> list[str]:
     return ["/bin/sh", "-c", f"./{here.program} {' '.join(map(shlex.quote, words))}".rstrip()]
 
 
-def _torchrun(here: Job, environ: Mapping[str, str]) -> list[str]:
-    """`torchrun` of this interpreter; one process for each GPU, or one."""
+def torchrun(here: Job, environ: Mapping[str, str]) -> list[str]:
+    """The program under `torchrun` of this interpreter; one process for each GPU, or one."""
     if not here.program.endswith(".py"):
         raise failures.ImportModuleError(f"torch_distributed needs a Python program, not {here.program}")
     launcher = [
@@ -57,11 +51,7 @@ def _torchrun(here: Job, environ: Mapping[str, str]) -> list[str]:
     launcher.append(f"--master_port={master_port(environ)}")
     if len(here.hosts) > 1:
         launcher += [f"--master_addr={here.hosts[0]}", f"--node_rank={here.hosts.index(here.host)}"]
-    return launcher
-
-
-def _is_wanted(here: Job, switch: str) -> bool:
-    return here.reserved.get(switch) in (True, "true", "True", 1)
+    return [*launcher, *program(here)[1:]]
 
 
 def shown(words: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from clary.runtime.toolkit import failures, job, launch, process, source, variables
+from clary.runtime.toolkit import distribution, failures, job, launch, process, source, variables
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -41,6 +41,8 @@ def run(here: job.Job, environ: Mapping[str, str]) -> None:
     source.fetch(here, environ)
     source.install(here, environ)
     launch.wait_for_hosts(here.hosts)
-    command = launch.command(here)
-    print(f"Invoking script with the following command:\n\n{launch.shown(command)}\n", flush=True)
-    process.run(command, cwd=here.code, environ=dict(environ) | variables.script(here, environ))
+    own = variables.script(here, environ)
+    with distribution.begun(here, environ, own) as command:
+        if command:
+            print(f"Invoking script with the following command:\n\n{launch.shown(command)}\n", flush=True)
+            process.run(command, cwd=here.code, environ=dict(environ) | own)
