@@ -50,7 +50,10 @@ def training_seconds(record: Record) -> int | None:
 def billable_seconds(record: Record, spot_discount: float) -> int | None:
     """AWS bills spot time as fewer seconds: `1 - Billable / Training` is the saving that its guide computes."""
     whole = training_seconds(record)
-    return math.ceil(whole * (1 - spot_discount)) if whole and is_spot(record) else whole
+    if whole is None or not is_spot(record):
+        return whole
+    # Rounded, for 10 * (1 - 0.7) is a little more than 3.
+    return math.ceil(round(whole * (1 - spot_discount), 6))
 
 
 def left_to_run(record: Record) -> int:
