@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clary.capabilities.training.channels import BadData, Item, checked, manifest, relative
 from clary.objects import Objects, parse_uri
+from clary.runtime.listing import Listed
 
 LARGEST_MANIFEST = 256 * 1024 * 1024
 
@@ -73,6 +74,11 @@ def farm(folder: Path, items: Iterable[Item]) -> None:
                 link(item.source, target)
         except (FileExistsError, NotADirectoryError):
             raise BadData(f"Data download failed: {item.uri} and another object want the same path") from None
+
+
+def files(items: Iterable[Item]) -> Iterator[Listed]:
+    """What of them `farm` makes files of, for hosts that have to fetch them."""
+    return (Listed(item.path, item.uri) for item in items if item.path and not item.path.endswith("/"))
 
 
 def link(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from clary.capabilities.processing.inputs import WRITABLE, inputs
 from clary.capabilities.processing.places import OUTPUT, PROCESSING, Staging
 from clary.capabilities.training.hosts import Host, hosts
 from clary.resources.records import Record
+from clary.runtime import listing
 from clary.runtime.images import UnknownImage, environment_of
 from clary.runtime.workload import Instance, Limits, Mount, Workload
 
@@ -44,6 +45,8 @@ def plan(record: Record, site: Site) -> Workload:
         limits=_limits(spec, site.limits),
         isolated=is_isolated(record),
         endpoint=site.endpoint,
+        objects=_objects(record, site),
+        store=site.store,
         measure_seconds=site.measure_seconds,
     )
 
@@ -102,6 +105,18 @@ def _environment(record: Record, site: Site) -> dict[str, str]:
     if not is_isolated(record):
         own |= reaching.variables(site, given)
     return own | {name: value for name, value in given.items() if name != "PYTHONPATH" or "PYTHONPATH" not in own}
+
+
+def _objects(record: Record, site: Site) -> dict[str, str]:
+    """The listing of everything that `staging.py` takes from S3."""
+    staging = Staging(site.jobs, record.id)
+    takers = hosts(cluster(record))
+    sources = [
+        staging.input(each.number, name)
+        for each in inputs(record.spec)
+        for name in ([host.name for host in takers] if each.sharded else [None])
+    ]
+    return {str(source): str(listing.place(staging.folder, source)) for source in sources}
 
 
 def _limits(spec: Mapping[str, Any], instance: Limits) -> Limits:

@@ -215,6 +215,7 @@ class Work:
     def _site(self, limits: Limits) -> Site:
         record = self.record
         longest = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"]
+        issued = reaching.credentials(self.parts, record, longest)
         return Site(
             jobs=self.jobs,
             wake=str(self.parts.need(Wake).path),
@@ -225,7 +226,8 @@ class Work:
                 host.name: reaching.log_file(self.parts, record, LOG_GROUP, host.name)
                 for host in hosts(cluster(record))
             },
-            credentials={} if is_isolated(record) else reaching.credentials(self.parts, record, longest),
+            credentials={} if is_isolated(record) else issued,
+            store=reaching.store(self.settings.url, record.region, issued),
             measure_seconds=self.settings.host_metrics_seconds,
             plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
         )

@@ -12,6 +12,7 @@ from clary.capabilities.training.channels import BadData, shard
 from clary.capabilities.training.hosts import hosts
 from clary.objects import Objects
 from clary.resources.records import Record
+from clary.runtime import listing
 
 
 def stage(record: Record, jobs: Path, objects: Objects) -> None:
@@ -39,7 +40,9 @@ def _stage(record: Record, each: Input, staging: Staging, objects: Objects) -> N
     items = find(objects, record.account, each.uri)
     folders = list(_folders(record, each, staging))
     for number, folder in enumerate(folders):
-        laying.farm(folder, shard(items, number, len(folders)) if each.sharded else items)
+        mine = shard(items, number, len(folders)) if each.sharded else items
+        laying.farm(folder, mine)
+        listing.write(listing.place(staging.folder, folder), laying.files(mine))
 
 
 def _folders(record: Record, each: Input, staging: Staging) -> Iterator[Path]:

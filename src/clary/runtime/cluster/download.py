@@ -7,7 +7,7 @@ import http.client
 import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -40,9 +40,9 @@ def download(store: Store, wanted: Iterable[tuple[str, Path]]) -> None:
             ranges = [part for job in jobs for part in job.result()]
             for part in ranges:
                 part.result()
-        except BaseException:
+        finally:
             pool.shutdown(cancel_futures=True)
-            raise
+            fetching.close()
 
 
 class _Fetching:
@@ -51,11 +51,16 @@ class _Fetching:
     def __init__(self, store: Store, pool: ThreadPoolExecutor) -> None:
         self._store, self._pool = store, pool
         self._own = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
         url = urlsplit(store.endpoint)
         self._host = url.netloc
         self._kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
 
-    def whole(self, uri: str, file: Path) -> list:  # type: ignore[type-arg]
+    def close(self) -> None:
+        for connection in self._opened:
+            connection.close()
+
+    def whole(self, uri: str, file: Path) -> "list[Future[None]]":
         """The first range of it, which is mostly all; answers what fetches the others."""
         file.unlink(missing_ok=True)
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -111,6 +116,7 @@ class _Fetching:
         found: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
         if found is None:
             found = self._own.connection = self._kind(self._host, timeout=PATIENCE)
+            self._opened.append(found)
         return found
 
 
