@@ -47,6 +47,10 @@ def test_hosts_get_their_shards_and_config() -> None:
         )
         for number in (1, 2)
     ]
+    assert found.objects == {
+        f"{staged}/inputs/{name}": f"{staged}/objects/inputs%2F{name.replace('/', '%2F')}"
+        for name in ("0/all", "2/algo-1", "2/algo-2")
+    }
     assert (found.folders, found.seeds) == (("/opt/ml/output", ROOT), {ROOT: f"{staged}/skeleton"})
     assert found.environment == {
         "PROCESSING_JOB_NAME": "job",

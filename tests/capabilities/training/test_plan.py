@@ -88,6 +88,11 @@ def test_a_script_job() -> None:
         ),
         limits=Limits(cpus=1.5, memory_bytes=8, run_seconds=600, grace_seconds=120.0),
         endpoint="http://127.0.0.1:1",
+        objects={
+            f"{STAGED}/sourcedir.tar.gz": f"{STAGED}/objects/sourcedir.tar.gz",
+            f"{STAGED}/channels/all/train": f"{STAGED}/objects/channels%2Fall%2Ftrain",
+            f"{STAGED}/channels/all/code": f"{STAGED}/objects/channels%2Fall%2Fcode",
+        },
         metrics=(Metric(name="loss", regex="loss=(.*)"),),
     )
 
