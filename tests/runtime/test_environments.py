@@ -128,6 +128,14 @@ def test_pips_configuration_is_read_and_passed_on(tmp_path: Path) -> None:
     assert Indexes().for_uv() == {} == Indexes().for_pip()
 
 
+def test_of_an_index_on_disk_the_files_are_shown_too(tmp_path: Path) -> None:
+    (tmp_path / "mirror" / "simple").mkdir(parents=True)
+    (tmp_path / "pages").mkdir()
+    places = (f"file://{tmp_path}/mirror/simple", f"file://{tmp_path}/pages")
+    assert Indexes(extra_index_url=places).folders() == [tmp_path / "mirror", tmp_path / "pages"]
+    assert Indexes(index_url="file:///simple").folders() == []
+
+
 def test_scripts_are_found_whatever_starts_them() -> None:
     assert building._python_script(b"#!/venv/bin/python\nx\n") == b"x\n"
     assert building._python_script(b"#!/bin/sh\n'''exec' \"$0\"/'python' \"$0\"\n' '''\nx\n") == b"x\n"

@@ -3,6 +3,8 @@
 import pytest
 
 from clary.runtime.images import Image, NotManaged, UnknownImage, environment_of, recognise
+from clary.runtime.images.recognise import MANAGED, _table
+from clary.runtime.images.refusals import BY_FRAMEWORK, BY_REPOSITORY
 
 XGBOOST = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost:1.7-1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -37,7 +39,7 @@ def test_an_image_is_read_whole() -> None:
         (f"159807026194.{ECR}/sagemaker-model-monitor-analyzer", "model-monitor", "", "", "", ""),
         (f"{CHINA}/pytorch-inference:2.0-cpu-py310", "pytorch", "2.0", "cpu", "inference", "pytorch"),
         (f"{DLC}/tensorflow-inference:2.13-gpu", "tensorflow", "2.13", "gpu", "inference", ""),
-        (f"153931337802.{ECR}/sagemaker-spark-processing:3.5-cpu-py312-v1.0", "spark", "3.5", "cpu", "processing", ""),
+        (f"153931337802.{ECR}/sagemaker-spark-processing:3.5-cpu-v1", "spark", "3.5", "cpu", "processing", "spark"),
     ],
 )  # fmt: skip
 def test_images_of_aws_are_known(
@@ -81,3 +83,14 @@ def test_an_image_without_a_runtime_is_refused_by_name() -> None:
 def test_a_digest_is_as_good_as_a_tag() -> None:
     uri = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost@sha256:" + "0" * 64
     assert (recognise(uri).tag, recognise(uri).environment) == ("", "xgboost")
+
+
+def test_every_image_of_awss_has_a_runtime_or_a_reason() -> None:
+    named = BY_FRAMEWORK.keys() | BY_REPOSITORY.keys()
+    for repository, (framework, _accounts) in _table()["repositories"].items():
+        assert repository in MANAGED or repository in named or framework in named, (repository, framework)
+
+
+def test_a_refusal_says_why() -> None:
+    with pytest.raises(NotManaged, match=r"version: it needs an accelerator that only AWS has\. Managed are"):
+        environment_of(f"{DLC}/huggingface-pytorch-training-neuronx:2.1.2-transformers4.43.2-neuronx-py310")

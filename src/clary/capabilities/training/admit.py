@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from clary.capabilities import images
-from clary.capabilities.training import inputs
+from clary.capabilities.training import debugging, inputs
 from clary.capabilities.training.inputs import HasBucket
 from clary.companions.iam.roles import check_pass_role
 from clary.objects import Objects, parse_uri
@@ -33,6 +33,7 @@ def admit(ctx: Context, request: Request) -> Request:
     _check_algorithm(spec["AlgorithmSpecification"])
     _check_instances(_given(spec, "ResourceConfig"))
     _check_stopping(spec)
+    debugging.check(spec)
     _check_warm_pool(spec)
     # Most jobs name one bucket several times.
     has_bucket = cache(partial(ctx.need(Objects).bucket_exists, ctx.account))

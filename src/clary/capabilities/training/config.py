@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from clary.capabilities.training import debugging
 from clary.capabilities.training.channels import Channel, channels
 from clary.capabilities.training.hosts import Host, hosts
 from clary.capabilities.training.places import checkpoint_folder
@@ -106,13 +107,4 @@ def _optional(record: Record) -> dict[str, Any]:
     files: dict[str, Any] = {}
     if folder := checkpoint_folder(record):
         files["checkpointconfig.json"] = {"LocalPath": folder}
-    if hook := spec.get("DebugHookConfig"):
-        files["debughookconfig.json"] = {
-            "S3OutputPath": hook["S3OutputPath"],
-            "LocalPath": hook.get("LocalPath", "/opt/ml/output/tensors"),
-            "HookParameters": hook.get("HookParameters"),
-            "CollectionConfigurations": hook.get("CollectionConfigurations"),
-        }
-    if board := spec.get("TensorBoardOutputConfig"):
-        files["tensorboardoutputconfig.json"] = {"LocalPath": "/opt/ml/output/tensorboard", **board}
-    return files
+    return files | debugging.files(spec)

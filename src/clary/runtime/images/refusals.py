@@ -22,6 +22,7 @@ BY_REPOSITORY = {
     "tensorflow-inference-graviton": SERVER,
     "tensorflow-inference-eia": RETIRED,
     "pytorch-inference-eia": RETIRED,
+    "sagemaker-base-python": "the SDKs use it from Python 3.8 and 3.10 only, and runtimes have another Python",
     "sagemaker-tensorflow": RETIRED,
     "sagemaker-tensorflow-eia": RETIRED,
     "sagemaker-tensorflow-scriptmode": RETIRED,
