@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.ray_cluster import RayCluster
-from tests.runtime.backend_conformance import SLOTS, BackendConformance
+from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench
 
 from clary.runtime.backend import Backend
 from clary.runtime.cluster.backend import RayBackend
@@ -25,3 +25,9 @@ class TestRay(BackendConformance):
 
     def backend(self, home: Path) -> Backend:
         return RayBackend(home, self.cluster.address)
+
+    def test_endpoints_are_refused_and_told_why(self, bench: Bench) -> None:
+        identity = bench.start("python", "-c", "", purpose="serve")
+        state = bench.ended(identity)[0]
+        assert (state.cause, state.exit_code) == ("platform", None)
+        assert "Endpoints do not run on the Ray backend" in state.message

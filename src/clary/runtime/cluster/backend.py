@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from clary.runtime.workload import InstanceState, Observation, Workload
 
 PATIENCE = 30.0
 """Seconds until a node that is said to live must answer."""
+REFUSED = "Endpoints do not run on the Ray backend yet; `clary up --backend local` runs them."
 LOST = "The node that ran the instance was lost."
 
 
@@ -72,6 +74,9 @@ class RayBackend(Backend):
 
     def start(self, workload: Workload) -> None:
         """See `Backend`."""
+        if workload.purpose == "serve":
+            self._refuse(workload)
+            return
         if workload.id in self._keeping:
             self._start(workload)
             return
@@ -80,11 +85,25 @@ class RayBackend(Backend):
         with self.room(workload.id, len(workload.instances), workload.limits.gpus):
             self._start(workload)
 
-    def _start(self, workload: Workload) -> None:
+    def _refuse(self, workload: Workload) -> None:
+        """What is asked of it ends at once and says why: no node would answer the gateway."""
+        now = time.time()
+        self._keep(workload)
+        for instance in workload.instances:
+            mirror = self._mirror(workload.id, instance.host, instance.log)
+            mirror.sit("")
+            state = InstanceState(host=instance.host, phase="exited", message=REFUSED, ended=now, cause="platform")
+            mirror.say(state, whole=True)
+
+    def _keep(self, workload: Workload) -> None:
         folder = self._folder(workload.id)
         folder.mkdir(parents=True, exist_ok=True)
+        # It holds the job's credentials.
         folder.chmod(0o700)
         shims.replace(folder / "workload.json", msgspec.json.encode(workload))
+
+    def _start(self, workload: Workload) -> None:
+        self._keep(workload)
         ray = self.cluster.ray
         hosts = [instance.host for instance in workload.instances]
         seats = [self.cluster.take(workload.id, host, at, workload.limits.gpus) for at, host in enumerate(hosts)]

@@ -3,8 +3,9 @@
 It keeps nothing: without it, every look of the controller asks the nodes itself.
 """
 
-import contextlib
+import logging
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from clary.runtime.shim import status
 
 if TYPE_CHECKING:
     from clary.runtime.cluster.backend import RayBackend
+
+log = logging.getLogger(__name__)
 
 WAIT = 10.0
 """Seconds that a question waits for news at its seat."""
@@ -46,18 +49,30 @@ class Follower:
             self._wanted.discard(workload_id)
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception:
+            # Ray is away, a folder was just deleted, the backend is gone: whoever looks next starts it anew.
+            log.debug("following the nodes was cut short", exc_info=True)
+        finally:
+            with self._guard:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+
+    def _loop(self) -> None:
         asking: dict[Any, tuple[str, Mirror, Asked]] = {}
-        with contextlib.suppress(ReferenceError):
-            while True:
-                self._ask(asking)
-                with self._guard:
-                    if not asking and not self._wanted:
-                        self._thread = None
-                        return
-                if asking:
-                    ready, _ = self._backend.cluster.ray.wait(list(asking), num_returns=1, timeout=LOOK)
-                    for one in ready:
-                        self._hear(one, *asking.pop(one))
+        while True:
+            self._ask(asking)
+            with self._guard:
+                if not asking and not self._wanted:
+                    self._thread = None
+                    return
+            if not asking:
+                time.sleep(LOOK)
+            else:
+                ready, _ = self._backend.cluster.ray.wait(list(asking), num_returns=1, timeout=LOOK)
+                for one in ready:
+                    self._hear(one, *asking.pop(one))
 
     def _ask(self, asking: dict[Any, tuple[str, Mirror, Asked]]) -> None:
         """A question at every seat that has none."""
