@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -43,9 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Directories of this machine that stand for EFS and FSx file systems, by `fs-…`. As a variable: JSON."""
     host_metrics_seconds: float = 60.0
     """Between two measurements of what a job's instances use of their hosts; 0 makes none."""
-    spot_interruptions_per_hour: float = 0.0
+    spot_interruptions_per_hour: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     """Mean rate at which running spot training jobs are interrupted, by chance; 0 leaves it to `clary interrupt`."""
-    spot_discount: float = 0.0
+    spot_discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
     """The part of a spot job's running time that is not billed, from 0 to 1: what `BillableTimeInSeconds` shows."""
     freeze_failed_seconds: float = 0.0
     """How long the files of a failed training job are kept, for `clary shell`; 0 removes them at once."""

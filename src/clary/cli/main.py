@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     shell.add_argument("name", help="name of the training job")
     shell.add_argument("--host", dest="instance", default="algo-1", help="which of its instances (algo-1)")
-    shell.add_argument("words", nargs="*", metavar="CMD", help="another command than the shell, after --")
+    shell.add_argument(
+        "-c", dest="line", default="", metavar="LINE", help="run this line of /bin/sh and end, as `sh -c` does"
+    )
 
     _images(commands)
     _node(commands)

@@ -12,12 +12,12 @@ from clary.settings import Settings
 SHELL = ["/bin/bash"]
 
 
-def shell(settings: Settings, *, name: str, instance: str, words: list[str]) -> int:
+def shell(settings: Settings, *, name: str, instance: str, line: str) -> int:
     """Raises `CliFailure` for a job that has no sandbox here."""
     job = jobs.folder(settings, jobs.describe(settings, name)["TrainingJobArn"])
     if instance not in jobs.hosts(job):
         raise CliFailure(f"{name} has no instance {instance}, but {', '.join(jobs.hosts(job))}")
     try:
-        return entering.enter(job / instance, words or SHELL)
+        return entering.enter(job / instance, ["/bin/sh", "-c", line] if line else SHELL)
     except entering.CannotEnter as error:
         raise CliFailure(f"{name} cannot be entered: {error}") from error

@@ -151,6 +151,73 @@ def job_folder(journey: Journey, name: str) -> Path:
     )
 
 
+EACH_ITS_OWN = """
+import os, time
+folder, host = "/opt/ml/ckpt/state", os.environ["SM_CURRENT_HOST"]
+if host == "algo-1":
+    os.remove(folder + "/old")
+    open(folder + "/seeded", "w").write("changed by the first")
+    os.makedirs(folder + "/sub")
+open(folder + "/large-" + host, "wb").write(b"x" * (17 << 20))
+print("waits", flush=True)
+while not os.path.exists("/tmp/go"):
+    time.sleep(0.05)
+"""
+
+
+def test_checkpoints_of_all_hosts_follow_their_folders_while_they_run(again: Journey) -> None:
+    for name in ("old", "seeded"):
+        again.put(f"of-hosts/{name}", b"0")
+    config = {"S3Uri": f"s3://{BUCKET}/of-hosts/", "LocalPath": "/opt/ml/ckpt/state"}
+    again.create("hosts", script=EACH_ITS_OWN, count=2, CheckpointConfig=config)
+    waits(again, "hosts")
+    expected = ["large-algo-1", "large-algo-2", "seeded"]
+    wait_until(lambda: keys(again, "of-hosts/") == expected, PATIENCE, lambda: again.told("hosts"))
+    assert again.describe("hosts")["SecondaryStatus"] == "Training"
+    seeded = again.s3.get_object(Bucket=BUCKET, Key="of-hosts/seeded")["Body"].read()
+    assert seeded == b"changed by the first"
+    for host in ("algo-1", "algo-2"):
+        command = "touch /tmp/go; touch /opt/ml/ckpt/state/last-$SM_CURRENT_HOST; rm /opt/ml/ckpt/state/large-*"
+        command = command.replace("$SM_CURRENT_HOST", host)
+        assert again.clary.command("shell", "hosts", "--host", host, "-c", command).returncode == 0
+    assert again.finished("hosts")["TrainingJobStatus"] == "Completed"
+    assert keys(again, "of-hosts/") == ["last-algo-1", "last-algo-2", "seeded"]
+
+
+def test_a_spot_job_waits_no_longer_than_it_may(again: Journey) -> None:
+    again.create("blocking", script=WAITS, count=2)
+    waits(again, "blocking")
+    short = {"StoppingCondition": {"MaxRuntimeInSeconds": 2, "MaxWaitTimeInSeconds": 2}}
+    told = again.run("impatient", script=WAITS, **SPOT | short)
+    assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Stopped", "MaxWaitTimeExceeded")
+    assert "TrainingTimeInSeconds" not in told
+    again.sagemaker.stop_training_job(TrainingJobName="blocking")
+    again.finished("blocking")
+
+
+def test_chance_interrupts_at_the_rate_that_is_set(tmp_path: Path) -> None:
+    with Clary(tmp_path / "home", spot_interruptions_per_hour="36000") as clary:
+        journey = Journey(clary.start())
+        journey.create("unlucky", script=WAITS, **SPOT)
+        wait_until(lambda: "Interrupted" in statuses(journey.describe("unlucky")), PATIENCE)
+
+
+def test_quota_of_warm_pools_counts_them_to_their_end(again: Journey) -> None:
+    quotas = again.clary.client("service-quotas")
+    name = "ml.m5.xlarge for training warm pool usage"
+    pages = quotas.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
+    code = next(each["QuotaCode"] for page in pages for each in page["Quotas"] if each["QuotaName"] == name)
+    quotas.request_service_quota_increase(ServiceCode="sagemaker", QuotaCode=code, DesiredValue=1)
+    sizes = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10, "KeepAlivePeriodInSeconds": 600}
+    again.run("pool-1", script="print('done')", ResourceConfig=sizes)
+    with pytest.raises(ClientError, match=f"The account-level service limit '{name}' is 1 Instances"):
+        again.create("pool-2", ResourceConfig=sizes)
+    again.sagemaker.update_training_job(TrainingJobName="pool-1", ResourceConfig={"KeepAlivePeriodInSeconds": 0})
+    wait_until(lambda: again.describe("pool-1")["WarmPoolStatus"]["Status"] == "Terminated", PATIENCE)
+    assert again.run("pool-3", script="print('done')", ResourceConfig=sizes)["TrainingJobStatus"] == "Completed"
+    again.sagemaker.delete_training_job(TrainingJobName="pool-3")
+
+
 def test_a_warm_pool_is_held_and_reused(again: Journey) -> None:
     warm = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 10, "KeepAlivePeriodInSeconds": 600}
     again.run("warm-1", script="print('done')", ResourceConfig=warm)
@@ -199,9 +266,9 @@ def test_what_cannot_be_is_refused(again: Journey, more: dict[str, Any], why: st
 def test_a_shell_sees_what_the_job_sees(again: Journey) -> None:
     again.create("entered", script="open('/tmp/mine', 'w').write('of the job ')\n" + WAITS)
     waits(again, "entered")
-    seen = again.clary.command("shell", "entered", "--", "sh", "-c", "cat /tmp/mine; echo $TRAINING_JOB_NAME; hostname")
+    seen = again.clary.command("shell", "entered", "-c", "cat /tmp/mine; echo $TRAINING_JOB_NAME; hostname")
     assert (seen.returncode, seen.stdout.split()) == (0, ["of", "the", "job", "entered", "algo-1"]), seen.stderr
-    assert again.clary.command("shell", "entered", "--", "sh", "-c", "exit 3").returncode == 3
+    assert again.clary.command("shell", "entered", "-c", "exit 3").returncode == 3
     assert again.clary.command("shell", "entered", "--host", "algo-2").returncode == 1
     again.sagemaker.stop_training_job(TrainingJobName="entered")
     again.finished("entered")
@@ -210,7 +277,7 @@ def test_a_shell_sees_what_the_job_sees(again: Journey) -> None:
 def test_a_failed_job_is_kept_for_inspection(again: Journey) -> None:
     script = "open('/opt/ml/output/trace', 'w').write('why'); raise SystemExit(1)"
     assert again.run("frozen", script=script)["TrainingJobStatus"] == "Failed"
-    seen = again.clary.command("shell", "frozen", "--", "cat", "/opt/ml/output/trace")
+    seen = again.clary.command("shell", "frozen", "-c", "cat /opt/ml/output/trace")
     assert (seen.returncode, seen.stdout) == (0, "why"), seen.stderr
     again.sagemaker.delete_training_job(TrainingJobName="frozen")
-    wait_until(lambda: again.clary.command("shell", "frozen", "--", "true").returncode == 1, PATIENCE)
+    wait_until(lambda: again.clary.command("shell", "frozen", "-c", "true").returncode == 1, PATIENCE)
