@@ -5,6 +5,7 @@ each test then judges its own script.
 """
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ JOURNEYS = {
     "v2 input modes": ("sdk-v2", SCRIPTS / "v2_input_modes.py"),
     "v2 torchrun on two instances": ("sdk-v2", SCRIPTS / "v2_torchrun.py"),
     "v2 MPI on two instances": ("sdk-v2", SCRIPTS / "v2_mpi.py"),
+    "v2 spot and warm pool": ("sdk-v2", SCRIPTS / "v2_spot.py"),
     "v2 processing": ("sdk-v2", SCRIPTS / "v2_processing.py"),
     "v2 PySpark on two instances": ("sdk-v2", SCRIPTS / "v2_pyspark.py"),
     "v3 session": ("sdk-v3", SCRIPTS / "v3_sessions.py"),
@@ -60,7 +62,8 @@ def outcomes(
     selected = {
         getattr(item, "callspec", None) and item.callspec.params.get("journey") for item in request.session.items
     }
-    environ = clary_server.client_environ()
+    interrupt = f"{sys.executable} -m clary.cli interrupt --home {clary_server.home}"
+    environ = clary_server.client_environ() | {"CLARY_INTERRUPT": interrupt}
 
     def run(client: str, script: Path) -> Outcome:
         command = [str(client_environment(client) / "bin" / "python"), str(script)]
