@@ -1,9 +1,9 @@
-"""SDK v2: decorated functions run as training jobs; what they return and raise comes back."""
+"""SDK v2: a decorated function runs as a training job; what it returns comes back."""
 
 from pathlib import Path
 
 import sagemaker
-from sagemaker.remote_function import RemoteExecutor, remote
+from sagemaker.remote_function import remote
 
 session = sagemaker.Session()
 settings = {
@@ -19,17 +19,7 @@ settings = {
 def fit(rows, labels, depth=2):
     from sklearn.tree import DecisionTreeClassifier
 
-    if depth < 1:
-        raise ValueError(f"no tree of depth {depth}")
     return DecisionTreeClassifier(max_depth=depth).fit(rows, labels).predict(rows).tolist()
 
 
-with RemoteExecutor(max_parallel_jobs=1, **settings) as executor:
-    failed = executor.submit(fit.__wrapped__, [[0], [1]], ["a", "b"], 0)
-    assert fit([[0], [1]], ["a", "b"], 1) == ["a", "b"]
-    try:
-        failed.result()
-    except ValueError as error:
-        assert str(error) == "no tree of depth 0"
-    else:
-        raise AssertionError("the error of the function did not come back")
+assert fit([[0], [1]], ["a", "b"], 1) == ["a", "b"]
