@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from clary.runtime import images, launching, limits, network, places, sandbox, shims
+from clary.runtime import disks, images, launching, limits, network, places, sandbox, shims
 from clary.runtime.backend import Backend, NoRoom
 from clary.runtime.environments import Shelf
 from clary.runtime.sandbox import Rung
@@ -52,6 +52,7 @@ class LocalBackend(Backend):
         """`environments`: where runtime environments are kept, to share them between homes. `slots`: instances that
         may run at once; by default four for each core, since instance types are mostly larger than the machine."""
         self.jobs = home / "jobs"
+        disks.spread(self.jobs)
         self.shelf = Shelf(environments or home / "environments")
         self.rung = rung or sandbox.best()
         self.slots = slots or max(2, 4 * limits.cores())
