@@ -101,12 +101,12 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
     with store.write():
         record = _new(ctx, kind, spec, store.now())
         record.state.update(state)
+        if kind.guard:
+            kind.guard(ctx, record)
         try:
             store.insert(record, tags=tags)
         except NameTaken:
             raise taken(kind, record.name, record.arn) from None
-        if kind.guard:
-            kind.guard(ctx, record)
         if record.due is not None:
             store.after_commit(ctx.need(Wake).poke, record.id)
     return record

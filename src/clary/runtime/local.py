@@ -3,17 +3,15 @@
 import contextlib
 import os
 import re
-import shutil
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from clary.runtime import images, launching, limits, network, places, sandbox, shims
+from clary.runtime import disks, images, launching, limits, network, places, sandbox, shims
 from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.containers import launching as container_launching
 from clary.runtime.containers import leftovers
@@ -43,6 +41,9 @@ class Hosts(msgspec.Struct):
     instances: list[Named]
 
 
+_read_hosts = msgspec.json.Decoder(Hosts).decode
+
+
 class Claim(NamedTuple):
     """What a workload that is being started will use."""
 
@@ -66,6 +67,7 @@ class LocalBackend(Backend):
         may run at once; by default four for each core, since instance types are mostly larger than the machine.
         `containers` runs the images that no runtime stands in for; without it there are none of them."""
         self.jobs = home / "jobs"
+        disks.spread(self.jobs)
         self.shelf = Shelf(environments or home / "environments")
         self.rung = rung or sandbox.best()
         self.containers = containers
@@ -73,6 +75,7 @@ class LocalBackend(Backend):
         # Between the look for room and the first sign of life of a shim, other threads look for room too.
         self._gate = threading.Lock()
         self._starting: dict[str, Claim] = {}
+        self._told: dict[str, Callable[[], None]] = {}
 
     def prepare(self, image: str, gpus: int) -> str | None:
         """See `Backend`."""
@@ -159,7 +162,13 @@ class LocalBackend(Backend):
         _close_network(folder, instances)
         network.close_hub(folder)
         _wait_for_end(folder / "hub")
-        _delete(folder)
+        disks.delete(folder)
+        for call in list(self._told.values()):
+            call()
+
+    def when_destroyed(self, who: str, call: Callable[[], None]) -> None:
+        """See `Backend`."""
+        self._told[who] = call
 
     def _folder(self, workload_id: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", workload_id):
@@ -168,7 +177,7 @@ class LocalBackend(Backend):
 
     def _hosts(self, folder: Path) -> list[str]:
         try:
-            told = msgspec.json.decode((folder / "workload.json").read_bytes(), type=Hosts)
+            told = _read_hosts((folder / "workload.json").read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             # A power cut may have left it empty.
             return []
@@ -334,13 +343,3 @@ def _bury(folder: Path) -> None:
 def _wait_for_end(folder: Path) -> None:
     while folder.is_dir() and shims.alive(folder):
         time.sleep(0.005)
-
-
-def _delete(folder: Path) -> None:
-    with contextlib.suppress(RecursionError):
-        shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        # User code can shut folders, and nest them deeper than Python recurses and paths reach; these two open them
-        # and walk by file descriptor.
-        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], capture_output=True, check=False)
-        subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, check=True)

@@ -53,7 +53,7 @@ def lock(folder: Path) -> int | None:
 def alive(folder: Path) -> bool:
     """Whether a shim holds the folder, which may be going away: nothing is made in it."""
     try:
-        fd = os.open(folder / "lock", os.O_RDWR)
+        fd = os.open(f"{folder}/lock", os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,11 @@ class Work:
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.line = parts.need(Line)
         self.jobs = self.settings.home / "jobs"
+        self.folder = self.jobs / record.id
         self.seen = self._look()
 
     def _look(self) -> Seen:
-        kept = (self.jobs / self.record.id).exists()
+        kept = self.folder.exists()
         if self.record.status in (*FINAL, "Deleting"):
             return Seen(self.parts.need(Store).now(), kept=kept)
         instances = self.backend.observe(self.record.id).instances if kept else ()
@@ -132,6 +134,7 @@ class Work:
 
     def _in_line(self, need: Need, message: str) -> Outcome:
         self.line.join(self.record, need)
+        self.backend.when_destroyed("line", self.call_next)
         return self._pending(message, self.line.patience(self.record, need))
 
     def _pending(self, message: str, seconds: float) -> Outcome:
@@ -163,22 +166,19 @@ class Work:
 
     def upload(self) -> Outcome:
         try:
-            if outputs.are_large(self.record, self.backend):
-                if not self.uploads.done(self.record.id, self._put_outputs, self._ask_again):
-                    return Wait(WATCH_SECONDS)
-            else:
-                self._put_outputs()
+            left = outputs.find(self.record, self.backend)
+            put = partial(outputs.upload, self.record, left, self.folder, self.parts.need(Objects))
+            if not outputs.are_large(left):
+                put()
+            elif not self.uploads.done(self.record.id, put, self._ask_again):
+                return Wait(WATCH_SECONDS)
         except outputs.CannotUpload as error:
             return self._failed(f"ClientError: {error}")
         return uploaded(self.record, self.seen)
 
     def discard(self) -> Outcome:
         self.backend.destroy(self.record.id)
-        self.call_next()
         return Remove() if self.record.status == "Deleting" else Wait(None)
-
-    def _put_outputs(self) -> None:
-        outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))
 
     def _ask_again(self) -> None:
         self.parts.need(Wake).poke(self.record.id)
@@ -211,7 +211,7 @@ class Work:
         )
 
     def _folders(self) -> dict[str, Path]:
-        return {host.name: self.jobs / self.record.id / host.name for host in hosts(self.record.spec["ResourceConfig"])}
+        return {host.name: self.folder / host.name for host in hosts(self.record.spec["ResourceConfig"])}
 
     def _failure_texts(self) -> dict[str, str]:
         names = [host.name for host in hosts(self.record.spec["ResourceConfig"])]
