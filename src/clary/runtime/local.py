@@ -191,8 +191,10 @@ class LocalBackend(Backend):
 
     def _reserve(self, workload_id: str, instances: int, each: int) -> tuple[list[int], int]:
         """The GPUs that the workload gets, and how many slots are left beside it. Raises `NoRoom`."""
-        others = [folder for folder in self._living() if folder.parent.name not in (workload_id, *self._starting)]
-        claims = [claim for name, claim in self._starting.items() if name != workload_id]
+        # Copied before the look: one whose start ends meanwhile counts by its claim, and not twice or never.
+        starting = dict(self._starting)
+        others = [folder for folder in self._living() if folder.split("/")[-2] not in (workload_id, *starting)]
+        claims = [claim for name, claim in starting.items() if name != workload_id]
         used = len(others) + sum(claim.instances for claim in claims)
         if used and used + instances > self.slots:
             raise NoRoom(f"{used} of {self.slots} instances are in use on this machine")
@@ -200,17 +202,16 @@ class LocalBackend(Backend):
         wanted = each * instances
         if not wanted:
             return [], left
-        taken = {number for folder in others for number in shims.gpus(folder)}
+        taken = {number for folder in others for number in shims.gpus(Path(folder))}
         taken |= {number for claim in claims for number in claim.gpus}
         free = [number for number in range(limits.gpus()) if number not in taken]
         if len(free) < wanted:
             raise NoRoom(f"{wanted} GPUs are needed and {len(free)} are free on this machine")
         return free[:wanted], left
 
-    def _living(self) -> list[Path]:
+    def _living(self) -> list[str]:
         """Instances with a shim, of all workloads. Other threads make and delete folders meanwhile."""
-        jobs = _folders(str(self.jobs))
-        return [Path(folder) for job in jobs for folder in _folders(job) if _has_lock(folder) and _holds(Path(folder))]
+        return [folder for job in _folders(str(self.jobs)) for folder in _folders(job) if _is_held(folder)]
 
     def _state(self, folder: Path) -> InstanceState | None:
         # The lock first: a shim that lets go of it has said its last word before.
@@ -272,12 +273,8 @@ def _folders(folder: str) -> list[str]:
         return []
 
 
-def _has_lock(folder: str) -> bool:
-    return os.path.lexists(f"{folder}/lock")
-
-
-def _holds(folder: Path) -> bool:
-    return folder.name != "hub" and shims.alive(folder)
+def _is_held(folder: str) -> bool:
+    return not folder.endswith("/hub") and shims.alive(folder)
 
 
 def _contained(containers: Containers, folder: Path, workload: Workload, instance: Instance, gpus: list[int]) -> Spec:

@@ -25,15 +25,18 @@ Place = tuple[Path, Path]
 COPY_BYTES = 1024 * 1024
 
 
-def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None:
-    """Put what is new or changed, delete what is gone. All hosts share one address. May be repeated."""
+def sync(record: Record, backend: Backend, work: Path, objects: Objects) -> None:
+    """Put what is new or changed, delete what is gone. All hosts share one address. May be repeated.
+
+    `work` is the workload's folder.
+    """
     folder = checkpoint_folder(record)
     if folder is None:
         return
     bucket, key = parse_uri(record.spec["CheckpointConfig"]["S3Uri"])
     if not objects.bucket_exists(record.account, bucket):
         return
-    memory = jobs / record.id / "checkpoints.json"
+    memory = work / "checkpoints.json"
     known = _known(memory)
     try:
         found = _found(backend.outputs(record.id, folder), key.rstrip("/"))
@@ -42,7 +45,7 @@ def sync(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None
         return
     changed = {name: place for name, (place, mark) in found.items() if known.get(name) != mark}
     for name, place in changed.items():
-        _put(record, bucket, name, place, jobs, objects)
+        _put(record, bucket, name, place, work, objects)
     gone = known.keys() - found.keys()
     for name in gone:
         objects.delete(bucket, name)
@@ -74,9 +77,9 @@ def _found(folders: list[Path], key: str) -> dict[str, tuple[Place, list[int]]]:
     return found
 
 
-def _put(record: Record, bucket: str, key: str, place: Place, jobs: Path, objects: Objects) -> None:
+def _put(record: Record, bucket: str, key: str, place: Place, work: Path, objects: Objects) -> None:
     # A copy: the job goes on writing to its own file, and may put links in the place of files and folders.
-    copy = jobs / record.id / "checkpoint.part"
+    copy = work / "checkpoint.part"
     try:
         with os.fdopen(open_file(*place), "rb") as source, copy.open("wb") as target:
             shutil.copyfileobj(source, target, COPY_BYTES)

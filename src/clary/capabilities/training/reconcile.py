@@ -58,8 +58,7 @@ class Work:
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.line = parts.need(Line)
-        self.jobs = self.settings.home / "jobs"
-        self.folder = self.jobs / record.id
+        self.folder = self.settings.home / "jobs" / record.id
         self.seen = self._look()
 
     def _look(self) -> Seen:
@@ -69,7 +68,7 @@ class Work:
         instances = self.backend.observe(self.record.id).instances if kept else ()
         if instances:
             # After the look: what a process that has ended wrote last is in S3 before its job's status says so.
-            checkpoints.sync(self.record, self.backend, self.jobs, self.parts.need(Objects))
+            checkpoints.sync(self.record, self.backend, self.folder, self.parts.need(Objects))
         return Seen(
             now=self.parts.need(Store).now(),
             instances=instances,
@@ -117,7 +116,7 @@ class Work:
             if self.line.before(self.record, need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
             with self.backend.room(self.record.id, *need) as left:
-                staging.stage(self.record, self.jobs, self.parts.need(Objects))
+                staging.stage(self.record, self.folder.parent, self.parts.need(Objects))
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
         except (BadData, NoCapacity) as error:
             text = str(error)
@@ -199,7 +198,7 @@ class Work:
         isolated = record.spec.get("EnableNetworkIsolation", False)
         longest = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"]
         return Site(
-            jobs=self.jobs,
+            jobs=self.folder.parent,
             wake=str(self.parts.need(Wake).path),
             endpoint=self.settings.url,
             limits=limits,
