@@ -93,9 +93,7 @@ def _backend(settings: Settings, containers: Containers) -> Backend:
         from clary.runtime.cluster import RayBackend
 
         return RayBackend(settings.home, settings.ray_address)
-    return LocalBackend(
-        settings.home, environments=settings.environments, slots=settings.slots, containers=containers
-    )
+    return LocalBackend(settings.home, environments=settings.environments, slots=settings.slots, containers=containers)
 
 
 def _pushed(images: ecr.Images, keys: KeyRing, settings: Settings) -> Callable[[str], Pull | None]:

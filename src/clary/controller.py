@@ -22,6 +22,7 @@ from clary.companions.logs import LogStore
 from clary.parental import end_with_parent
 from clary.resources.runner import Runner
 from clary.resources.store import Store
+from clary.runtime import disks
 from clary.runtime.backend import Backend
 from clary.settings import Settings, load
 
@@ -37,6 +38,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    disks.spread(settings.home)
     assembly = assemble(settings)
     match sys.argv[1:]:
         case ["--first-start"]:

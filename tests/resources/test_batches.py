@@ -1,6 +1,7 @@
 """Short writes of the event loop: what waits together is one commit, and each stands or falls by itself."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from clary.resources import batches
 from clary.resources.records import Record, new_id
 from clary.resources.store import NameTaken, Store
 
@@ -72,6 +74,56 @@ def test_what_raises_is_undone_alone(store: Store) -> None:
     assert [type(each) for each in outcomes] == [str, InterruptedError, NameTaken, str]
     assert together(store, whole) == [None]
     assert (names(store), told) == (["a", "c", "d"], ["c"])
+
+
+def test_the_next_commit_waits_for_the_writers_of_the_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if store.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL runs each in a transaction of its own")
+    monkeypatch.setattr(batches, "GATHER_SECONDS", 0.3)
+
+    async def write(writer: str) -> None:
+        for number in range(40):
+            await store.committed(adding(store, f"{writer}{number}"))
+
+    async def write_all() -> None:
+        await asyncio.gather(*map(write, "abcd"))
+
+    seen = commits(store)
+    asyncio.run(write_all())
+    # All four in each but the first and the last; those that just wait for each other would need twice as many.
+    assert 40 <= len(seen) < 60
+
+
+def test_those_beside_a_write_that_is_undone_are_done_again(store: Store) -> None:
+    if store.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL runs each in a transaction of its own")
+    runs: list[str] = []
+    told: list[str] = []
+
+    def first() -> None:
+        runs.append("a")
+        store.insert(record("a"))
+        store.after_commit(told.append, "a")
+
+    def half_way() -> None:
+        runs.append("b")
+        store.insert(record("b"))
+        raise InterruptedError
+
+    def refused() -> None:
+        runs.append("c")
+        raise InterruptedError
+
+    async def hand_over() -> None:
+        all_there = threading.Event()
+        acts: list[Callable[[], Any]] = [all_there.wait, first, half_way, refused]
+        writes = [asyncio.create_task(store.committed(act)) for act in acts]
+        await asyncio.sleep(0)
+        all_there.set()
+        await asyncio.gather(*writes, return_exceptions=True)
+
+    asyncio.run(hand_over())
+    assert (runs, told, names(store)) == (["a", "b", "a", "b", "c"], ["a"], ["a"])
 
 
 def test_a_commit_that_fails_fails_all_in_it(store: Store) -> None:

@@ -184,6 +184,15 @@ class BackendConformance:
         assert bench.backend.outputs(identity, "/opt/ml/model") == []
         assert not [path for path in bench.home.rglob("*") if identity in path.name and path.suffix != ".log"]
 
+    def test_who_asks_is_told_of_each_destroy(self, bench: Bench) -> None:
+        told: list[str] = []
+        bench.backend.when_destroyed("one", lambda: told.append("in vain"))
+        for name in ("one", "other"):
+            bench.backend.when_destroyed(name, lambda name=name: told.append(name))  # type: ignore[misc]
+        for _ in range(2):
+            bench.backend.destroy(bench.start("sleep", "60"))
+        assert told == ["one", "other"] * 2
+
     # -- stopping
 
     def test_stop_lets_the_process_finish_by_itself(self, bench: Bench) -> None:

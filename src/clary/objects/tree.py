@@ -93,6 +93,7 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._data = str(root / ".data")
         self.uploads = root / ".uploads"
         self._locks = root / ".locks"
         for folder in (root / ".data", root / ".staging", self.uploads, self._locks):
@@ -114,7 +115,7 @@ class Tree:
 
     def path(self, file: str) -> Path:
         """Where the bytes of a version lie."""
-        return self.root / ".data" / file[:2] / file
+        return Path(f"{self._data}/{file[:2]}/{file}")
 
     def stage(self) -> Staged:
         return Staged(self._staging)
@@ -148,11 +149,14 @@ class Tree:
     def publish(self, staged: Staged) -> None:
         """Give sealed bytes their durable place. The staging name stays until `settle`."""
         target = self.path(staged.id)
-        if not target.parent.is_dir():
-            target.parent.mkdir(exist_ok=True)
-            _fsync_folder(target.parent.parent)
-        os.link(staged.path, target)
-        _fsync_folder(target.parent)
+        parent = target.parent
+        try:
+            os.link(staged.path, target)
+        except FileNotFoundError:
+            parent.mkdir(exist_ok=True)
+            _fsync_folder(parent.parent)
+            os.link(staged.path, target)
+        _fsync_folder(parent)
 
     def settle(self, staged: Staged) -> None:
         staged.path.unlink(missing_ok=True)
@@ -188,11 +192,11 @@ class Tree:
 
     def _rename(self, fresh: Path, target: Path) -> None:
         for _ in range(8):
-            target.parent.mkdir(parents=True, exist_ok=True)
             # The folder may go when its last other key is deleted meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 fresh.rename(target)
                 return
+            target.parent.mkdir(parents=True, exist_ok=True)
 
     def _unlink(self, target: Path, bucket: Path) -> None:
         target.unlink(missing_ok=True)

@@ -47,8 +47,7 @@ class Kind:
                  may take its time and raise
     admit        checks and defaults a create request after validation, before the insert; may raise, returns the spec;
                  reads by key only, as other writes wait for it
-    guard        looks at a new record in the transaction of its insert; may raise, and then nothing was inserted;
-                 as short
+    guard        looks at a new record in the transaction of its insert, before that; may raise; as short
     amend        what an update changes; without it the given members replace those of the spec; as short
     missing      error for a name that is not there; `{name}` and `{arn}` are filled
     exists       error for a name that is taken; `{noun}` too

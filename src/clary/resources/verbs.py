@@ -17,6 +17,7 @@ from clary.resources.tags import checked
 from clary.resources.tokens import once
 from clary.resources.wake import Wake
 from clary.wire.context import Context
+from clary.wire.errors import AwsError
 from clary.wire.models import Models
 from clary.wire.operations import Operation
 
@@ -101,15 +102,25 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
     with store.write():
         record = _new(ctx, kind, spec, store.now())
         record.state.update(state)
+        _guard(ctx, kind, record)
         try:
             store.insert(record, tags=tags)
         except NameTaken:
             raise taken(kind, record.name, record.arn) from None
-        if kind.guard:
-            kind.guard(ctx, record)
         if record.due is not None:
             store.after_commit(ctx.need(Wake).poke, record.id)
     return record
+
+
+def _guard(ctx: Context, kind: Kind, record: Record) -> None:
+    """Before the insert: a refusal after it would have to be undone. But a taken name is said first."""
+    try:
+        if kind.guard:
+            kind.guard(ctx, record)
+    except AwsError:
+        if ctx.need(Store).by_arn(record.arn):
+            raise taken(kind, record.name, record.arn) from None
+        raise
 
 
 def move(ctx: Context, kind: Kind, record: Record, verb: str) -> Record:

@@ -1,5 +1,6 @@
 """Where workloads run. `local.py` is one; another is one more file, chosen in `app.py`."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -70,3 +71,6 @@ class Backend(Protocol):
 
     def destroy(self, workload_id: str) -> None:
         """Forget the workload and delete its folders; kills what still runs."""
+
+    def when_destroyed(self, who: str, call: Callable[[], None]) -> None:
+        """Have `call` made after each `destroy` from now on, in place of what the same caller gave before."""

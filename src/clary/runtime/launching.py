@@ -1,5 +1,6 @@
 """From a workload's instance to the shim's spec: view, command, environment, limits. `LocalBackend` calls it."""
 
+import functools
 import sys
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -91,10 +92,7 @@ def spec(launch: Launch) -> Spec:
 
 
 def _machine(launch: Launch) -> Iterable[Entry]:
-    yield from sandbox.system(Path(sys.base_prefix).resolve())
-    for name in WORK_SIDE:
-        part = str(shims.package_root() / "clary" / name)
-        yield Entry("ro", part, part)
+    yield from _always_shown()
     if launch.environment is not None:
         yield Entry("ro", str(launch.environment), str(launch.environment))
         yield from _system_programs(launch.environment)
@@ -111,6 +109,12 @@ def _system_programs(environment: Path) -> Iterable[Entry]:
     if (environment / SYSTEM / "sshd").exists():
         yield Entry("ro", "/usr/sbin", MACHINES_SYSTEM)
         yield Entry("ro", str(environment / SYSTEM), "/usr/sbin")
+
+
+@functools.cache
+def _always_shown() -> tuple[Entry, ...]:
+    parts = [str(shims.package_root() / "clary" / name) for name in WORK_SIDE]
+    return *sandbox.system(Path(sys.base_prefix).resolve()), *(Entry("ro", part, part) for part in parts)
 
 
 def _etc(launch: Launch) -> dict[str, str]:
@@ -191,4 +195,9 @@ def _given(launch: Launch) -> dict[str, str]:
 
 def _outer_first(entries: Iterable[Entry]) -> list[Entry]:
     """Outer mounts before inner ones, whoever asked for them: the interpreter may lie in the instance's /root."""
-    return sorted(entries, key=lambda entry: normpath(entry.target).rstrip("/").count("/"))
+    return sorted(entries, key=lambda entry: _depth(entry.target))
+
+
+@functools.lru_cache(1024)
+def _depth(target: str) -> int:
+    return normpath(target).rstrip("/").count("/")

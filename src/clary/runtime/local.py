@@ -3,17 +3,15 @@
 import contextlib
 import os
 import re
-import shutil
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from clary.runtime import images, launching, limits, network, places, sandbox, shims
+from clary.runtime import disks, images, launching, limits, network, places, sandbox, shims
 from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.containers import launching as container_launching
 from clary.runtime.containers import leftovers
@@ -47,6 +45,9 @@ class Hosts(msgspec.Struct):
     wake: str = ""
 
 
+_read_hosts = msgspec.json.Decoder(Hosts).decode
+
+
 class Claim(NamedTuple):
     """What a workload that is being started will use."""
 
@@ -71,6 +72,7 @@ class LocalBackend(Backend):
         `containers` runs the images that no runtime stands in for; without it there are none of them."""
         self.jobs = home / "jobs"
         self.retained = Retained(home / "retained")
+        disks.spread(self.jobs)
         self.shelf = Shelf(environments or home / "environments")
         self.rung = rung or sandbox.best()
         self.containers = containers
@@ -78,6 +80,7 @@ class LocalBackend(Backend):
         # Between the look for room and the first sign of life of a shim, other threads look for room too.
         self._gate = threading.Lock()
         self._starting: dict[str, Claim] = {}
+        self._told: dict[str, Callable[[], None]] = {}
 
     def prepare(self, image: str, gpus: int) -> str | None:
         """See `Backend`."""
@@ -179,7 +182,13 @@ class LocalBackend(Backend):
         _close_network(folder, instances)
         network.close_hub(folder)
         _wait_for_end(folder / "hub")
-        _delete(folder)
+        disks.delete(folder)
+        for call in list(self._told.values()):
+            call()
+
+    def when_destroyed(self, who: str, call: Callable[[], None]) -> None:
+        """See `Backend`."""
+        self._told[who] = call
 
     def _folder(self, workload_id: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", workload_id):
@@ -199,8 +208,9 @@ class LocalBackend(Backend):
     def _reserve(self, workload_id: str, instances: int, each: int, instead_of: str) -> tuple[list[int], int]:
         """The GPUs that the workload gets, and how many slots are left beside it. Raises `NoRoom`."""
         kept = {name: Claim(held.instances, held.gpus) for name, held in self.retained.all().items()}
+        # Copied before the look: one whose start ends meanwhile counts by its claim, and not twice or never.
         known = {**kept, **self._starting}
-        others = [folder for folder in self._living() if folder.parent.name not in (workload_id, *known)]
+        others = [folder for folder in self._living() if folder.split("/")[-2] not in (workload_id, *known)]
         claims = [claim for name, claim in known.items() if name not in (workload_id, instead_of)]
         used = len(others) + sum(claim.instances for claim in claims)
         if used and used + instances > self.slots:
@@ -209,17 +219,16 @@ class LocalBackend(Backend):
         wanted = each * instances
         if not wanted:
             return [], left
-        taken = {number for folder in others for number in shims.gpus(folder)}
+        taken = {number for folder in others for number in shims.gpus(Path(folder))}
         taken |= {number for claim in claims for number in claim.gpus}
         free = [number for number in range(limits.gpus()) if number not in taken]
         if len(free) < wanted:
             raise NoRoom(f"{wanted} GPUs are needed and {len(free)} are free on this machine")
         return free[:wanted], left
 
-    def _living(self) -> list[Path]:
+    def _living(self) -> list[str]:
         """Instances with a shim, of all workloads. Other threads make and delete folders meanwhile."""
-        jobs = _folders(str(self.jobs))
-        return [Path(folder) for job in jobs for folder in _folders(job) if _has_lock(folder) and _holds(Path(folder))]
+        return [folder for job in _folders(str(self.jobs)) for folder in _folders(job) if _is_held(folder)]
 
     def _state(self, folder: Path) -> InstanceState | None:
         # The lock first: a shim that lets go of it has said its last word before.
@@ -271,7 +280,7 @@ class LocalBackend(Backend):
 def read_hosts(folder: Path) -> Hosts | None:
     """Of the workload in a folder."""
     try:
-        return msgspec.json.decode((folder / "workload.json").read_bytes(), type=Hosts)
+        return _read_hosts((folder / "workload.json").read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         # A power cut may have left it empty.
         return None
@@ -290,12 +299,8 @@ def _folders(folder: str) -> list[str]:
         return []
 
 
-def _has_lock(folder: str) -> bool:
-    return os.path.lexists(f"{folder}/lock")
-
-
-def _holds(folder: Path) -> bool:
-    return folder.name != "hub" and shims.alive(folder)
+def _is_held(folder: str) -> bool:
+    return not folder.endswith("/hub") and shims.alive(folder)
 
 
 def _contained(containers: Containers, folder: Path, workload: Workload, instance: Instance, gpus: list[int]) -> Spec:
@@ -361,13 +366,3 @@ def _bury(folder: Path) -> None:
 def _wait_for_end(folder: Path) -> None:
     while folder.is_dir() and shims.alive(folder):
         time.sleep(0.005)
-
-
-def _delete(folder: Path) -> None:
-    with contextlib.suppress(RecursionError):
-        shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        # User code can shut folders, and nest them deeper than Python recurses and paths reach; these two open them
-        # and walk by file descriptor.
-        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], capture_output=True, check=False)
-        subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, check=True)

@@ -14,6 +14,7 @@ As little as possible: making a file can take a fifth of a millisecond on a disk
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -38,7 +39,12 @@ class BadTarget(ValueError):
 
 def named(folder: Path, target: str) -> Path:
     """Where the writable folder seen at `target` lies."""
-    return folder / quote(str(_checked(target)), safe="")
+    return folder / _name(target)
+
+
+@functools.lru_cache(1024)
+def _name(target: str) -> str:
+    return quote(str(_checked(target)), safe="")
 
 
 def below_ml(folder: Path, target: str) -> Path:
@@ -51,7 +57,7 @@ def lay_out(folder: Path, workload: Workload, instance: Instance) -> list[Entry]
     shown = {"ml": str(ML), "tmp": "/tmp", "root": "/root"} | ({"run": RUN} if workload.purpose == "serve" else {})
     for name in shown:
         (folder / name).mkdir(exist_ok=True)
-    entries = [Entry("rw", str(folder / name), target) for name, target in shown.items()]
+    entries = [Entry("rw", f"{folder}/{name}", target) for name, target in shown.items()]
     entries.append(Entry("link", "/tmp", "/var/tmp"))
     entries += _folders(folder, workload.folders, workload.seeds)
     entries += [_mount(folder, number, mount) for number, mount in enumerate(instance.mounts)]
@@ -141,16 +147,21 @@ def _copy(source: Path, copy: Path) -> None:
 
 def _files(folder: Path, folders: Iterable[str], files: Mapping[str, bytes]) -> list[Entry]:
     entries = []
-    parents = sorted((PurePosixPath(name) for name in folders), key=lambda path: -len(path.parts))
     for target, content in files.items():
-        inside = _checked(target)
-        above = next((path for path in parents if inside.is_relative_to(path)), None)
+        above = _writable_above(target, tuple(folders))
         if above is not None:
-            _write(named(folder, str(above)) / inside.relative_to(above), content)
+            _write(named(folder, str(above)) / _checked(target).relative_to(above), content)
         else:
             entries.append(Entry("text", content.decode("utf-8", "surrogateescape"), target))
-    holding = {PurePosixPath(entry.target).parent for entry in entries}
-    return [*entries, *(Entry("tmpfs", "", str(config)) for config in CONFIGS if config in holding)]
+    shown = [str(config) for config in CONFIGS if any(entry.target.startswith(f"{config}/") for entry in entries)]
+    return [*entries, *(Entry("tmpfs", "", config) for config in shown)]
+
+
+@functools.lru_cache(1024)
+def _writable_above(target: str, folders: tuple[str, ...]) -> PurePosixPath | None:
+    """The innermost writable folder that holds the target."""
+    parents = [path for path in map(PurePosixPath, folders) if _checked(target).is_relative_to(path)]
+    return max(parents, key=lambda path: len(path.parts), default=None)
 
 
 def _file(folder: Path, entry: Entry) -> Entry:

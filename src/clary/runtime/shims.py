@@ -50,10 +50,10 @@ def lock(folder: Path) -> int | None:
     return fd
 
 
-def alive(folder: Path) -> bool:
+def alive(folder: Path | str) -> bool:
     """Whether a shim holds the folder, which may be going away: nothing is made in it."""
     try:
-        fd = os.open(folder / "lock", os.O_RDWR)
+        fd = os.open(f"{folder}/lock", os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

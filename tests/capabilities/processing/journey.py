@@ -50,9 +50,12 @@ class Journey:
         return self.finished(name)
 
     def log(self, name: str, host: str = "algo-1") -> list[str]:
-        """The messages of one instance."""
-        found = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/{host}-")
+        """The messages of one instance, which may not have begun."""
         lines: list[str] = []
+        try:
+            found = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/{host}-")
+        except self.logs.exceptions.ResourceNotFoundException:
+            return lines
         for stream in found["logStreams"]:
             where = {"logGroupName": GROUP, "logStreamName": stream["logStreamName"]}
             page = self.logs.get_log_events(**where, startFromHead=True)

@@ -21,14 +21,14 @@ Held = tuple[str, str, int]
 """A use of `names.FORMS`, an instance type, how many."""
 
 
-def check(ctx: Context, usage: str, instance_type: str, count: int, *, besides: str = "") -> None:
-    """May `count` more instances be used? Raises ResourceLimitExceeded. The record `besides` is not counted."""
+def check(ctx: Context, usage: str, instance_type: str, count: int) -> None:
+    """May `count` more instances be used? Raises ResourceLimitExceeded."""
     quota = names.quota(usage, instance_type)
     if count <= 0 or values.applied(ctx, quota.code) is None:
         return
     with ctx.need(Store).write(lock=f"quota\n{ctx.account}\n{ctx.region}\n{quota.code}"):
         limit = values.applied(ctx, quota.code)
-        used = in_use(ctx, usage, instance_type, besides)
+        used = in_use(ctx, usage, instance_type)
         if limit is not None and used + count > limit:
             raise ResourceLimitExceeded(
                 f"The account-level service limit '{quota.name}' is {limit:.0f} Instances, with current utilization of "
@@ -48,9 +48,9 @@ class Holding:
     """More statuses, for uses that may outlast those, such as warm pools."""
 
     def __call__(self, ctx: Context, record: Record) -> None:
-        """The guard of a new record, which is in the store already."""
+        """The guard of a new record, which is not in the store yet."""
         for (usage, name), count in self.held(record).items():
-            check(ctx, usage, name, count, besides=record.id)
+            check(ctx, usage, name, count)
 
     def grown(self, ctx: Context, record: Record, before: Counter[tuple[str, str]]) -> None:
         """The guard of a change that is not in the store yet; `before` is what the record held."""
@@ -65,7 +65,7 @@ class Holding:
         return found
 
 
-def in_use(ctx: Context, usage: str, instance_type: str, besides: str = "") -> int:
+def in_use(ctx: Context, usage: str, instance_type: str) -> int:
     """Instances that the account's records hold in the Region, for this use and of this type."""
     holding = ((kind, kind.guard) for kind in ctx.need(Kinds) if isinstance(kind.guard, Holding))
     return sum(
@@ -73,7 +73,6 @@ def in_use(ctx: Context, usage: str, instance_type: str, besides: str = "") -> i
         for kind, guard in holding
         for status in (*guard.statuses, *guard.longer.get(usage, ()))
         for record in _records(ctx, kind, status)
-        if record.id != besides
     )
 
 

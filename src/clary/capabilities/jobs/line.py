@@ -29,7 +29,7 @@ class Line:
             return bisect.bisect_left(self._waiting.get(need, []), (record.created, record.id))
 
     def patience(self, record: Record, need: Need) -> float:
-        """Seconds until it looks by itself. Whoever makes room calls the next one, but room comes otherwise too."""
+        """Seconds until it looks by itself, the first soonest. What makes room calls the next one."""
         return min(ROOM_SECONDS * (1 + self.before(record, need)), LONGEST_SECONDS)
 
     def join(self, record: Record, need: Need) -> None:

@@ -125,6 +125,7 @@ class Work:
 
     def _in_line(self, need: Need) -> Outcome:
         self.line.join(self.record, need)
+        self.backend.when_destroyed("line", self.call_next)
         return Wait(self.line.patience(self.record, need))
 
     def leave_line(self) -> None:
@@ -150,7 +151,6 @@ class Work:
 
     def discard(self) -> Outcome:
         self.backend.destroy(self.record.id)
-        self.call_next()
         return Remove() if self.record.status == "Deleting" else Wait(None)
 
     def finish(self) -> Outcome:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from clary.capabilities.training import places
 from clary.objects import Objects, parse_uri
@@ -18,23 +19,37 @@ class CannotUpload(Exception):
     """The place for the outputs is gone, or what user code left cannot be an object."""
 
 
-def upload(record: Record, backend: Backend, jobs: Path, objects: Objects) -> None:
-    """Model and output data of all hosts, merged: a later host's file replaces an earlier one's. May be repeated."""
+class Left(NamedTuple):
+    """The folders of all hosts, in their order."""
+
+    models: list[Path]
+    data: list[Path]
+
+
+def find(record: Record, backend: Backend) -> Left:
+    """Where the outputs lie."""
+    return Left(backend.outputs(record.id, places.MODEL), backend.outputs(record.id, places.OUTPUT_DATA))
+
+
+def upload(record: Record, left: Left, work: Path, objects: Objects) -> None:
+    """Model and output data of all hosts, merged: a later host's file replaces an earlier one's. May be repeated.
+
+    `work` is the workload's folder, where archives are made.
+    """
     bucket, key = parse_uri(places.output_uri(record))
     if not objects.bucket_exists(record.account, bucket):
         raise CannotUpload(f"Failed to upload model artifacts: bucket {bucket} does not exist")
     try:
-        _upload(record, backend, jobs / record.id, bucket, key, objects)
+        _upload(record, left, work, bucket, key, objects)
     except BadArchive as error:
         raise CannotUpload(f"Failed to upload model artifacts: {error}") from error
 
 
-def are_large(record: Record, backend: Backend) -> bool:
+def are_large(left: Left) -> bool:
     """Whether the upload takes long enough that nothing else should wait for it."""
     size = 0
-    sources = [each for folder in (places.MODEL, places.OUTPUT_DATA) for each in backend.outputs(record.id, folder)]
     try:
-        for number, entry in enumerate(entry for source in sources for entry in entries(source)):
+        for number, entry in enumerate(entry for source in (*left.models, *left.data) for entry in entries(source)):
             size += entry.lstat().st_size
             if size > LARGE_BYTES or number > LARGE_FILES:
                 return True
@@ -43,9 +58,8 @@ def are_large(record: Record, backend: Backend) -> bool:
     return False
 
 
-def _upload(record: Record, backend: Backend, work: Path, bucket: str, key: str, objects: Objects) -> None:
-    for folder, name, always in ((places.MODEL, "model", True), (places.OUTPUT_DATA, "output", False)):
-        sources = backend.outputs(record.id, folder)
+def _upload(record: Record, left: Left, work: Path, bucket: str, key: str, objects: Objects) -> None:
+    for sources, name, always in ((left.models, "model", True), (left.data, "output", False)):
         if not always and not any(True for source in sources for _ in files(source)):
             continue
         if places.is_compressed(record):

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,11 @@ class Work:
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.line = parts.need(Line)
-        self.jobs = self.settings.home / "jobs"
+        self.folder = self.settings.home / "jobs" / record.id
         self.seen = self._look()
 
     def _look(self) -> Seen:
-        kept = (self.jobs / self.record.id).exists()
+        kept = self.folder.exists()
         now = self.parts.need(Store).now()
         if self.record.status in (*FINAL, "Deleting"):
             return Seen(now, kept=kept, frozen_seconds=self.settings.freeze_failed_seconds)
@@ -93,7 +94,7 @@ class Work:
             built_in=built_in(self.record) is not None and "sagemaker_program" not in self._hyperparameters(),
             unread_metrics=bool(instances) and metrics.has_unread(self.record, self._folders()),
             unsynced=not synced,
-            interrupted=kept and requests.is_interrupted(self.jobs / self.record.id),
+            interrupted=kept and requests.is_interrupted(self.folder),
             reclaim_after=self._reclaim_after(),
         )
 
@@ -101,7 +102,7 @@ class Work:
         """Whether all checkpoints are in S3. Those that take long go there beside this look."""
         if checkpoints.folder(self.record) is None:
             return True
-        sync = checkpoints.Sync(self.record, self.backend, self.jobs, self.parts.need(Objects))
+        sync = checkpoints.Sync(self.record, self.backend, self.folder.parent, self.parts.need(Objects))
         return sync.go(self.uploads, self._ask_again)
 
     def _reclaim_after(self) -> float | None:
@@ -157,7 +158,7 @@ class Work:
             if pool is None and self.line.before(self.record, need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
             with self.backend.room(self.record.id, *need, instead_of=pool or "") as left:
-                staging.stage(self.record, self.jobs, self.parts.need(Objects))
+                staging.stage(self.record, self.folder.parent, self.parts.need(Objects))
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
                 if warm.keep_seconds(self.record):
                     self.backend.retain(self.record.id)
@@ -208,6 +209,7 @@ class Work:
 
     def _in_line(self, need: Need, message: str) -> Outcome:
         self.line.join(self.record, need)
+        self.backend.when_destroyed("line", self.call_next)
         return self._pending(message, self.line.patience(self.record, need))
 
     def _pending(self, message: str, seconds: float) -> Outcome:
@@ -240,11 +242,12 @@ class Work:
 
     def upload(self) -> Outcome:
         try:
-            if outputs.are_large(self.record, self.backend):
-                if not self.uploads.done(self.record.id, self._put_outputs, self._ask_again):
-                    return Wait(WATCH_SECONDS)
-            else:
-                self._put_outputs()
+            left = outputs.find(self.record, self.backend)
+            put = partial(outputs.upload, self.record, left, self.folder, self.parts.need(Objects))
+            if not outputs.are_large(left):
+                put()
+            elif not self.uploads.done(self.record.id, put, self._ask_again):
+                return Wait(WATCH_SECONDS)
         except outputs.CannotUpload as error:
             return self._failed(f"ClientError: {error}")
         return uploaded(self.record, self.seen)
@@ -266,7 +269,7 @@ class Work:
 
     def _is_awaited(self, follower: Record) -> bool:
         waits = secondary_status(follower) in ("Starting", "Downloading", "Pending")
-        started = (self.jobs / follower.id / "workload.json").exists()
+        started = (self.folder.parent / follower.id / "workload.json").exists()
         return waits and follower.status == "InProgress" and not started
 
     def release(self) -> Outcome:
@@ -286,9 +289,6 @@ class Work:
     def remove(self) -> Outcome:
         self._let_go()
         return Remove()
-
-    def _put_outputs(self) -> None:
-        outputs.upload(self.record, self.backend, self.jobs, self.parts.need(Objects))
 
     def _ask_again(self) -> None:
         self.parts.need(Wake).poke(self.record.id)
@@ -310,7 +310,7 @@ class Work:
         longest = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"]
         issued = reaching.credentials(self.parts, record, longest)
         return Site(
-            jobs=self.jobs,
+            jobs=self.folder.parent,
             wake=str(self.parts.need(Wake).path),
             endpoint=self.settings.url,
             limits=limits,
@@ -324,7 +324,7 @@ class Work:
         )
 
     def _folders(self) -> dict[str, Path]:
-        return {host.name: self.jobs / self.record.id / host.name for host in hosts(self.record.spec["ResourceConfig"])}
+        return {host.name: self.folder / host.name for host in hosts(self.record.spec["ResourceConfig"])}
 
     def _failure_texts(self) -> dict[str, str]:
         names = [host.name for host in hosts(self.record.spec["ResourceConfig"])]

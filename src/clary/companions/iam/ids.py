@@ -7,4 +7,5 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 def random_id() -> str:
     """The sixteen characters behind a prefix such as AKIA, AROA or AIDA."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(16))
+    # 32 letters divide 256 evenly, and one call of the system is enough.
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in secrets.token_bytes(16))

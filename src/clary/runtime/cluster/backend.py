@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class RayBackend(Backend):
         self.follower = Follower(self)
         self._guard = threading.Lock()
         self._keeping: set[str] = set()
+        self._told: dict[str, Callable[[], None]] = {}
 
     def prepare(self, image: str, gpus: int) -> str | None:
         """See `Backend`. The node that gets an instance builds its environment, before it starts."""
@@ -244,6 +245,12 @@ class RayBackend(Backend):
             if not (self._retained / workload_id).exists():
                 self.cluster.release(workload_id)
         shutil.rmtree(folder, ignore_errors=True)
+        for call in list(self._told.values()):
+            call()
+
+    def when_destroyed(self, who: str, call: Callable[[], None]) -> None:
+        """See `Backend`."""
+        self._told[who] = call
 
     def following(self, workload_id: str) -> list[Mirror]:
         """Instances from which more is to come."""

@@ -72,6 +72,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the managed runtime; empty when there is none."""
 
 
+@functools.lru_cache(256)
 def recognise(uri: str) -> Image:
     """What the URI means. Raises `UnknownImage`."""
     found = _URI.fullmatch(uri)
