@@ -1,11 +1,12 @@
 """Put, get, head, delete: metadata, ranges, conditions, tags, attributes."""
 
 import datetime
+import http.client
 from typing import Any
 
 import pytest
 from tests.objects.answers import keys, plain, refused
-from tests.objects.conftest import BUCKET
+from tests.objects.conftest import BUCKET, Service
 
 HEADERS = {
     "CacheControl": "max-age=60",
@@ -170,3 +171,16 @@ def test_what_put_refuses_it_does_not_store(s3: Any, params: dict[str, Any], ans
     call = {"Bucket": BUCKET, "Key": "k", "Body": b"x"} | params
     assert refused(s3.put_object, **call) == answer
     assert keys(s3.list_objects_v2(Bucket=BUCKET)) == []
+
+
+def test_a_refusal_ends_the_connection_of_one_that_asked_for_leave(service: Service) -> None:
+    connection = http.client.HTTPConnection(service.url.removeprefix("http://"))
+    connection.request("PUT", f"/{BUCKET}/k", headers={"Expect": "100-continue", "Content-Length": "5"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("connection"), answer.read() != b"", answer.isclosed()) == (
+        403,
+        "close",
+        True,
+        True,
+    )
+    connection.close()

@@ -184,6 +184,9 @@ class S3:
         await _drain(proto, head)
         own = getattr(error, "headers", {})
         headers = [("content-type", "application/xml"), *own.items(), *more.items(), *_ids(request_id)]
+        if "expect" in head.named:
+            # A client that waited for leave may send its body all the same: nothing may follow on this connection.
+            headers.append(("connection", "close"))
         if head.method == "HEAD":
             proto.response_empty(error.status, headers)
             return
