@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.podman import Podman
 from tests.servers import CACHE, REPOSITORY, Clary
 
 from clary.cli import clients
@@ -33,6 +34,13 @@ def clary_home(tmp_path: Path) -> Iterator[Clary]:
     """A Clary of the test's own, not yet started."""
     with Clary(tmp_path / "home") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """A podman of the worker's own with a base image; without podman its tests are skipped."""
+    with Podman(tmp_path_factory.mktemp("podman")) as podman:
+        yield podman.start()
 
 
 @pytest.fixture(scope="session")

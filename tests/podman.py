@@ -9,13 +9,13 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from clary.runtime.containers import find
 from clary.runtime.containers.engine import Engine, EngineError
 
 BASE = "localhost/clary-test/base:1"
@@ -24,9 +24,9 @@ PROGRAMS = (
     *("sh", "cat", "echo", "sleep", "seq", "ls", "mkdir", "chmod", "chown", "head", "tr", "true", "setsid", "touch"),
     *("rm", "id", "env", "ln"),
 )
-LEFT_OUT = {"test", "tests", "idlelib", "__pycache__", "lib2to3", "pydoc_data", "tkinter", "ensurepip"}
-DOCKERFILE = "FROM scratch\nCOPY root/ /\nENV PATH=/usr/local/bin:/usr/bin:/bin\n"
-RUNTIMES = ("", "crun", "runc")
+LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "pydoc_data", "tkinter", "ensurepip", "distutils"}
+SEARCH_PATH = "ENV PATH=/usr/local/bin:/usr/bin:/bin"
+RUNTIMES = ("crun", "runc")
 DRIVERS = ("overlay", "vfs")
 PROBE = {"Image": BASE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
 
@@ -36,6 +36,8 @@ class Podman:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # podman takes no path of more than 50 characters for it.
+        self._running = tempfile.mkdtemp(prefix="clary-")
         self.url = f"unix://{folder}/p.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,33 +54,26 @@ class Podman:
         why = ""
         for driver in DRIVERS:
             for runtime in RUNTIMES:
-                if runtime and not shutil.which(runtime):
+                if not shutil.which(runtime):
                     continue
                 try:
                     self._serve(driver, runtime)
                     if not self.has(BASE):
-                        self.build(BASE, DOCKERFILE, _base())
+                        self._import_base()
                     self._try()
                     return self
                 except (EngineError, AssertionError) as error:
-                    why = f"{driver}, {runtime or 'default runtime'}: {error}"
+                    why = f"{driver}, {runtime}: {error}"
                     self._end()
             self._wipe()
         pytest.skip(f"podman cannot run containers here ({why})")
 
-    def build(self, tag: str, dockerfile: str, files: dict[str, Path | str]) -> None:
-        """An image from files by their names in the build's folder."""
-        context = io.BytesIO()
-        with tarfile.open(fileobj=context, mode="w") as tar:
-            for name, content in {"Dockerfile": dockerfile, **files}.items():
-                if isinstance(content, Path):
-                    tar.add(content, name, recursive=False)
-                else:
-                    member = tarfile.TarInfo(name)
-                    member.size, member.mode = len(content.encode()), 0o755
-                    tar.addfile(member, io.BytesIO(content.encode()))
-        told = list(self.engine.stream("POST", "/build", context.getvalue(), t=tag, pull="0", forcerm="1"))
-        self.engine.call("GET", f"/images/{tag}/json") if told else None
+    def build(self, tag: str, dockerfile: str, files: dict[str, Path | str] | None = None) -> str:
+        """An image from files by their names in the build's folder, unless there is one of this name; its name."""
+        if not self.has(tag):
+            context = _tar({"Dockerfile": dockerfile, **(files or {})})
+            list(self.engine.stream("POST", "/build", context, t=tag, pull="0", forcerm="1"))
+        return tag
 
     def has(self, image: str) -> bool:
         return self.engine.call("GET", f"/images/{image}/json", accept=(404,)).get("Id") is not None
@@ -118,9 +113,7 @@ class Podman:
         wipe = ["unshare"] if os.geteuid() else []
         command = ["podman", *wipe, "rm", "-rf"] if wipe else ["rm", "-rf"]
         subprocess.run(["umount", "-l", str(self.folder / "root" / "overlay")], capture_output=True, check=False)
-        subprocess.run(
-            [*command, str(self.folder / "root"), str(self.folder / "run")], capture_output=True, check=False
-        )
+        subprocess.run([*command, str(self.folder / "root"), self._running], capture_output=True, check=False)
 
     def __enter__(self) -> Self:
         return self
@@ -128,13 +121,18 @@ class Podman:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _import_base(self) -> None:
+        kind = {"Content-Type": "application/x-tar"}
+        query = {"reference": BASE, "changes": SEARCH_PATH}
+        self.engine.call("POST", "/v4.0.0/libpod/images/import", _tar(_base()), headers=kind, **query)
+
     def _serve(self, driver: str, runtime: str) -> None:
         self._chosen = driver, runtime
-        options = [f"--root={self.folder}/root", f"--runroot={self.folder}/run", f"--storage-driver={driver}"]
+        options = [f"--root={self.folder}/root", f"--runroot={self._running}", f"--storage-driver={driver}"]
         options += [
             "--cgroup-manager=cgroupfs",
             "--events-backend=file",
-            *([f"--runtime={runtime}"] if runtime else []),
+            f"--runtime={runtime}",
         ]
         with (self.folder / "podman.log").open("ab") as log:
             command = ["podman", *options, "system", "service", "--time=0", self.url]
@@ -144,7 +142,7 @@ class Podman:
         end = time.monotonic() + 20
         while True:
             try:
-                find.ask(self.url)
+                self.engine.call("GET", "/_ping")
                 return
             except EngineError:
                 assert self._process.poll() is None, (self.folder / "podman.log").read_text()[-1000:]
@@ -162,19 +160,39 @@ class Podman:
         assert ended["StatusCode"] == 0, f"a container ended with {ended}"
 
 
+def _tar(files: dict[str, Path | str]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            if isinstance(content, Path):
+                tar.add(content, name, recursive=False)
+            else:
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(content.encode()), 0o755
+                tar.addfile(member, io.BytesIO(content.encode()))
+    return packed.getvalue()
+
+
 def _base() -> dict[str, Path | str]:
-    """Python and a few programs with the libraries they need, by their place in the build's folder."""
+    """Python and a few programs with the libraries they need, by their place in the image."""
     version = PYTHON.readlink()
     programs = {name: Path(shutil.which(name, path="/usr/bin:/bin") or "/bin/true") for name in PROGRAMS}
     library = Path("/usr/lib", version)
-    modules = [path for path in library.rglob("*") if path.is_file() and not LEFT_OUT & set(path.parts)]
+    modules = [path for path in library.rglob("*") if path.is_file() and _is_needed(path)]
     native = [*programs.values(), PYTHON, *(path for path in modules if path.suffix == ".so")]
-    files: dict[str, Path | str] = {f"root{path}": path.resolve() for path in modules}
-    files |= {f"root{path}": Path(path).resolve() for path in _libraries(native)}
-    files |= {f"root/bin/{name}": path.resolve() for name, path in programs.items()}
-    files |= {f"root/bin/{name}": PYTHON.resolve() for name in ("python", "python3")}
-    files["root/etc/passwd"] = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n"
+    files: dict[str, Path | str] = {str(path): path.resolve() for path in modules}
+    files |= {path: Path(path).resolve() for path in _libraries(native)}
+    files |= {f"/bin/{name}": path.resolve() for name, path in programs.items()}
+    files |= {"/bin/python3": PYTHON.resolve(), "/bin/python": '#!/bin/sh\nexec /bin/python3 "$@"\n'}
+    files["/etc/passwd"] = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n"
     return files
+
+
+def _is_needed(path: Path) -> bool:
+    """Compiled modules are: without them each container compiles what it imports."""
+    if LEFT_OUT & set(path.parts) or any(part.startswith("config-") for part in path.parts):
+        return False
+    return path.suffix != ".pyc" or ".opt-" not in path.name
 
 
 def _libraries(programs: list[Path]) -> set[str]:

@@ -22,14 +22,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with Podman(tmp_path_factory.mktemp("podman")) as podman:
-        podman.start().build(LOCAL, DOCKERFILE, {"program.py": PROGRAM.read_text()})
-        yield podman
-
-
-@pytest.fixture(scope="module")
 def clary(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    podman.build(LOCAL, DOCKERFILE, {"program.py": PROGRAM.read_text()})
     with Clary(tmp_path_factory.mktemp("own-image") / "home", containers=podman.url) as clary:
         s3 = clary.start().client("s3")
         s3.create_bucket(Bucket="own")

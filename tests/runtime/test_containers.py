@@ -23,13 +23,18 @@ from clary.runtime.local import LocalBackend
 from clary.runtime.workload import Limits, Mount
 
 ECHO = "localhost/clary-test/echo:1"
+OWN = "localhost/clary-test/own-settings:1"
 APP = "localhost/clary-test/app:1"
-
-
-@pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with Podman(tmp_path_factory.mktemp("podman")) as podman:
-        yield podman.start()
+COMMANDS: list[tuple[Any, tuple[str, ...], tuple[str, ...], str]] = [
+    ("train", (), (), "image train"),
+    ("train", (), ("a", "b"), "image a b"),
+    ("train", ("/bin/echo", "own"), (), "own"),
+    ("train", ("/bin/echo", "own"), ("a",), "own a"),
+    ("serve", (), (), "image serve"),
+    ("process", (), (), "image command"),
+    ("process", (), ("a",), "image a"),
+]
+"""Purpose, entrypoint and arguments; what the image with an entrypoint and a command of its own then says."""
 
 
 class InContainers:
@@ -59,37 +64,27 @@ class TestContainers(InContainers):
 
     # -- what runs
 
-    @pytest.mark.parametrize(
-        ("purpose", "entrypoint", "arguments", "said"),
-        [
-            ("train", (), (), "image train"),
-            ("train", (), ("a", "b"), "image a b"),
-            ("train", ("/bin/echo", "own"), (), "own"),
-            ("train", ("/bin/echo", "own"), ("a",), "own a"),
-            ("serve", (), (), "image serve"),
-            ("process", (), (), "image command"),
-            ("process", (), ("a",), "image a"),
-        ],
-    )
-    def test_what_replaces_the_images_command(
-        self, bench: Bench, purpose: Any, entrypoint: tuple[str, ...], arguments: tuple[str, ...], said: str
-    ) -> None:
-        self.podman.build(ECHO, f'FROM {BASE}\nENTRYPOINT ["/bin/echo", "image"]\nCMD ["command"]\n', {})
-        bench.image = ECHO
-        identity = bench.start(*entrypoint, arguments=arguments, purpose=purpose)
-        assert bench.ended(identity)[0].exit_code == 0
-        assert bench.lines(identity) == [said]
+    def test_what_replaces_the_images_command(self, bench: Bench) -> None:
+        bench.image = self.podman.build(ECHO, f'FROM {BASE}\nENTRYPOINT ["/bin/echo", "image"]\nCMD ["command"]\n')
+        bench.backend = LocalBackend(
+            bench.home, slots=len(COMMANDS), containers=Containers(self.podman.url, bench.home)
+        )
+        started = [
+            bench.start(*entrypoint, arguments=arguments, purpose=purpose)
+            for purpose, entrypoint, arguments, _ in COMMANDS
+        ]
+        assert [bench.ended(identity)[0].exit_code for identity in started] == [0] * len(COMMANDS)
+        assert [bench.lines(identity) for identity in started] == [[said] for *_, said in COMMANDS]
 
     def test_the_images_own_variables_folder_and_search_path_are_kept(self, bench: Bench) -> None:
-        self.podman.build(ECHO, f"FROM {BASE}\nENV PYTHONPATH=/its OWN=its BOTH=its\nWORKDIR /srv/here\n", {})
-        bench.image = ECHO
+        settings = "ENV PYTHONPATH=/its OWN=its BOTH=its\nWORKDIR /srv/here\n"
+        bench.image = self.podman.build(OWN, f"FROM {BASE}\n{settings}")
         given = {"PYTHONPATH": "/ours", "BOTH": "ours"}
         _, lines = bench.run("sh", "-c", 'echo $OWN $BOTH $PYTHONPATH; pwd; echo "$HOSTNAME"', environment=given)
         assert lines == ["its ours /ours:/its", "/srv/here", "algo-1"]
 
     def test_images_that_run_as_another_user_write_what_can_be_read_and_removed(self, bench: Bench) -> None:
-        self.podman.build(APP, f"FROM {BASE}\nUSER 1000\n", {})
-        bench.image = APP
+        bench.image = self.podman.build(APP, f"FROM {BASE}\nUSER 1000\n")
         script = """id -u; cd /opt/ml; cat input/data/train/file input/config/x.json
             mkdir -p model/deep && echo kept > model/deep/kept && chmod 0 model/deep/kept && chmod 0700 model/deep
             mkdir checkpoints && touch checkpoints/own"""
@@ -114,8 +109,7 @@ class TestContainers(InContainers):
         assert not (bench.home / "jobs" / identity).exists()
 
     def test_folders_of_a_killed_container_are_taken_back_too(self, bench: Bench) -> None:
-        self.podman.build(APP, f"FROM {BASE}\nUSER 1000\n", {})
-        bench.image = APP
+        bench.image = self.podman.build(APP, f"FROM {BASE}\nUSER 1000\n")
         script = "mkdir -m 0700 /opt/ml/shut; touch /opt/ml/shut/file; echo up; sleep 60"
         identity = bench.start("sh", "-c", script)
         bench.says(identity, "up")

@@ -57,7 +57,9 @@ def test_containers_run_for_a_user_without_rights(tmp_path: Path) -> None:
     try:
         done = subprocess.run(
             [
-                *("unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", PASSABLE, "sh"),
+                # What podman leaves running for its user ends with the namespace.
+                *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
+                *("/bin/sh", "-c", PASSABLE, "sh"),
                 *(*command, "tests/runtime/test_containers.py"),
             ],
             cwd=REPOSITORY,

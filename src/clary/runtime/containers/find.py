@@ -1,5 +1,6 @@
 """Which container engine this machine has: chosen by the setting `containers`, known by asking it."""
 
+import functools
 import os
 from collections.abc import Iterator
 
@@ -57,19 +58,20 @@ def find(setting: str) -> Found:
     raise NoEngine(f"there is no container engine on this machine: {ADVICE}")
 
 
+@functools.cache
 def ask(url: str) -> Found:
-    """What is behind a socket. Raises `EngineError`, or `ValueError` for what is no address of one."""
-    engine = Engine(url)
-    version = engine.call("GET", "/version", patience=PATIENCE)
-    info = engine.call("GET", "/info", patience=PATIENCE)
-    parts = [part.get("Name", "") for part in version.get("Components") or ()]
-    podman = any(part.startswith("Podman") for part in parts)
+    """What is behind a socket, from the first time it answered: podman takes a fifth of a second of CPU to say it.
+
+    Raises `EngineError`, or `ValueError` for what is no address of one.
+    """
+    info = Engine(url).call("GET", "/info", patience=PATIENCE)
+    podman = "BuildahVersion" in info
     rootless = bool(info.get("Rootless")) or any("rootless" in text for text in info.get("SecurityOptions") or ())
     held = all(info.get(name) for name in ("MemoryLimit", "PidsLimit", "CpuCfsQuota"))
     return Found(
         url=url,
         name="podman" if podman else "docker",
-        version=str(version.get("Version", "")),
+        version=str(info.get("ServerVersion", "")),
         rootless=rootless,
         # podman says yes where it cannot: version 1 has no delegation.
         limits=held and not (rootless and str(info.get("CgroupVersion")) == "1"),

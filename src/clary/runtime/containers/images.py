@@ -51,16 +51,12 @@ class Containers:
         self.aliases = Aliases(home)
         self._setting = setting
         self._source = source
-        self._found: Found | None = None
         self._gate = threading.Lock()
         self._pulls: dict[str, _Fetch] = {}
 
     def found(self) -> Found:
-        """The engine, from the first time it was there. Raises `NoEngine`."""
-        with self._gate:
-            if self._found is None:
-                self._found = find.find(self._setting)
-            return self._found
+        """The engine. Raises `NoEngine`."""
+        return find.find(self._setting)
 
     def wants(self, uri: str) -> bool:
         """Whether the image runs as a container: everything but AWS's own, and those of AWS's that an alias names."""
