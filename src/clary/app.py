@@ -18,7 +18,7 @@ from clary.companions.cloudwatch import MetricStore
 from clary.companions.ecr import Repositories
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
-from clary.objects import Objects
+from clary.objects import LocalObjects, Objects
 from clary.objects.server import S3
 from clary.resources import search, tags
 from clary.resources.capability import Capability
@@ -35,6 +35,7 @@ from clary.settings import Settings, load
 from clary.wire.context import Parts
 from clary.wire.models import Models
 from clary.wire.operations import Operation, Registry
+from clary.wire.server import S3 as S3Server
 from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = tuple(
@@ -73,7 +74,7 @@ def assemble(settings: Settings) -> Assembly:
         Kinds(kind for capability in everything for kind in capability.kinds),
         keys,
         images,
-        Objects(settings.home / "objects", store.database),
+        _objects(settings, store),
         LogStore(settings.home / "logs", store),
         metrics,
         Repositories(registries),
@@ -85,6 +86,27 @@ def assemble(settings: Settings) -> Assembly:
     )
     reconcilers = tuple(reconciler for capability in everything for reconciler in capability.reconcilers)
     return Assembly(parts, models, Registry(operations(everything)), reconcilers)
+
+
+def _objects(settings: Settings, store: Store) -> Objects:
+    if not settings.s3_endpoint:
+        return LocalObjects(settings.home / "objects", store.database)
+    # Only here: its client takes as much memory as all the rest of S3.
+    from clary.objects.external import ExternalObjects
+
+    key = (settings.s3_access_key, settings.s3_secret_key) if settings.s3_access_key else None
+    region = settings.s3_region or settings.region
+    return ExternalObjects(settings.s3_endpoint.rstrip("/"), region, settings.account, store.database, key)
+
+
+def _s3(objects: Objects, models: Models) -> S3Server:
+    if isinstance(objects, LocalObjects):
+        return S3(objects, models)
+    from clary.objects.external import ExternalObjects
+    from clary.objects.relay import Relay
+
+    assert isinstance(objects, ExternalObjects)
+    return Relay(objects, models)
 
 
 def _backend(settings: Settings, containers: Containers) -> Backend:
@@ -132,6 +154,6 @@ def operations(capabilities: tuple[Capability, ...]) -> list[Operation]:
 def server() -> Server:
     """One worker's application, from the settings in its environment."""
     assembly = assemble(load())
-    s3 = S3(assembly.parts.need(Objects), assembly.models)
+    s3 = _s3(assembly.parts.need(Objects), assembly.models)
     images = ecr.Registry(assembly.parts.need(ecr.Images), assembly.parts.need(KeyRing))
     return Server(assembly.registry, assembly.parts, assembly.models, s3, images)

@@ -5,11 +5,14 @@
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+
+ENDPOINT = re.compile(r"https?://[^/?#@\s]+/?")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +26,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     region: str = "us-east-1"
     database: str = ""
     """SQLAlchemy URL; empty means SQLite in `home/clary.db`."""
+    s3_endpoint: str = ""
+    """URL of an external S3 that keeps all objects; empty means this machine's disk."""
+    s3_region: str = ""
+    """Its region; empty means `region`."""
+    s3_access_key: str = ""
+    s3_secret_key: str = ""
+    """Clary's own there; empty means what AWS's usual chain finds."""
     environments: Path | None = None
     """Where runtime environments are built; `None` means `home/environments`. Several homes may share one folder."""
     slots: int | None = None
@@ -63,6 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def url(self) -> str:
         """Where clients of this machine reach the server."""
         return f"http://{self.host}:{self.port}"
+
+    def __post_init__(self) -> None:
+        if self.s3_endpoint and not ENDPOINT.fullmatch(self.s3_endpoint):
+            raise ValueError(f"`s3_endpoint` must be http(s)://host[:port], without a path: {self.s3_endpoint}")
+        if bool(self.s3_access_key) != bool(self.s3_secret_key):
+            raise ValueError("`s3_access_key` and `s3_secret_key` go together")
 
 
 TABLES = frozenset({"file_systems"})

@@ -9,7 +9,7 @@ import msgspec
 from tests.capabilities.training.records import job
 
 from clary.capabilities.training import checkpoints, metrics
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.resources.store import Store
 from clary.runtime import shims
 from clary.runtime.local import LocalBackend
@@ -80,6 +80,6 @@ def test_torn_memory_of_checkpoints_is_none(tmp_path: Path) -> None:
     (tmp_path / record.id / "checkpoints.json").touch()
     backend, objects = (
         LocalBackend(tmp_path, rung="plain"),
-        Objects(tmp_path / "objects", Store(f"sqlite:///{tmp_path}/clary.db").database),
+        LocalObjects(tmp_path / "objects", Store(f"sqlite:///{tmp_path}/clary.db").database),
     )
     assert checkpoints.Sync(record, backend, tmp_path, objects)._known(2) == [{}, {}]

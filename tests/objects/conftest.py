@@ -9,7 +9,7 @@ from botocore.config import Config
 from tests.databases import empty_url, migrated, postgres, store_url
 from tests.harness import CLIENT, OneKey, serve
 
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.objects.server import S3
 from clary.resources.database import Database
 from clary.wire.context import Principal
@@ -35,7 +35,7 @@ class TwoKeys(OneKey):
 @dataclass
 class Service:
     url: str
-    objects: Objects
+    objects: LocalObjects
 
     def client(self, *, retries: int = 1, region: str = "us-east-1", **config: Any) -> Any:
         setup = Config(retries={"total_max_attempts": retries}, **config)
@@ -54,12 +54,12 @@ def database(store_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def objects(tmp_path: Path, database: Database) -> Objects:
-    return Objects(tmp_path / "objects", database)
+def objects(tmp_path: Path, database: Database) -> LocalObjects:
+    return LocalObjects(tmp_path / "objects", database)
 
 
 @pytest.fixture
-def service(objects: Objects) -> Iterator[Service]:
+def service(objects: LocalObjects) -> Iterator[Service]:
     with serve(Registry([]), TwoKeys(), s3=S3(objects, Models())) as url:
         yield Service(url, objects)
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from tests.objects.conftest import ACCOUNT, BUCKET
 
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.objects.completion import Wanted
 from clary.objects.info import Extra
 from clary.objects.multipart import Uploads
@@ -22,10 +22,10 @@ from clary.resources.database import Database
 WRITER = """
 import hashlib, itertools, sys
 from pathlib import Path
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.resources.database import Database
 
-objects = Objects(Path(sys.argv[1]), Database(sys.argv[2]))
+objects = LocalObjects(Path(sys.argv[1]), Database(sys.argv[2]))
 for turn in itertools.count():
     key = f"{sys.argv[3]}/{turn % 5}"
     body = f"{turn} ".encode() * (turn % 7 * 4000 + 1)
@@ -36,11 +36,11 @@ for turn in itertools.count():
 """
 
 
-def files(objects: Objects) -> set[str]:
+def files(objects: LocalObjects) -> set[str]:
     return {path.name for path in objects.tree.root.glob(".data/*/*")}
 
 
-def check(objects: Objects) -> list[str]:
+def check(objects: LocalObjects) -> list[str]:
     """Every listed object is whole, every file belongs to one; returns the keys."""
     listed = list(objects.list(BUCKET))
     for entry in listed:
@@ -56,7 +56,7 @@ def check(objects: Objects) -> list[str]:
     return [entry.key for entry in listed]
 
 
-def test_writers_killed_at_any_moment(store_url: str, database: Database, objects: Objects) -> None:
+def test_writers_killed_at_any_moment(store_url: str, database: Database, objects: LocalObjects) -> None:
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     root = objects.tree.root
     for turn in range(4):
@@ -72,13 +72,13 @@ def test_writers_killed_at_any_moment(store_url: str, database: Database, object
             writer.wait()
             assert writer.stdout is not None
             writer.stdout.close()
-        again = Objects(root, database)
+        again = LocalObjects(root, database)
         check(again)
         assert list(root.glob(".staging/*/*")) == []
 
 
 @pytest.mark.parametrize("step", ["seal", "publish", "show", "settle"])
-def test_each_step_of_a_write(objects: Objects, database: Database, step: str) -> None:
+def test_each_step_of_a_write(objects: LocalObjects, database: Database, step: str) -> None:
     """The process really ends between two steps."""
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     md5 = {body: hashlib.md5(body).hexdigest() for body in (b"old", b"new")}
@@ -86,24 +86,24 @@ def test_each_step_of_a_write(objects: Objects, database: Database, step: str) -
     script = f"""
 import os, sys
 from pathlib import Path
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.objects.tree import Staged, Tree
 from clary.resources.database import Database
 
-objects = Objects(Path({str(objects.tree.root)!r}), Database({str(database.engine.url.render_as_string(False))!r}))
+objects = LocalObjects(Path({str(objects.tree.root)!r}), Database({str(database.engine.url.render_as_string(False))!r}))
 owner = Staged if {step!r} == "seal" else Tree
 setattr(owner, {step!r}, lambda *rest: os._exit(9))
 objects.put_bytes({ACCOUNT!r}, {BUCKET!r}, "f/k", b"new", metadata={{"md5": {md5[b"new"]!r}}})
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
-    again = Objects(objects.tree.root, database)
+    again = LocalObjects(objects.tree.root, database)
     assert check(again) == ["f/k"]
     found = again.find(BUCKET, "f/k")
     assert found is not None
     assert found.path.read_bytes() == (b"old" if step in ("seal", "publish") else b"new")
 
 
-def test_a_file_moved_in_twice(objects: Objects, tmp_path: Path) -> None:
+def test_a_file_moved_in_twice(objects: LocalObjects, tmp_path: Path) -> None:
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     file = tmp_path / "model.tar.gz"
     file.write_bytes(b"model")
@@ -115,7 +115,7 @@ def test_a_file_moved_in_twice(objects: Objects, tmp_path: Path) -> None:
         objects.put_file(ACCOUNT, BUCKET, "out/other", file)
 
 
-def test_a_file_with_other_names_is_copied(objects: Objects, tmp_path: Path) -> None:
+def test_a_file_with_other_names_is_copied(objects: LocalObjects, tmp_path: Path) -> None:
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     file, other = tmp_path / "file", tmp_path / "other"
     file.write_bytes(b"good")
@@ -131,7 +131,7 @@ def test_a_file_with_other_names_is_copied(objects: Objects, tmp_path: Path) -> 
 
 
 def test_replaced_files_go_when_nobody_can_be_about_to_open_them(
-    objects: Objects, monkeypatch: pytest.MonkeyPatch
+    objects: LocalObjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     old, new = (objects.put_bytes(ACCOUNT, BUCKET, "k", body) for body in (b"1", b"2"))
@@ -143,7 +143,7 @@ def test_replaced_files_go_when_nobody_can_be_about_to_open_them(
     assert (old.path.exists(), new.path.exists()) == (False, True)
 
 
-def test_an_upload_outlives_its_process(objects: Objects, database: Database) -> None:
+def test_an_upload_outlives_its_process(objects: LocalObjects, database: Database) -> None:
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     uploads = Uploads(objects)
     upload = uploads.create(BUCKET, "k", Extra())
@@ -152,7 +152,7 @@ def test_an_upload_outlives_its_process(objects: Objects, database: Database) ->
     etag = hashlib.md5(b"part").hexdigest()
     uploads.record(upload, 1, place, etag, {})
     (uploads._root / "orphan").mkdir()
-    later = Uploads(Objects(objects.tree.root, database))
+    later = Uploads(LocalObjects(objects.tree.root, database))
     done = later.complete(later.find(BUCKET, "k", upload.id), [Wanted(1, etag)], lambda _: None, {})
     assert done.path.read_bytes() == b"part"
     assert list(objects.tree.uploads.iterdir()) == []

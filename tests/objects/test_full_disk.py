@@ -13,7 +13,7 @@ from tests.harness import OneKey, serve
 from tests.objects.answers import keys, refused
 from tests.objects.conftest import BUCKET, Service
 
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.objects.server import S3
 from clary.resources.database import Database
 from clary.wire.models import Models
@@ -36,7 +36,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def service(small_disk: Path, database: Database) -> Iterator[Service]:
-    objects = Objects(small_disk / "objects", database)
+    objects = LocalObjects(small_disk / "objects", database)
     with serve(Registry([]), OneKey(), s3=S3(objects, Models())) as url:
         yield Service(url, objects)
 

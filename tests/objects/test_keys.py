@@ -8,7 +8,7 @@ import pytest
 from tests.objects.answers import keys
 from tests.objects.conftest import ACCOUNT, BUCKET, Service
 
-from clary.objects import Objects, parse_uri
+from clary.objects import LocalObjects, parse_uri
 from clary.objects.names import plain_path
 
 KEYS = [
@@ -71,7 +71,7 @@ def test_presigned_urls_of_every_key(s3: Any, service: Service) -> None:
                 assert answer.read() == key.encode()
 
 
-def test_the_tree_is_readable(objects: Objects) -> None:
+def test_the_tree_is_readable(objects: LocalObjects) -> None:
     objects.create_bucket(ACCOUNT, "us-east-1", BUCKET)
     folder = objects.tree.root / BUCKET
     objects.put_bytes(ACCOUNT, BUCKET, "data/train.csv", b"one")

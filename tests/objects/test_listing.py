@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.objects.answers import keys, prefixes, refused
 from tests.objects.conftest import BUCKET
 
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.objects.index import NEWEST
 from clary.objects.listing import Page, after_marker, walk
 from clary.resources.database import Database
@@ -91,7 +91,7 @@ def test_the_last_name_of_a_page_is_a_marker_for_the_next(names: set[bytes], del
 def test_the_index_lists_as_the_model_does(names: set[str], gone: set[str], prefix: str, delimiter: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/clary.db")
-        objects = Objects(Path(folder) / "objects", database)
+        objects = LocalObjects(Path(folder) / "objects", database)
         objects.create_bucket("1", "us-east-1", BUCKET)
         for name in names:
             objects.put_bytes("1", BUCKET, name, b"x")

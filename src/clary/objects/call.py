@@ -8,7 +8,7 @@ from typing import Any
 from clary.objects.info import Bucket, ObjectInfo
 from clary.objects.multipart import Uploads
 from clary.objects.receive import Intake
-from clary.objects.store import Objects
+from clary.objects.store import LocalObjects
 from clary.wire.messages import Head
 
 
@@ -16,7 +16,7 @@ from clary.wire.messages import Head
 class Call:
     """`params` are the request's members by the model. `bucket` is checked to be the caller's, where one is named."""
 
-    objects: Objects
+    objects: LocalObjects
     uploads: Uploads
     operation: str
     params: dict[str, Any]

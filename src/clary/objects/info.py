@@ -1,4 +1,4 @@
-"""What the index knows of a bucket and of a version of an object."""
+"""What is known of a bucket and of an object: by anyone, and by the index of our own store."""
 
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,33 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True):
     """The multipart upload it came from, so that a repeated completion finds it."""
 
 
-class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of an object. `path` is the file on disk: immutable, read it or link it, never write it."""
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """An S3 and who Clary is there. `endpoint` is a URL without a path, addressed in path style."""
+
+    endpoint: str
+    region: str
+    access_key: str
+    secret: str
+    token: str = ""
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """An object, whoever keeps it."""
 
     bucket: str
     key: str
+    size: int
+    path: Path | None = None
+    """The file on this machine's disk: immutable, read it or link it, never write it. `None`: it is elsewhere."""
+
+
+class ObjectInfo(Stored, frozen=True, kw_only=True):
+    """One version of an object of our own store."""
+
     version: str
     """ "null" where the bucket had no versioning when it was written."""
     live: bool
     marker: bool
-    size: int
     etag: str
     """Without the quotation marks."""
     modified: float

@@ -24,7 +24,7 @@ from clary.objects.index import NEWEST
 from clary.objects.info import Extra, ObjectInfo, decode_extra, encode_extra
 from clary.objects.listing import Page, Position, successor, walk
 from clary.objects.names import key_bytes
-from clary.objects.store import Condition, Objects
+from clary.objects.store import Condition, LocalObjects
 from clary.objects.tables import parts, uploads
 from clary.objects.tree import Staged
 
@@ -65,7 +65,7 @@ class PartFile:
 
 
 class Uploads:
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: LocalObjects) -> None:
         self._objects = objects
         self._store = objects.store
         self._root = objects.tree.uploads

@@ -26,7 +26,7 @@ from clary.objects.operations.table import OPERATIONS, QUICK
 from clary.objects.receive import Intake, content_length, document, pump
 from clary.objects.roots import name_roots
 from clary.objects.routing import Address, Routes, read_address
-from clary.objects.store import GRACE_SECONDS, Objects
+from clary.objects.store import GRACE_SECONDS, LocalObjects
 from clary.wire.errors import AwsError
 from clary.wire.messages import Head
 from clary.wire.models import Models
@@ -43,7 +43,7 @@ log = logging.getLogger("clary.objects")
 
 
 class S3:
-    def __init__(self, objects: Objects, models: Models) -> None:
+    def __init__(self, objects: LocalObjects, models: Models) -> None:
         self._objects = objects
         self._uploads = Uploads(objects)
         model = models.service("s3")

@@ -1,4 +1,4 @@
-"""`Objects`: buckets and objects for the rest of Clary, and beneath the S3 protocol. Synchronous, thread-safe.
+"""`LocalObjects`: buckets and objects on this machine's disk, beneath the S3 protocol. Synchronous, thread-safe.
 
 A write is: bytes to a staging file, fsync; a durable place (`Tree.publish`); one transaction that makes the index name
 it; the view. Killed before the commit there is only the old object, after it only the new one; the staging entry that
@@ -20,6 +20,7 @@ from clary.objects import index
 from clary.objects.errors import S3Error
 from clary.objects.index import NEWEST, NULL
 from clary.objects.info import Bucket, Extra, ObjectInfo, encode_extra, object_info
+from clary.objects.interface import DEFAULT_TYPE, Objects
 from clary.objects.listing import Page, Position, successor, walk
 from clary.objects.names import is_bucket_name, key_bytes
 from clary.objects.tables import buckets
@@ -29,7 +30,6 @@ from clary.resources.database import Database
 GRACE_SECONDS = 60.0
 """How long the file of a replaced version stays: between finding a path and opening it must be less."""
 
-DEFAULT_TYPE = "binary/octet-stream"
 _PAGE = 1000
 
 Condition = Callable[[ObjectInfo | None], None]
@@ -40,7 +40,7 @@ def _always(_: ObjectInfo | None) -> None:
     return
 
 
-class Objects:
+class LocalObjects(Objects):
     def __init__(self, root: Path, store: Database) -> None:
         self.store = store
         self.tree = Tree(root)

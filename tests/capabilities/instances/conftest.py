@@ -13,7 +13,7 @@ from tests.harness import serve_app
 from clary.app import Assembly, assemble
 from clary.companions.iam import KeyRing
 from clary.companions.iam.bootstrap import first_start
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.objects.server import S3
 from clary.resources.store import Store
 from clary.settings import Settings
@@ -37,7 +37,7 @@ def clients(assembly: Assembly) -> Iterator[Clients]:
     settings = parts.need(Settings)
     first_start(settings, parts.need(Store), parts.need(KeyRing))
     keys = msgspec.json.decode((settings.home / "secrets/credentials.json").read_bytes())
-    s3 = S3(parts.need(Objects), assembly.models)
+    s3 = S3(parts.need(LocalObjects), assembly.models)
     with serve_app(Server(assembly.registry, parts, assembly.models, s3)) as url:
 
         def client(service: str, region: str = "us-east-1") -> Any:

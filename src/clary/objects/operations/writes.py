@@ -7,9 +7,9 @@ from clary.objects.call import Answer, Call, Operation, checksum_members, quoted
 from clary.objects.conditions import write_condition
 from clary.objects.errors import S3Error
 from clary.objects.info import Extra
+from clary.objects.interface import DEFAULT_TYPE
 from clary.objects.operations.access import check_acl
 from clary.objects.operations.tags import read_header
-from clary.objects.store import DEFAULT_TYPE
 from clary.objects.tree import Staged
 
 STORED_HEADERS = (
