@@ -1,11 +1,12 @@
 """What every test may use. Heavy things are made when first asked for and once per session or cache."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
-from tests.podman import Podman
+from tests.podman import Given, Podman
 from tests.servers import CACHE, REPOSITORY, Clary
 
 from clary.cli import clients
@@ -38,8 +39,12 @@ def clary_home(tmp_path: Path) -> Iterator[Clary]:
 
 @pytest.fixture(scope="session")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    """A podman of the worker's own with a base image; without podman its tests are skipped."""
-    with Podman(tmp_path_factory.mktemp("podman")) as podman:
+    """A podman of the worker's own with a base image; without podman its tests are skipped.
+
+    Or the engine that CLARY_TEST_ENGINE names (`unix:///path`).
+    """
+    given = os.environ.get("CLARY_TEST_ENGINE")
+    with Given(given) if given else Podman(tmp_path_factory.mktemp("podman")) as podman:
         yield podman.start()
 
 

@@ -160,6 +160,33 @@ class Podman:
         assert ended["StatusCode"] == 0, f"a container ended with {ended}"
 
 
+class Given(Podman):
+    """An engine that runs already, such as Docker, at the address that CLARY_TEST_ENGINE names."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Path("/nowhere"))
+        self.url = url
+
+    def start(self) -> Self:
+        """It is to be there: nothing is skipped."""
+        if not self.has(BASE):
+            self._import_base()
+        return self
+
+    def pause(self) -> None:
+        pytest.skip("the engine is not the tests' own")
+
+    restart = pause
+
+    def stop(self) -> None:
+        """It goes on."""
+
+    def _import_base(self) -> None:
+        name, _, tag = BASE.rpartition(":")
+        query = {"fromSrc": "-", "repo": name, "tag": tag, "changes": SEARCH_PATH}
+        list(self.engine.stream("POST", "/images/create", _tar(_base()), **query))
+
+
 def _tar(files: dict[str, Path | str]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

@@ -176,6 +176,12 @@ class BackendConformance:
         assert bench.lines(identity) == ["{}", "all mine argument", "data"]
         assert [(path / "kept").read_text() for path in bench.backend.outputs(identity, "/opt/ml/model")] == ["kept\n"]
 
+    @pytest.mark.parametrize("isolated", [False, True])
+    def test_an_instance_finds_itself_by_name(self, bench: Bench, isolated: bool) -> None:
+        look = "import socket; print(socket.gethostname()); socket.gethostbyname(socket.gethostname())"
+        state, lines = bench.run("python", "-c", look, isolated=isolated)
+        assert (state.exit_code, lines) == (0, ["algo-1"] if self.sandboxed else [socket.gethostname()])
+
     def test_destroy_ends_what_runs_and_deletes_everything(self, bench: Bench) -> None:
         identity = bench.start("/bin/sh", "-c", "echo up; mkdir -p /tmp/a; chmod 0 /tmp/a; sleep 60", hosts=2)
         bench.says(identity, "up")
@@ -306,7 +312,7 @@ time.sleep(60)"""
     def test_archives_are_there_unpacked(self, bench: Bench, tmp_path: Path) -> None:
         good, bad = _archive(tmp_path / "good.tar.gz", "a/b"), _archive(tmp_path / "bad.tar.gz", "x", "../escaped")
         unpacked = {"/opt/ml/code": str(good), "/opt/ml/other": str(bad)}
-        look = "cd ${SAGEMAKER_BASE_DIR:-/opt/ml}; cat code/a/b; ls other"
+        look = "exec 2>&1; cd ${SAGEMAKER_BASE_DIR:-/opt/ml}; cat code/a/b; ls other"
         state, lines = bench.run("sh", "-c", look, instance={"unpacked": unpacked})
         assert state.exit_code and lines[0] == "content of a/b" and "No such file" in lines[1]
         assert not list(tmp_path.rglob("escaped"))

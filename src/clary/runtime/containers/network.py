@@ -15,6 +15,7 @@ from clary.runtime.workload import Instance, Workload
 
 FIRST = 10
 """Of the addresses that instances get; those below are the engine's."""
+TRIES = 10
 Mode = Literal["host", "none", "bridge", "job"]
 
 
@@ -36,31 +37,61 @@ def open_network(workload: Workload, found: Found) -> None:
     """Make the workload's network unless it is there. Raises `EngineError`."""
     if mode(workload) != "job" or _subnet(found.engine, workload.id) is not None:
         return
-    wanted = {
-        "Name": name(workload.id),
-        "Driver": "bridge",
-        "CheckDuplicate": True,
-        "Internal": workload.isolated,
-        "Labels": {"clary.workload": workload.id},
-    }
-    found.engine.call("POST", "/networks/create", wanted, accept=(409,))
+    wanted = _plain(workload.id, name(workload.id)) | {"Internal": workload.isolated}
+    for _ in range(TRIES):
+        if found.name == "docker":
+            wanted["IPAM"] = {"Config": [{"Subnet": _unused(workload.id, found.engine)}]}
+        try:
+            found.engine.call("POST", "/networks/create", wanted, accept=(409,))
+            return
+        except EngineError as error:
+            # Another network took it meanwhile.
+            if "overlap" not in str(error):
+                raise
+    raise EngineError(0, "other networks take every range of addresses that the container engine offers")
 
 
 def close_network(workload_id: str, engine: Engine) -> None:
     """Remove it, once no container is in it."""
-    with contextlib.suppress(EngineError):
-        engine.call("DELETE", f"/networks/{name(workload_id)}", accept=(404,))
+    for each in (name(workload_id), _trial(workload_id)):
+        with contextlib.suppress(EngineError):
+            engine.call("DELETE", f"/networks/{each}", accept=(404,))
+
+
+def _plain(workload_id: str, called: str) -> dict[str, Any]:
+    return {"Name": called, "Driver": "bridge", "CheckDuplicate": True, "Labels": {"clary.workload": workload_id}}
+
+
+def _unused(workload_id: str, engine: Engine) -> str:
+    """A range of addresses that Docker would take: it lets containers have fixed ones only where it was told a range.
+
+    What it takes by itself is neither another network's nor one that the machine has a route to.
+    """
+    trial = _trial(workload_id)
+    engine.call("POST", "/networks/create", _plain(workload_id, trial), accept=(409,))
+    try:
+        found = _ranges(engine, trial)
+    finally:
+        engine.call("DELETE", f"/networks/{trial}", accept=(404,))
+    if not found:
+        raise EngineError(0, "the container engine gives its networks no addresses of version 4")
+    return str(found[0])
+
+
+def _trial(workload_id: str) -> str:
+    return f"{name(workload_id)}-trial"
 
 
 def host_config(workload: Workload, found: Found) -> dict[str, Any]:
     """The part of a create call's `HostConfig`."""
     kind = mode(workload)
-    if kind != "job":
-        rootless = kind == "bridge" and found.rootless and found.name == "podman"
-        return {"NetworkMode": "slirp4netns" if rootless else kind}
-    hosts = _addresses(workload, found)
+    if kind == "bridge":
+        # The engine knows its own name for it.
+        return {"NetworkMode": "slirp4netns" if found.rootless and found.name == "podman" else kind}
+    own = {instance.host: "127.0.0.1" for instance in workload.instances}
+    hosts = _addresses(workload, found) if kind == "job" else own
     return {
-        "NetworkMode": name(workload.id),
+        "NetworkMode": name(workload.id) if kind == "job" else kind,
         "ExtraHosts": [f"{host}:{address}" for host, address in hosts.items()],
     }
 
@@ -86,10 +117,14 @@ def _addresses(workload: Workload, found: Found) -> dict[str, str]:
 
 def _subnet(engine: Engine, workload_id: str) -> ipaddress.IPv4Network | None:
     try:
-        found = engine.call("GET", f"/networks/{name(workload_id)}")
+        return next(iter(_ranges(engine, name(workload_id))), None)
     except EngineError as error:
         if error.status == 404:
             return None
         raise
+
+
+def _ranges(engine: Engine, called: str) -> list[ipaddress.IPv4Network]:
+    found = engine.call("GET", f"/networks/{called}")
     ranges = [ipaddress.ip_network(each["Subnet"]) for each in found["IPAM"]["Config"] or ()]
-    return next((each for each in ranges if isinstance(each, ipaddress.IPv4Network)), None)
+    return [each for each in ranges if isinstance(each, ipaddress.IPv4Network)]
