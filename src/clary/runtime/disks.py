@@ -32,6 +32,11 @@ def spread(folder: Path) -> None:
         os.close(opened)
 
 
+def is_full(error: OSError) -> bool:
+    """Whether it says that there is no room, on the disk or in the user's share of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def delete(folder: Path) -> None:
     """Remove what user code has left, whatever it is."""
     try:

@@ -65,7 +65,7 @@ def spec(launch: Launch) -> Spec:
         "view": None,
         "held": [],
         "unpack": {str(places.below_ml(launch.folder, target)): file for target, file in instance.unpacked.items()},
-        "pipes": [pipes.spec(launch.folder, pipe) for pipe in instance.pipes],
+        "pipes": [pipes.spec(launch.folder, pipe, workload.folders) for pipe in instance.pipes],
         "run_seconds": workload.limits.run_seconds,
         "grace_seconds": workload.limits.grace_seconds,
         "memory_bytes": held.memory_bytes,

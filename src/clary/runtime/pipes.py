@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from clary.runtime import places
@@ -53,13 +53,14 @@ def lay_out(folder: Path, records: Iterable[Sequence[Piece]]) -> list[str]:
     return names
 
 
-def spec(folder: Path, pipe: Pipe) -> shim.Pipe:
-    """What the shim is told. `folder`: the instance's own, in which the FIFOs' folder is made."""
-    fifo = places.below_ml(folder, pipe.target)
-    fifo.parent.mkdir(parents=True, exist_ok=True)
+def spec(folder: Path, pipe: Pipe, folders: Iterable[str]) -> shim.Pipe:
+    """What the shim is told. `folder`: the instance's own, laid out; `folders`: the workload's writable ones."""
+    target = PurePosixPath(pipe.target)
+    held = places.inside(folder, folders, str(target.parent))
+    held.mkdir(parents=True, exist_ok=True)
     return {
-        "folder": str(fifo.parent),
-        "name": fifo.name,
+        "folder": str(held),
+        "name": target.name,
         "source": pipe.source,
         "gzip": pipe.gzip,
         "framed": pipe.framed,

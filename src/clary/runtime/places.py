@@ -52,6 +52,14 @@ def below_ml(folder: Path, target: str) -> Path:
     return folder / "ml" / _checked(target).relative_to(ML)
 
 
+def inside(folder: Path, folders: Iterable[str], target: str) -> Path:
+    """Where something below /opt/ml lies, be it in one of the writable folders or in none."""
+    above = _writable_above(target, tuple(folders))
+    if above is None:
+        return below_ml(folder, target)
+    return named(folder, str(above)) / _checked(target).relative_to(above)
+
+
 def lay_out(folder: Path, workload: Workload, instance: Instance) -> list[Entry]:
     """Make the folder's contents; answers the view's entries that show them. May be repeated after a crash."""
     shown = {"ml": str(ML), "tmp": "/tmp", "root": "/root"} | ({"run": RUN} if workload.purpose == "serve" else {})
@@ -150,7 +158,7 @@ def _files(folder: Path, folders: Iterable[str], files: Mapping[str, bytes]) -> 
     for target, content in files.items():
         above = _writable_above(target, tuple(folders))
         if above is not None:
-            _write(named(folder, str(above)) / _checked(target).relative_to(above), content)
+            _write(inside(folder, folders, target), content)
         else:
             entries.append(Entry("text", content.decode("utf-8", "surrogateescape"), target))
     shown = [str(config) for config in CONFIGS if any(entry.target.startswith(f"{config}/") for entry in entries)]

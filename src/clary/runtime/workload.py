@@ -48,7 +48,7 @@ class Pipe(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     target: str
-    """Below /opt/ml and in none of `Workload.folders`."""
+    """Below /opt/ml; what the user does to the folder above it is the user's loss."""
     source: str
     """A folder of the machine, made by `pipes.lay_out`."""
     gzip: bool = False

@@ -35,6 +35,11 @@ def source(name: str, key: str, path: str = "", **more: Any) -> dict[str, Any]:
     return {"InputName": name, "S3Input": {"S3DataType": "S3Prefix", "S3InputMode": "File", **place, **more}}
 
 
+def piped(name: str, key: str, path: str = "", **more: Any) -> dict[str, Any]:
+    """Likewise in Pipe mode."""
+    return source(name, key, path, S3InputMode="Pipe", **more)
+
+
 def target(name: str, key: str, path: str = "", mode: str = "EndOfJob") -> dict[str, Any]:
     """An entry of Outputs."""
     place = {"S3Uri": f"s3://{BUCKET}/{key}", "LocalPath": f"{ROOT}/{path or f'output/{name}'}"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.processing.journey import Journey
-from tests.capabilities.processing.records import BUCKET, ROOT, outputs, request, source, target
+from tests.capabilities.processing.records import BUCKET, ROOT, outputs, piped, request, source, target
 
 MANY = [source(f"in-{number}", "bad/a") for number in range(11)]
 
@@ -59,7 +59,21 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         outputs({"OutputName": "o", "S3Output": target("o", "k")["S3Output"] | {"S3Uri": "s3://nowhere-at-all/x"}}),
         "Failed to access S3 output location s3://nowhere-at-all/x/. Error message from S3: The specified bucket",
     ),
-    ("pipe", with_input(S3InputMode="Pipe"), "S3InputMode Pipe is not available in this version"),
+    (
+        "in a pipe's place",
+        {"ProcessingInputs": [piped("in", "bad/", "x"), source("other", "bad/a", "x_0/y")]},
+        f"LocalPath {ROOT}/x_0/y is where the pipes of ProcessingInput in would be",
+    ),
+    (
+        "output in a pipe's place",
+        {"ProcessingInputs": [piped("in", "bad/", "x")], **outputs(target("out", "o", "x_12"))},
+        f"LocalPath {ROOT}/x_12 is where the pipes of ProcessingInput in would be",
+    ),
+    (
+        "over a pipe",
+        {"ProcessingInputs": [piped("in", "bad/", "x/y/z"), source("other", "bad/a", "x")]},
+        f"LocalPath {ROOT}/x is where the pipes of ProcessingInput in would be",
+    ),
     ("gzip", with_input(S3CompressionType="Gzip"), "S3CompressionType Gzip needs S3InputMode Pipe"),
     (
         "athena",

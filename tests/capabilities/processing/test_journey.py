@@ -1,12 +1,13 @@
 """Processing jobs that really run: boto3, server, controller, shim, sandbox, user code."""
 
+import gzip
 import json
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.processing.journey import Journey
-from tests.capabilities.processing.records import BUCKET, IMAGES, ROLE, ROOT, outputs, request, source, target
+from tests.capabilities.processing.records import BUCKET, IMAGES, ROLE, ROOT, outputs, piped, request, source, target
 from tests.servers import wait_until
 
 SPLIT = """
@@ -146,6 +147,60 @@ def test_several_hosts_share_the_work_and_one_prefix(journey: Journey) -> None:
     assert journey.stored("shards-out/") == {"algo-1": "0 2 4 ", "algo-2": "1 3 "}
     assert found["ExitMessage"] == "0 2 4 1 3 "
     assert (journey.log("shards"), journey.log("shards", "algo-2")) == (["1"], ["1"])
+
+
+STREAMED = """
+import json, os
+host = json.load(open("/opt/ml/config/resourceconfig.json"))["current_host"]
+def whole(name, number=0):
+    with open(f"/opt/ml/processing/{name}_{number}", "rb") as pipe:
+        return pipe.read().decode()
+print(whole("in/rows"), whole("in/rows", 1), whole("packed"), sorted(os.listdir("/opt/ml/processing")))
+print(json.load(open("/opt/ml/config/processingjobconfig.json"))["ProcessingInputs"][0]["S3Input"]["S3InputMode"])
+open("/opt/ml/processing/out/" + host, "w").write(whole("dealt"))
+"""
+
+
+def test_inputs_are_streamed_through_pipes(journey: Journey) -> None:
+    """As they are, decompressed, and dealt out to hosts; a pipe for each pass; none of them is an output."""
+    for number in range(3):
+        journey.put(f"streamed/{number}.csv", f"{number};")
+    journey.put("packed/a.gz", gzip.compress(b"one,"))
+    journey.put("packed/b.gz", gzip.compress(b"two"))
+    journey.put("manifests/piped", json.dumps([{"prefix": f"s3://{BUCKET}/streamed/"}, "2.csv", "0.csv"]))
+    dealt = piped("dealt", "streamed/", "dealt", S3DataDistributionType="ShardedByS3Key")
+    found = journey.run(
+        "piping",
+        STREAMED,
+        count=2,
+        ProcessingInputs=[
+            piped("rows", "manifests/piped", "in/rows", S3DataType="ManifestFile"),
+            piped("packed", "packed/", "packed", S3CompressionType="Gzip"),
+            dealt,
+        ],
+        **outputs(target("out", "streamed-out", "out")),
+    )
+    assert found["ProcessingJobStatus"] == "Completed", journey.told("piping")
+    assert found["ProcessingInputs"][1]["S3Input"]["S3CompressionType"] == "Gzip"
+    seen = ["dealt_0", "in", "input", "out", "packed_1"]
+    assert journey.log("piping") == [f"2;0; 2;0; one,two {seen}", "Pipe"]
+    assert journey.stored("streamed-out/") == {"algo-1": "0;2;", "algo-2": "1;"}
+
+
+def test_a_stream_that_is_not_what_it_is_said_to_be(journey: Journey) -> None:
+    """Nor is a job to blame the platform that removed the folder in which its pipes are made."""
+    journey.put("plain/a.gz", b"plain")
+    more = {"ProcessingInputs": [piped("in", "plain/", "deep/in", S3CompressionType="Gzip")]}
+    found = journey.shell("plain", f"cat {ROOT}/deep/in_0", **more)
+    assert found["FailureReason"] == (
+        f"ClientError: Data download failed: s3://{BUCKET}/plain/a.gz: not a valid gzip file (Error -3 while "
+        "decompressing data: incorrect header check)"
+    )
+    journey.put("plain/b", b"x" * 4_000_000)
+    more = {"ProcessingInputs": [piped("in", "plain/", "deep/in")]}
+    script = f"cd {ROOT}; exec 3< deep/in_0; head -c 1 <&3; rm -r deep; exec 3<&-; sleep 600"
+    found = journey.shell("undone", script, **more)
+    assert found["FailureReason"] == "ClientError: Data download failed: the folder of the named pipe in_1 was removed"
 
 
 def test_a_failing_job_keeps_its_outputs_and_says_why(journey: Journey) -> None:

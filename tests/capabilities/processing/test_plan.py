@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.capabilities.processing.records import IMAGES, ROOT, job, source
+from tests.capabilities.processing.records import IMAGES, ROOT, job, piped, source
 
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.processing.outputs import NotText, joined
 from clary.capabilities.processing.plan import command, plan
-from clary.runtime.workload import Limits, Mount
+from clary.runtime.workload import Limits, Mount, Pipe
 
 SITE = Site(jobs=Path("/jobs"), wake="/wake", endpoint="http://here", limits=Limits(cpus=2, memory_bytes=2**30))
 OTHER = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"
@@ -65,6 +65,24 @@ def test_hosts_get_their_shards_and_config() -> None:
     }
     resources = json.loads(found.instances[1].files["/opt/ml/config/resourceconfig.json"])
     assert (resources["current_host"], resources["hosts"]) == ("algo-2", ["algo-1", "algo-2"])
+
+
+def test_pipes_are_dealt_out_and_not_mounted() -> None:
+    whole = piped("a", "in/", S3CompressionType="Gzip")
+    dealt = piped("b", "in/", S3DataDistributionType="ShardedByS3Key")
+    found = plan(job(count=2, ProcessingInputs=[whole, dealt]), SITE)
+    pipes = "/jobs/00000000000000000000abcd/staged/pipes"
+    assert [(instance.mounts, instance.pipes) for instance in found.instances] == [
+        (
+            (),
+            (
+                Pipe(target=f"{ROOT}/input/a", source=f"{pipes}/0", gzip=True),
+                Pipe(target=f"{ROOT}/input/b", source=f"{pipes}/1", part=part, parts=2),
+            ),
+        )
+        for part in (0, 1)
+    ]
+    assert list(found.objects) == [f"{pipes}/0", f"{pipes}/1"]
 
 
 def test_isolated_instances_are_told_of_no_server() -> None:

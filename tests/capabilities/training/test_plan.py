@@ -4,14 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.capabilities.training.records import IMAGES, channel, job
 
 from clary.algorithms.xgboost.spec import SPEC
 from clary.capabilities.jobs.reaching import log_stream
 from clary.capabilities.jobs.site import Site
-from clary.capabilities.training import channels
-from clary.capabilities.training.channels import BadData, Item
 from clary.capabilities.training.places import model_artifacts
 from clary.capabilities.training.plan import plan
 from clary.runtime.workload import Instance, Limits, Metric, Mount, Workload
@@ -209,46 +206,3 @@ def test_places() -> None:
     plain = {"S3OutputPath": "s3://bucket", "CompressionType": "NONE"}
     assert model_artifacts(job(OutputDataConfig=plain)) == "s3://bucket/job/output/model/"
     assert log_stream(job(), "algo-1") == "job/algo-1-1000500"
-
-
-@pytest.mark.parametrize(
-    ("prefix", "key", "path"),
-    [
-        ("a/b", "a/b/c.csv", "c.csv"),
-        ("a/b", "a/bc.csv", "bc.csv"),
-        ("a/b/", "a/b/c/d.csv", "c/d.csv"),
-        ("a/b.csv", "a/b.csv", "b.csv"),
-        ("", "a/b.csv", "a/b.csv"),
-        ("a", "a/b.csv", "b.csv"),
-    ],
-)
-def test_keys_become_paths(prefix: str, key: str, path: str) -> None:
-    assert channels.relative(key, prefix) == path
-
-
-@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "a/./b", "a\0b", "n" * 256])
-def test_keys_that_are_no_paths_are_refused(path: str) -> None:
-    with pytest.raises(BadData):
-        channels.checked(path)
-
-
-def test_shards_are_dealt_in_key_order() -> None:
-    items = [Item(name, Path(name), f"s3://b/{name}") for name in "cabed"]
-    assert [[item.path for item in channels.shard(items, number, 3)] for number in range(3)] == [
-        ["a", "d"],
-        ["b", "e"],
-        ["c"],
-    ]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b'["a"]', b'[{"prefix":1},"a"]', b'[{"prefix":"s3://b/"},3]', b"\xff"]
-)
-def test_bad_manifests_are_refused(content: bytes) -> None:
-    with pytest.raises(BadData, match="is not a JSON list"):
-        channels.manifest(content, "s3://b/m")
-
-
-def test_a_manifest() -> None:
-    content = b'[{"prefix":"s3://b/some/"},"x.csv","deep/y.csv"]'
-    assert channels.manifest(content, "s3://b/m") == ("s3://b/some/", ["x.csv", "deep/y.csv"])

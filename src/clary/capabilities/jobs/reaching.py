@@ -1,5 +1,6 @@
-"""What lets AWS clients inside a job find this server and prove who they are, and where its log goes."""
+"""What lets AWS clients inside a job find this server and prove who they are; its variables; where its log goes."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,18 @@ OUTLIVE_RUN_SECONDS = 86400.0
 """How much longer a job's credentials last than it may run: it may wait for room before."""
 
 
-def variables(site: Site, given: Mapping[str, str]) -> dict[str, str]:
+def environment(record: Record, site: Site, own: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
+    """Variables of every instance: the platform's, `own` of which belong to the kind of job, then the request's."""
+    given: dict[str, str] = record.spec.get("Environment", {})
+    ours = {**own, "AWS_REGION": record.region, "AWS_DEFAULT_REGION": record.region}
+    if site.limits.cpus:
+        ours["CLARY_CPUS"] = str(math.ceil(site.limits.cpus))
+    if not isolated:
+        ours |= _variables(site, given)
+    return ours | {name: value for name, value in given.items() if name != "PYTHONPATH" or "PYTHONPATH" not in ours}
+
+
+def _variables(site: Site, given: Mapping[str, str]) -> dict[str, str]:
     """Of an instance that is not isolated. `given`: the request's own variables."""
     own = {"AWS_ENDPOINT_URL": site.endpoint, "S3_ENDPOINT_URL": site.endpoint, **site.credentials}
     if site.plugin is None:

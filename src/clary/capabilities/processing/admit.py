@@ -3,13 +3,14 @@
 The wire has checked shapes, patterns and enums already; the name is checked by the insert.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any
 
 from clary.capabilities import images
-from clary.capabilities.processing.inputs import inputs, outputs
+from clary.capabilities.processing.inputs import Input, Output, inputs, outputs
 from clary.capabilities.processing.places import PROCESSING, BadPath, local, overlap
 from clary.companions.iam.roles import check_pass_role
 from clary.objects import Objects, parse_uri
@@ -89,9 +90,7 @@ def _check_input(entry: Request) -> None:
     if "S3Input" not in entry:
         raise ValidationException(f"{what}: S3Input must be given.")
     source = entry["S3Input"]
-    if source["S3InputMode"] == "Pipe":
-        raise ValidationException(f"{what}: S3InputMode Pipe is not available in this version; use File.")
-    if source["S3CompressionType"] == "Gzip":
+    if source["S3CompressionType"] == "Gzip" and source["S3InputMode"] != "Pipe":
         raise ValidationException(f"{what}: S3CompressionType Gzip needs S3InputMode Pipe.")
     _check_place(what, entry, source)
 
@@ -130,6 +129,7 @@ def _check_paths(spec: Request) -> None:
     sources, targets = inputs(spec), outputs(spec)
     _check_names("input LocalPath", (str(each.path) for each in sources))
     _check_names("output LocalPath", (str(each.path) for each in targets))
+    _check_pipes(sources, targets)
     for target in targets:
         for source in sources:
             if overlap(source.path, target.path):
@@ -137,6 +137,19 @@ def _check_paths(spec: Request) -> None:
                     f"ProcessingOutput {target.name}: LocalPath {target.path} overlaps {source.path} of "
                     f"ProcessingInput {source.name}."
                 )
+
+
+def _check_pipes(sources: list[Input], targets: list[Output]) -> None:
+    """Nothing stands where FIFOs, `<LocalPath>_0` and so on, are to be, or hides the folder that they are made in."""
+    for pipe in [each for each in sources if each.is_pipe]:
+        taken = re.compile(f"{re.escape(str(pipe.path))}_[0-9]+(/.*)?", re.DOTALL)
+        found = [each.path for each in sources if not each.is_pipe and pipe.path.parent.is_relative_to(each.path)]
+        paths = [*(each.path for each in sources), *(each.path for each in targets)]
+        found += [path for path in paths if taken.fullmatch(str(path))]
+        if found:
+            raise ValidationException(
+                f"LocalPath {found[0]} is where the pipes of ProcessingInput {pipe.name} would be."
+            )
 
 
 def _check_data(ctx: Context, spec: Request) -> None:

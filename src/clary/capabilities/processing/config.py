@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from clary.capabilities.jobs.hosts import Host
+from clary.capabilities.jobs.resources import resources
 from clary.capabilities.processing.places import CONFIG
-from clary.capabilities.training.config import resources
-from clary.capabilities.training.hosts import Host
 from clary.resources.records import Record
 
 
@@ -13,7 +13,7 @@ def config_files(record: Record, cluster: Mapping[str, Any], host: Host, card: s
     """Path to content, for one host; `cluster` says the type and number of instances."""
     return {
         f"{CONFIG}/processingjobconfig.json": job_config(record, cluster),
-        f"{CONFIG}/resourceconfig.json": resources({"ResourceConfig": cluster}, host, card),
+        f"{CONFIG}/resourceconfig.json": resources(cluster, host, card),
     }
 
 

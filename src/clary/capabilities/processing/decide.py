@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from clary.capabilities.jobs.failure import INTERNAL, blameless, cut, failed
 from clary.capabilities.processing.kind import FINAL
-from clary.capabilities.training.failure import INTERNAL, cut, failed
 from clary.resources.reconcile import Become, Wait
 from clary.resources.records import Record
 from clary.runtime.workload import InstanceState
@@ -109,12 +109,8 @@ def _reason(seen: Seen, said: str) -> str:
     bad = failed(seen.instances)
     if bad is None:
         return "" if seen.instances else f"{INTERNAL} The folder of the running job is gone."
-    if bad.phase == "lost":
-        return f"{INTERNAL} {bad.host}: {bad.message} User code is not started a second time."
-    if bad.cause == "platform":
-        return f"{INTERNAL} {bad.host}: {bad.message}"
-    if bad.cause == "data":
-        return f"ClientError: {bad.message}"
+    if told := blameless(bad):
+        return told
     return OUT_OF_MEMORY if bad.cause == "memory" else f"AlgorithmError: {said or NO_MESSAGE}"
 
 

@@ -22,6 +22,8 @@ class Input:
     path: PurePosixPath
     is_manifest: bool
     sharded: bool
+    is_pipe: bool
+    gzip: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def _input(number: int, entry: Mapping[str, Any]) -> Input:
         path=local(source["LocalPath"]),
         is_manifest=source["S3DataType"] == "ManifestFile",
         sharded=source.get("S3DataDistributionType") == "ShardedByS3Key",
+        is_pipe=source.get("S3InputMode") == "Pipe",
+        gzip=source.get("S3CompressionType") == "Gzip",
     )
 
 

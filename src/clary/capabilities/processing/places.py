@@ -2,6 +2,8 @@
 
 from pathlib import Path, PurePosixPath
 
+from clary.capabilities.jobs import staging
+
 CONFIG, OUTPUT = "/opt/ml/config", "/opt/ml/output"
 PROCESSING = PurePosixPath("/opt/ml/processing")
 
@@ -23,15 +25,16 @@ def overlap(one: PurePosixPath, other: PurePosixPath) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
-class Staging:
-    """What is laid out on this machine before the instances start, inside the workload's folder."""
-
-    def __init__(self, jobs: Path, workload: str) -> None:
-        self.folder = jobs / workload / "staged"
+class Staging(staging.Staging):
+    """What is laid out of a processing job's input."""
 
     def input(self, number: int, host: str | None) -> Path:
         """An input's files: one folder for all hosts, or a host's own. By number, since its name is any text."""
         return self.folder / "inputs" / str(number) / (host or "all")
+
+    def pipe(self, number: int) -> Path:
+        """What an input in Pipe mode streams (`runtime/pipes.py`), to all hosts."""
+        return self.folder / "pipes" / str(number)
 
     @property
     def skeleton(self) -> Path:

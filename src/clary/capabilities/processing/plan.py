@@ -1,21 +1,22 @@
 """From a processing job's record to the workload that runs it. Pure: everything found elsewhere comes in `Site`."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from clary.capabilities import images
 from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs.hosts import Host, hosts
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.processing.config import config_files
-from clary.capabilities.processing.inputs import WRITABLE, inputs
+from clary.capabilities.processing.inputs import WRITABLE, Input, inputs
 from clary.capabilities.processing.places import OUTPUT, PROCESSING, Staging
-from clary.capabilities.training.hosts import Host, hosts
 from clary.resources.records import Record
 from clary.runtime import listing
 from clary.runtime.images import UnknownImage, environment_of
-from clary.runtime.workload import Instance, Limits, Mount, Workload
+from clary.runtime.workload import Instance, Mount, Pipe, Workload
 
 GRACE_SECONDS = 120.0
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
@@ -42,7 +43,11 @@ def plan(record: Record, site: Site) -> Workload:
         folders=(OUTPUT, str(PROCESSING)),
         seeds={str(PROCESSING): str(Staging(site.jobs, record.id).skeleton)},
         instances=tuple(_instance(record, site, host) for host in hosts(cluster(record))),
-        limits=_limits(spec, site.limits),
+        limits=msgspec.structs.replace(
+            site.limits,
+            run_seconds=spec["StoppingCondition"]["MaxRuntimeInSeconds"],
+            grace_seconds=GRACE_SECONDS,
+        ),
         isolated=is_isolated(record),
         endpoint=site.endpoint,
         objects=_objects(record, site),
@@ -90,44 +95,25 @@ def is_isolated(record: Record) -> bool:
 
 
 def _environment(record: Record, site: Site) -> dict[str, str]:
-    """Variables of every instance: the platform's, then the request's over them."""
-    given: dict[str, str] = record.spec.get("Environment", {})
-    own = {
-        "PROCESSING_JOB_NAME": record.name,
-        "PROCESSING_JOB_ARN": record.arn,
-        "AWS_REGION": record.region,
-        "AWS_DEFAULT_REGION": record.region,
-    }
-    if site.limits.cpus:
-        own["CLARY_CPUS"] = str(math.ceil(site.limits.cpus))
+    own = {"PROCESSING_JOB_NAME": record.name, "PROCESSING_JOB_ARN": record.arn}
     if site.limits.memory_bytes:
         own["CLARY_MEMORY_BYTES"] = str(site.limits.memory_bytes)
-    if not is_isolated(record):
-        own |= reaching.variables(site, given)
-    return own | {name: value for name, value in given.items() if name != "PYTHONPATH" or "PYTHONPATH" not in own}
+    return reaching.environment(record, site, own, isolated=is_isolated(record))
 
 
 def _objects(record: Record, site: Site) -> dict[str, str]:
     """The listing of everything that `staging.py` takes from S3."""
     staging = Staging(site.jobs, record.id)
     takers = hosts(cluster(record))
-    sources = [
-        staging.input(each.number, name)
-        for each in inputs(record.spec)
-        for name in ([host.name for host in takers] if each.sharded else [None])
-    ]
+    sources = []
+    for each in inputs(record.spec):
+        if each.is_pipe:
+            sources.append(staging.pipe(each.number))
+        elif each.sharded:
+            sources += [staging.input(each.number, host.name) for host in takers]
+        else:
+            sources.append(staging.input(each.number, None))
     return {str(source): str(listing.place(staging.folder, source)) for source in sources}
-
-
-def _limits(spec: Mapping[str, Any], instance: Limits) -> Limits:
-    return Limits(
-        cpus=instance.cpus,
-        memory_bytes=instance.memory_bytes,
-        gpus=instance.gpus,
-        processes=instance.processes,
-        run_seconds=spec["StoppingCondition"]["MaxRuntimeInSeconds"],
-        grace_seconds=GRACE_SECONDS,
-    )
 
 
 def _instance(record: Record, site: Site, host: Host) -> Instance:
@@ -139,6 +125,7 @@ def _instance(record: Record, site: Site, host: Host) -> Instance:
             private=each.name in WRITABLE,
         )
         for each in inputs(record.spec)
+        if not each.is_pipe
     ]
     if site.plugin is not None and not is_isolated(record):
         mounts.append(Mount(source=str(site.plugin), target=reaching.PLUGIN))
@@ -148,4 +135,15 @@ def _instance(record: Record, site: Site, host: Host) -> Instance:
         log=site.logs.get(host.name, ""),
         files={path: json.dumps(content).encode() for path, content in files.items()},
         mounts=tuple(mounts),
+        pipes=tuple(_pipe(record, staging, each, host) for each in inputs(record.spec) if each.is_pipe),
+    )
+
+
+def _pipe(record: Record, staging: Staging, each: Input, host: Host) -> Pipe:
+    return Pipe(
+        target=str(each.path),
+        source=str(staging.pipe(each.number)),
+        gzip=each.gzip,
+        part=host.number if each.sharded else 0,
+        parts=len(hosts(cluster(record))) if each.sharded else 1,
     )

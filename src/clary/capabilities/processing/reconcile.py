@@ -6,16 +6,16 @@ from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
 from clary.capabilities.jobs import measures, reaching
+from clary.capabilities.jobs.hosts import hosts
+from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
 from clary.capabilities.jobs.mirror import CannotUpload, Mirror, are_large
 from clary.capabilities.jobs.site import Site
+from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.processing import outputs, staging
 from clary.capabilities.processing.decide import Seen, Step, decide, ended, fail
 from clary.capabilities.processing.kind import FINAL, PROCESSING_JOB
 from clary.capabilities.processing.plan import LOG_GROUP, cluster, image, is_isolated, plan
-from clary.capabilities.training.channels import BadData
-from clary.capabilities.training.hosts import hosts
-from clary.capabilities.training.uploads import Uploads
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects
 from clary.resources.reconcile import Become, Outcome, Remove, Wait

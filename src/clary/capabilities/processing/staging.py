@@ -1,48 +1,46 @@
 """Laying a job's inputs out on this machine before its instances start."""
 
-import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from clary.capabilities.jobs import laying
+from clary.capabilities.jobs import staging as jobs_staging
+from clary.capabilities.jobs.hosts import hosts
+from clary.capabilities.jobs.items import BadData, shard
+from clary.capabilities.jobs.laying import Source
 from clary.capabilities.processing.inputs import Input, inputs, outputs
 from clary.capabilities.processing.places import PROCESSING, Staging
 from clary.capabilities.processing.plan import cluster
-from clary.capabilities.training.channels import BadData, shard
-from clary.capabilities.training.hosts import hosts
 from clary.objects import Objects
 from clary.resources.records import Record
-from clary.runtime import listing
 
 
 def stage(record: Record, jobs: Path, objects: Objects) -> None:
     """Make the folders that `plan` mounts. May be repeated: complete or not there at all. Raises `BadData`."""
-    done = Staging(jobs, record.id)
-    if done.folder.exists():
-        return
-    fresh = Staging(jobs, record.id)
-    fresh.folder = done.folder.with_name("staging")
-    shutil.rmtree(fresh.folder, ignore_errors=True)
-    fresh.folder.mkdir(parents=True)
+    jobs_staging.stage(Staging(jobs, record.id), partial(_fill, record, Source(objects, record.account)))
+
+
+def _fill(record: Record, source: Source, staging: Staging) -> None:
     every = inputs(record.spec)
     for each in every:
-        _stage(record, each, fresh, objects)
-        for folder in _folders(record, each, fresh):
+        if each.is_pipe:
+            _, items = source.items(each.uri, is_manifest=each.is_manifest)
+            laying.pipe(staging, staging.pipe(each.number), laying.in_a_row(items))
+            continue
+        _stage_files(record, each, staging, source)
+        for folder in _folders(record, each, staging):
             _make_room(each, folder, every)
     for output in outputs(record.spec):
-        (fresh.skeleton / output.path.relative_to(PROCESSING)).mkdir(parents=True, exist_ok=True)
-    fresh.skeleton.mkdir(exist_ok=True)
-    fresh.folder.rename(done.folder)
+        (staging.skeleton / output.path.relative_to(PROCESSING)).mkdir(parents=True, exist_ok=True)
+    staging.skeleton.mkdir(exist_ok=True)
 
 
-def _stage(record: Record, each: Input, staging: Staging, objects: Objects) -> None:
-    find = laying.listed if each.is_manifest else laying.prefixed
-    items = find(objects, record.account, each.uri)
+def _stage_files(record: Record, each: Input, staging: Staging, source: Source) -> None:
+    _, items = source.items(each.uri, is_manifest=each.is_manifest)
     folders = list(_folders(record, each, staging))
     for number, folder in enumerate(folders):
-        mine = shard(items, number, len(folders)) if each.sharded else items
-        laying.farm(folder, mine)
-        listing.write(listing.place(staging.folder, folder), laying.files(mine))
+        laying.farm(staging, folder, shard(items, number, len(folders)) if each.sharded else items)
 
 
 def _folders(record: Record, each: Input, staging: Staging) -> Iterator[Path]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.training.channels import BadData, Channel
+from clary.capabilities.jobs.items import BadData
+from clary.capabilities.training.channels import Channel
 from clary.runtime.pipes import File, Piece
 
 LONGEST_LINE = 16 * 1024 * 1024

@@ -1,20 +1,13 @@
-"""Input channels: which objects of S3 become which files on which host. Pure but for the listing it is given."""
+"""Input channels, as a request says them. Pure."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 WRITABLE = frozenset({"code", "sm_drivers"})
 """Channels in which the SDK's drivers change modes and unpack archives: each host gets a copy."""
-LARGEST_NAME = 255
 PREFIX, MANIFEST, AUGMENTED, FILE_SYSTEM = "S3Prefix", "ManifestFile", "AugmentedManifestFile", "FileSystemDataSource"
 """Kinds of channels that are built."""
-
-
-class BadData(Exception):
-    """The channel cannot be delivered; the message is the caller's to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +38,6 @@ class Channel:
     seed: int | None
     attributes: tuple[str, ...]
     file_system: FileSystem | None
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """An object as a file: `path` is relative to the channel's folder, empty for a folder's own marker."""
-
-    path: str
-    source: Path
-    uri: str
 
 
 def channels(spec: Mapping[str, Any]) -> list[Channel]:
@@ -89,42 +73,3 @@ def _file_system(source: Mapping[str, Any]) -> FileSystem:
 def is_in_folder(key: str, prefix: str) -> bool:
     """Whether FastFile's view of a prefix has the key: for it, prefixes end where folder names do."""
     return not prefix or prefix.endswith("/") or key == prefix or key.startswith(f"{prefix}/")
-
-
-def relative(key: str, prefix: str) -> str:
-    """A key as a path below the channel: what follows the prefix as a folder, else the last `/` of the prefix."""
-    folder = f"{prefix}/"
-    if prefix and not prefix.endswith("/") and key.startswith(folder):
-        return key[len(folder) :]
-    return key[prefix.rfind("/") + 1 :]
-
-
-def checked(path: str) -> str:
-    """A path that stays below its folder and that a file system takes. Raises `BadData`."""
-    parts = path.removesuffix("/").split("/")
-    for part in parts:
-        if part in ("", ".", "..") or "\0" in part or len(part.encode()) > LARGEST_NAME:
-            raise BadData(f"Data download failed: the object key {path!r} cannot be a file name")
-    return "/".join(parts)
-
-
-def manifest(content: bytes, uri: str) -> tuple[str, list[str]]:
-    """`(prefix, suffixes)` of a ManifestFile. Raises `BadData`."""
-    try:
-        found = json.loads(content)
-        prefix = found[0]["prefix"]
-        rest = found[1:]
-        if not isinstance(prefix, str) or not all(isinstance(entry, str) for entry in rest):
-            raise TypeError
-        for entry in (prefix, *rest):
-            entry.encode()
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise BadData(
-            f"Data download failed: the manifest {uri} is not a JSON list of a prefix object and key suffixes"
-        ) from None
-    return prefix, rest
-
-
-def shard(items: Iterable[Item], number: int, count: int) -> list[Item]:
-    """The objects of host `number` out of `count`: dealt one by one in the order of their keys."""
-    return sorted(items, key=lambda item: item.uri)[number::count]

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.training.outputs import files
 from clary.capabilities.training.places import Staging, checkpoint_folder
-from clary.capabilities.training.uploads import Uploads
 from clary.objects import Objects, parse_uri
 from clary.objects.errors import S3Error
 from clary.resources.records import Record

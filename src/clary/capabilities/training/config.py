@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from clary.capabilities.jobs.hosts import Host, hosts
+from clary.capabilities.jobs.resources import resources
 from clary.capabilities.training import debugging
 from clary.capabilities.training.channels import Channel, channels
-from clary.capabilities.training.hosts import Host, hosts
 from clary.capabilities.training.places import checkpoint_folder
 from clary.resources.records import Record
 
@@ -18,7 +19,7 @@ def config_files(record: Record, host: Host, card: str) -> dict[str, Any]:
     files: dict[str, Any] = {
         "hyperparameters.json": spec.get("HyperParameters", {}),
         "inputdataconfig.json": {channel.name: _input(channel) for channel in delivered},
-        "resourceconfig.json": resources(spec, host, card),
+        "resourceconfig.json": resources(spec["ResourceConfig"], host, card),
         "trainingjobconfig.json": job_config(record),
         "init-config.json": init_config(spec, host, delivered),
         "metric-definition-regex.json": spec["AlgorithmSpecification"].get("MetricDefinitions", []),
@@ -34,29 +35,6 @@ def _input(channel: Channel) -> dict[str, str]:
         "RecordWrapperType": channel.wrapper,
     }
     return {"ContentType": channel.content_type, **described} if channel.content_type else described
-
-
-def resources(spec: Mapping[str, Any], host: Host, card: str) -> dict[str, Any]:
-    """`resourceconfig.json`; `card` is the network interface. AWS sorts hosts as text: algo-10 comes before algo-2."""
-    everyone = hosts(spec["ResourceConfig"])
-    groups: dict[str, list[Host]] = {}
-    for other in everyone:
-        groups.setdefault(other.group, []).append(other)
-    return {
-        "current_host": host.name,
-        "current_instance_type": host.instance_type,
-        "current_group_name": host.group,
-        "hosts": sorted(other.name for other in everyone),
-        "instance_groups": [
-            {
-                "instance_group_name": name,
-                "instance_type": members[0].instance_type,
-                "hosts": sorted(member.name for member in members),
-            }
-            for name, members in groups.items()
-        ],
-        "network_interface_name": card,
-    }
 
 
 def job_config(record: Record) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from clary.capabilities.jobs.failure import failed, is_internal
 from clary.capabilities.training import runs, warm
-from clary.capabilities.training.failure import failed, is_internal, reason
+from clary.capabilities.training.failure import reason
 from clary.capabilities.training.kind import FINAL, secondary_status
 from clary.resources.reconcile import Become, Wait
 from clary.resources.records import Record

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from clary.capabilities.training.channels import BadData, Channel, FileSystem
+from clary.capabilities.jobs.items import BadData
+from clary.capabilities.training.channels import Channel, FileSystem
 
 
 def is_path(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clary.capabilities.jobs import staging
 from clary.resources.records import Record
 
 ML = "/opt/ml"
@@ -34,11 +35,8 @@ def checkpoint_folder(record: Record) -> str | None:
     return None if config is None else str(config.get("LocalPath") or CHECKPOINTS)
 
 
-class Staging:
-    """What is laid out on this machine before the instances start, inside the workload's folder."""
-
-    def __init__(self, jobs: Path, workload: str) -> None:
-        self.folder = jobs / workload / "staged"
+class Staging(staging.Staging):
+    """What is laid out of a training job's input."""
 
     def channel(self, name: str, host: str | None) -> Path:
         """A channel's files: one folder for all hosts, or a host's own."""

@@ -1,25 +1,26 @@
 """From a training job's record to the workload that runs it. Pure: everything found elsewhere comes in `Site`."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from clary.algorithms import BY_REPOSITORY
 from clary.algorithms.spec import Algorithm
 from clary.capabilities import images
 from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs.hosts import Host, hosts
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.training import places, runs
 from clary.capabilities.training.channels import WRITABLE, Channel, channels
 from clary.capabilities.training.config import config_files
-from clary.capabilities.training.hosts import Host, hosts
 from clary.resources.records import Record
 from clary.runtime import listing
 from clary.runtime.images import UnknownImage, recognise
 from clary.runtime.toolkit.job import decode
 from clary.runtime.toolkit.source import STAGED
-from clary.runtime.workload import Instance, Limits, Metric, Mount, Pipe, Workload
+from clary.runtime.workload import Instance, Metric, Mount, Pipe, Workload
 
 GRACE_SECONDS = 120.0
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -41,7 +42,7 @@ def plan(record: Record, site: Site) -> Workload:
         folders=_folders(record),
         seeds=_seeds(record, site),
         instances=tuple(_instance(record, site, host) for host in hosts(spec["ResourceConfig"])),
-        limits=_limits(record, site.limits),
+        limits=msgspec.structs.replace(site.limits, run_seconds=runs.left_to_run(record), grace_seconds=GRACE_SECONDS),
         isolated=spec.get("EnableNetworkIsolation", False),
         endpoint=site.endpoint,
         objects=_objects(record, site),
@@ -78,24 +79,12 @@ def submitted(record: Record) -> str:
 
 def environment(record: Record, site: Site, algorithm: Algorithm | None) -> dict[str, str]:
     """Variables of every instance: the platform's, then the request's over them."""
-    spec = record.spec
-    given: dict[str, str] = spec.get("Environment", {})
-    own = {
-        "TRAINING_JOB_NAME": record.name,
-        "TRAINING_JOB_ARN": record.arn,
-        "AWS_REGION": record.region,
-        "AWS_DEFAULT_REGION": record.region,
-        "DMLC_INTERFACE": site.card,
-    }
-    if site.limits.cpus:
-        own["CLARY_CPUS"] = str(math.ceil(site.limits.cpus))
+    own = {"TRAINING_JOB_NAME": record.name, "TRAINING_JOB_ARN": record.arn, "DMLC_INTERFACE": site.card}
     if algorithm:
         own["SAGEMAKER_TRAINING_MODULE"] = algorithm.training
     if submitted(record):
         own[STAGED] = places.SOURCE
-    if not spec.get("EnableNetworkIsolation", False):
-        own |= reaching.variables(site, given)
-    return own | {name: value for name, value in given.items() if name != "PYTHONPATH" or "PYTHONPATH" not in own}
+    return reaching.environment(record, site, own, isolated=record.spec.get("EnableNetworkIsolation", False))
 
 
 def _folders(record: Record) -> tuple[str, ...]:
@@ -125,17 +114,6 @@ def _objects(record: Record, site: Site) -> dict[str, str]:
         else:
             sources.append(staging.channel(channel.name, None))
     return {str(source): str(listing.place(staging.folder, source)) for source in sources}
-
-
-def _limits(record: Record, instance: Limits) -> Limits:
-    return Limits(
-        cpus=instance.cpus,
-        memory_bytes=instance.memory_bytes,
-        gpus=instance.gpus,
-        processes=instance.processes,
-        run_seconds=runs.left_to_run(record),
-        grace_seconds=GRACE_SECONDS,
-    )
 
 
 def _metrics(definition: Mapping[str, Any], algorithm: Algorithm | None) -> tuple[Metric, ...]:

@@ -9,8 +9,12 @@ from typing import Any
 
 from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
 from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs.failure import cut, failed
+from clary.capabilities.jobs.hosts import hosts
+from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
 from clary.capabilities.jobs.site import Site
+from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.training import (
     checkpoints,
     failure,
@@ -23,12 +27,10 @@ from clary.capabilities.training import (
     staging,
     warm,
 )
-from clary.capabilities.training.channels import BadData, channels
+from clary.capabilities.training.channels import channels
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
-from clary.capabilities.training.hosts import hosts
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
 from clary.capabilities.training.plan import LOG_GROUP, built_in, image, plan
-from clary.capabilities.training.uploads import Uploads
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects
 from clary.resources.edit import edit
@@ -90,7 +92,7 @@ class Work:
             now=now,
             instances=instances,
             kept=kept,
-            failures=self._failure_texts() if failure.failed(instances) else {},
+            failures=self._failure_texts() if failed(instances) else {},
             built_in=built_in(self.record) is not None and "sagemaker_program" not in self._hyperparameters(),
             unread_metrics=bool(instances) and metrics.has_unread(self.record, self._folders()),
             unsynced=not synced,
@@ -294,7 +296,7 @@ class Work:
         self.parts.need(Wake).poke(self.record.id)
 
     def _failed(self, why: str) -> Become:
-        return fail(self.record, self.seen, failure.cut(why))
+        return fail(self.record, self.seen, cut(why))
 
     def _fit(self) -> Fit:
         """The smallest of all groups' limits: a workload's instances are alike."""

@@ -70,7 +70,7 @@ def spec(launch: Launch) -> Spec:
         "view": None,
         "held": [],
         "unpack": {} if workload.purpose == "serve" else unpacked,
-        "pipes": [pipes.spec(folder, pipe) for pipe in instance.pipes],
+        "pipes": [pipes.spec(folder, pipe, workload.folders) for pipe in instance.pipes],
         "run_seconds": workload.limits.run_seconds,
         "grace_seconds": workload.limits.grace_seconds,
         "memory_bytes": watched,

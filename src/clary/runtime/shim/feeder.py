@@ -105,11 +105,16 @@ def _make(name: str, place: int) -> None:
         os.mkfifo(name, 0o644, dir_fd=place)
     except FileExistsError:
         raise BadStream(f"Data download failed: something else stands in the place of the named pipe {name}") from None
+    except FileNotFoundError:
+        raise BadStream(f"Data download failed: the folder of the named pipe {name} was removed") from None
 
 
 def opened(name: str, place: int) -> int:
     """The FIFO, once somebody reads it."""
-    found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+    try:
+        found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+    except FileNotFoundError:
+        raise BadStream(f"Data download failed: the named pipe {name} was removed") from None
     if not stat.S_ISFIFO(os.fstat(found).st_mode):
         raise BadStream(f"Data download failed: something else stands in the place of the named pipe {name}")
     out = os.open(f"/proc/self/fd/{found}", os.O_WRONLY | os.O_CLOEXEC)

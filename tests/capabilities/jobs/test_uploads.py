@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from clary.capabilities.training.uploads import AT_ONCE, Uploads
+from clary.capabilities.jobs.uploads import AT_ONCE, Uploads
 
 
 class Work:
