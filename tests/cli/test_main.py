@@ -2,6 +2,8 @@
 
 import resource
 import statistics
+import subprocess
+import sys
 
 import pytest
 from tests.servers import Clary
@@ -44,3 +46,13 @@ def test_wrong_words_are_refused(words: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         app(words)
     assert refused.value.code == 2
+
+
+def test_a_reader_that_has_seen_enough(clary_home: Clary) -> None:
+    command = [sys.executable, "-u", "-m", "clary.cli", "coverage"]
+    ran = subprocess.Popen(command, env=clary_home.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with ran:
+        assert ran.stdout and ran.stderr
+        ran.stdout.close()
+        assert ran.stderr.read() == b""
+    assert ran.returncode == 1

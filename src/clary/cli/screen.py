@@ -12,6 +12,7 @@ COLOURS = {
     **dict.fromkeys(("Stopping", "Stopped", "partly", "capped"), "yellow"),
     **dict.fromkeys(("InProgress", "Creating", "Updating"), "cyan"),
 }
+SHORT = 10
 
 
 def note(text: str) -> None:
@@ -34,9 +35,11 @@ def table(rows: Sequence[dict[str, Any]], title: str) -> None:
     """A drawn table with its heading, on a terminal or not."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    drawn = Table(*(rows[0] if rows else ()), title=title, title_justify="left")
+    names = tuple(rows[0]) if rows else ()
+    columns = [Column(name, overflow="fold", no_wrap=_stays_whole(rows, name, names)) for name in names]
+    drawn = Table(*columns, title=title, title_justify="left")
     for row in rows:
         drawn.add_row(*(_coloured(escape(str(value))) for value in row.values()))
     Console().print(drawn if rows else f"{title}: none")
@@ -45,3 +48,8 @@ def table(rows: Sequence[dict[str, Any]], title: str) -> None:
 def _coloured(text: str) -> str:
     colour = COLOURS.get(text)
     return f"[{colour}]{text}[/{colour}]" if colour else text
+
+
+def _stays_whole(rows: Sequence[dict[str, Any]], name: str, names: tuple[str, ...]) -> bool:
+    """On a narrow terminal: what names the row, and what is short anyway."""
+    return name == names[0] or all(len(str(text)) <= SHORT for text in (name, *(row[name] for row in rows)))
