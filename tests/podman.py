@@ -11,18 +11,23 @@ import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import pytest
 
 from clary.runtime.containers.engine import Engine, EngineError
+from clary.runtime.containers.find import Found
+from clary.runtime.containers.images import Containers
 
 BASE = "localhost/clary-test/base:1"
 PYTHON = Path("/usr/bin/python3")
 PROGRAMS = (
     *("sh", "cat", "echo", "sleep", "seq", "ls", "mkdir", "chmod", "chown", "head", "tr", "true", "setsid", "touch"),
-    *("rm", "id", "env", "ln"),
+    *("rm", "id", "env", "ln", "readlink", "grep"),
 )
 LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "pydoc_data", "tkinter", "ensurepip", "distutils"}
 SEARCH_PATH = "ENV PATH=/usr/local/bin:/usr/bin:/bin"
@@ -87,6 +92,16 @@ class Podman:
     def pause(self) -> None:
         """End the service alone: containers go on."""
         self._end()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes calls, and answers them at the end of the block."""
+        assert self._process
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     def restart(self) -> None:
         """End the service alone, and start it again."""
@@ -160,6 +175,13 @@ class Podman:
         assert ended["StatusCode"] == 0, f"a container ended with {ended}"
 
 
+class TakenForDocker(Containers):
+    """What podman does where Clary knows it as Docker only: by Docker's calls alone."""
+
+    def found(self) -> Found:
+        return msgspec.structs.replace(super().found(), name="docker")
+
+
 class Given(Podman):
     """An engine that runs already, such as Docker, at the address that CLARY_TEST_ENGINE names."""
 
@@ -177,6 +199,11 @@ class Given(Podman):
         pytest.skip("the engine is not the tests' own")
 
     restart = pause
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        self.pause()
+        yield
 
     def stop(self) -> None:
         """It goes on."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.podman import BASE, Podman
+from tests.podman import BASE, Podman, TakenForDocker
 from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench, until
 
 from clary.runtime import shims
@@ -54,7 +54,7 @@ class TestConformance(InContainers, BackendConformance):
     pass
 
 
-class TestContainers(InContainers):
+class Benched(InContainers):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Iterator[Bench]:
         bench = Bench(lambda: self.backend(tmp_path), tmp_path, self.image)
@@ -62,6 +62,68 @@ class TestContainers(InContainers):
         for identity in bench.started:
             bench.make().destroy(identity)
 
+
+class TestNetworks(Benched):
+    def test_instances_find_each_other_by_name_and_clary_at_its_address(self, bench: Bench, clary_url: str) -> None:
+        server = "import socket; s = socket.create_server(('0.0.0.0', 7777)); c, _ = s.accept(); c.sendall(b'hello')"
+        client = f"""import socket, time, urllib.request
+while True:
+    try:
+        print(socket.create_connection(('algo-2', 7777)).recv(9).decode()); break
+    except OSError:
+        time.sleep(0.05)
+print(urllib.request.urlopen('{clary_url}', timeout=10).read().decode())"""
+        script = f'[ "$HOSTNAME" = algo-1 ] && exec python -c "{client}" || exec python -c "{server}"'
+        identity = bench.start("sh", "-c", script, hosts=2, endpoint=clary_url)
+        states = bench.ended(identity)
+        assert [state.exit_code for state in states] == [0, 0], bench.lines(identity)
+        assert bench.lines(identity) == ["hello", "here is clary"]
+
+    def test_isolated_instances_reach_each_other_only(self, bench: Bench, clary_url: str) -> None:
+        script = f"""import socket, urllib.request
+print(sorted(name for _, name in socket.if_nameindex() if name in ('lo', 'eth0')), socket.gethostbyname('algo-1')[:4])
+try:
+    urllib.request.urlopen('{clary_url}', timeout=3)
+    print('reached')
+except OSError as error:
+    print('closed')"""
+        single = bench.start("python", "-c", script, endpoint=clary_url, isolated=True)
+        both = bench.start("python", "-c", script, endpoint=clary_url, isolated=True, hosts=2)
+        bench.ended(single)
+        bench.ended(both)
+        assert bench.lines(single) == ["['lo'] 127.", "closed"]
+        links, closed = bench.lines(both)
+        assert links.startswith("['eth0', 'lo'] ") and not links.endswith("127.") and closed == "closed"
+
+    @pytest.mark.parametrize("isolated", [False, True])
+    def test_a_serving_container_is_reached_by_its_socket(self, bench: Bench, clary_url: str, isolated: bool) -> None:
+        server = f"""import http.server, urllib.request
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        try:
+            self.wfile.write(urllib.request.urlopen('{clary_url}', timeout=5).read())
+        except OSError:
+            self.wfile.write(b'alone')
+http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Handler).serve_forever()"""
+        identities = [
+            bench.start("python", "-c", server, purpose="serve", endpoint=clary_url, isolated=isolated)
+            for _ in range(2)
+        ]
+        for identity in identities:
+            place = bench.backend.socket(identity, "algo-1")
+            answer = until(lambda place=place: _get(place))
+            assert answer == (b"alone" if isolated else b"here is clary")
+            bench.backend.kill(identity)
+            assert bench.ended(identity)[0].cause == "stopped"
+
+
+class TestNetworksTakenForDocker(TestNetworks):
+    def backend(self, home: Path) -> Backend:
+        return LocalBackend(home, slots=SLOTS, containers=TakenForDocker(self.podman.url, home))
+
+
+class TestContainers(Benched):
     # -- what runs
 
     def test_what_replaces_the_images_command(self, bench: Bench) -> None:
@@ -164,61 +226,6 @@ except OSError as error:
     print(error.strerror)"""
         state, lines = bench.run("python", "-c", script, limits=Limits(memory_bytes=512 << 20, processes=50))
         assert (state.exit_code, lines) == (0, ["256", "1 0", "Resource temporarily unavailable"])
-
-    # -- network
-
-    def test_instances_find_each_other_by_name_and_clary_at_its_address(self, bench: Bench, clary_url: str) -> None:
-        server = "import socket; s = socket.create_server(('0.0.0.0', 7777)); c, _ = s.accept(); c.sendall(b'hello')"
-        client = f"""import socket, time, urllib.request
-while True:
-    try:
-        print(socket.create_connection(('algo-2', 7777)).recv(9).decode()); break
-    except OSError:
-        time.sleep(0.05)
-print(urllib.request.urlopen('{clary_url}', timeout=10).read().decode())"""
-        script = f'[ "$HOSTNAME" = algo-1 ] && exec python -c "{client}" || exec python -c "{server}"'
-        identity = bench.start("sh", "-c", script, hosts=2, endpoint=clary_url)
-        states = bench.ended(identity)
-        assert [state.exit_code for state in states] == [0, 0], bench.lines(identity)
-        assert bench.lines(identity) == ["hello", "here is clary"]
-
-    def test_isolated_instances_reach_each_other_only(self, bench: Bench, clary_url: str) -> None:
-        script = f"""import socket, urllib.request
-print(sorted(name for _, name in socket.if_nameindex() if name in ('lo', 'eth0')), socket.gethostbyname('algo-1')[:4])
-try:
-    urllib.request.urlopen('{clary_url}', timeout=3)
-    print('reached')
-except OSError as error:
-    print('closed')"""
-        single = bench.start("python", "-c", script, endpoint=clary_url, isolated=True)
-        both = bench.start("python", "-c", script, endpoint=clary_url, isolated=True, hosts=2)
-        bench.ended(single)
-        bench.ended(both)
-        assert bench.lines(single) == ["['lo'] 127.", "closed"]
-        links, closed = bench.lines(both)
-        assert links.startswith("['eth0', 'lo'] ") and not links.endswith("127.") and closed == "closed"
-
-    @pytest.mark.parametrize("isolated", [False, True])
-    def test_a_serving_container_is_reached_by_its_socket(self, bench: Bench, clary_url: str, isolated: bool) -> None:
-        server = f"""import http.server, urllib.request
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers()
-        try:
-            self.wfile.write(urllib.request.urlopen('{clary_url}', timeout=5).read())
-        except OSError:
-            self.wfile.write(b'alone')
-http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Handler).serve_forever()"""
-        identities = [
-            bench.start("python", "-c", server, purpose="serve", endpoint=clary_url, isolated=isolated)
-            for _ in range(2)
-        ]
-        for identity in identities:
-            place = bench.backend.socket(identity, "algo-1")
-            answer = until(lambda place=place: _get(place))
-            assert answer == (b"alone" if isolated else b"here is clary")
-            bench.backend.kill(identity)
-            assert bench.ended(identity)[0].cause == "stopped"
 
     # -- crashes
 

@@ -88,6 +88,7 @@ def spec(launch: Launch) -> Spec:
             "endpoint": _endpoint(launch),
             # A server without its model would only fail in a less telling way.
             "unpack": unpacked if workload.purpose == "serve" else {},
+            "held": [[entry.root, entry.source, entry.target] for entry in entries if entry.root],
             "hands": [entry.source for entry in entries if _is_own(entry, folder)],
         },
     }

@@ -18,7 +18,7 @@ from typing import Any
 
 from clary.runtime.archive import BadArchive, extract
 from clary.runtime.containers.engine import Engine, EngineError, frames
-from clary.runtime.shim import door, kernel, processes
+from clary.runtime.shim import below, door, kernel, processes
 from clary.runtime.shim.cgroups import memory_kills
 from clary.runtime.shim.spec import Container
 
@@ -33,6 +33,10 @@ BEGIN = 2.0
 NOT_FOUND = ("failed to exec pid1", "executable file not found", "exec format error", "no such file or directory")
 HELPERS = ("slirp4netns", "pasta")
 """What connects the network of a rootless container to the outside; it is not always there, or not allowed."""
+BY_NAME = (
+    "Docker mounts folders by name and starts the container in the same moment, so a link that another user of the "
+    "file system puts there could lead anywhere. File systems need podman."
+)
 LABEL = "clary.instance"
 """On every container: the folder of its instance."""
 
@@ -130,6 +134,7 @@ class _Driver:
         self.engine = Engine(told["engine"])
         self.container = told["name"]
         self.reports = reports
+        self.held: dict[str, int] = {}
         self.pid = 0
         self.groups: dict[str, str] = {}
         self.usage: dict[str, float] = {}
@@ -147,6 +152,9 @@ class _Driver:
             signal.signal(number, lambda number, _: self.asked.append(number))
 
     def run(self) -> None:
+        if self.told["held"] and not self.told["podman"]:
+            raise _Failed(BY_NAME)
+        self.held = {target: below.open_folder(root, path) for root, path, target in self.told["held"]}
         _unpack(self.told["unpack"])
         self._create()
         try:
@@ -179,6 +187,14 @@ class _Driver:
             body["HostConfig"] = body["HostConfig"] | {"Init": False}
             self.engine.call("POST", "/containers/create", body, name=self.container)
 
+    def _check_mounts(self, pid: int) -> None:
+        """Engines mount by name, in a namespace in which another process's descriptors cannot be mounted: compare."""
+        for target, fd in self.held.items():
+            shown = below.open_folder(f"/proc/{pid}/root", f"/proc/{pid}/root{target}")
+            if not os.path.samestat(os.fstat(fd), os.fstat(shown)):
+                raise _Failed(f"what was to be seen at {target} was replaced while it was mounted")
+            os.close(shown)
+
     def _image(self) -> dict[str, Any]:
         found: dict[str, Any] = self.engine.call("GET", f"/images/{self.told['body']['Image']}/json")
         return found
@@ -189,6 +205,8 @@ class _Driver:
             if self.told["podman"]:
                 # Its namespaces are there before its process, so the doors are open in time.
                 self.engine.call("POST", f"/v4.0.0/libpod/containers/{self.container}/init")
+                if self.held:
+                    self._check_mounts(self._state()["Pid"])
                 self._open_doors()
             line, self.rest = self.engine.attach(self.container)
             self.engine.call("POST", f"/containers/{self.container}/start", accept=(304,))

@@ -58,6 +58,8 @@ class Container(TypedDict):
     """Address and port of Clary that the container is to find at the same address; empty: it needs no help."""
     unpack: dict[str, str]
     """Archives that have to be there unpacked, by folder: without them the container is not run."""
+    held: list[list[str]]
+    """Root, path and target of each folder that is mounted with no link followed below the root."""
     hands: list[str]
     """Folders that the container may leave full of other users' files."""
 
