@@ -1,6 +1,9 @@
 """Managed environments: built once, seen read-only, with a layer to install into. Built ones are kept between runs."""
 
+import os
 import re
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from msgspec import structs
 from tests.runtime.backend_conformance import Bench, until
 from tests.servers import CACHE
 
-from clary.runtime.environments import BuildFailed, Shelf, lock
+from clary.runtime.environments import BuildFailed, Shelf, bytecode, lock
 from clary.runtime.environments import build as building
 from clary.runtime.indexes import Indexes, configured
 from clary.runtime.local import LocalBackend
@@ -134,6 +137,39 @@ def test_of_an_index_on_disk_the_files_are_shown_too(tmp_path: Path) -> None:
     places = (f"file://{tmp_path}/mirror/simple", f"file://{tmp_path}/pages")
     assert Indexes(extra_index_url=places).folders() == [tmp_path / "mirror", tmp_path / "pages"]
     assert Indexes(index_url="file:///simple").folders() == []
+
+
+def test_bytecode_is_shared_with_an_environment_of_the_same_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    ours, theirs = (place / "lib" / f"python3.{sys.version_info[1]}" / "site-packages" for place in (first, second))
+    for name, text in {"p/shared.py": "x = 1", "p/broken.py": "x =", "p/tests/long.py": "x = 2"}.items():
+        (ours / name).parent.mkdir(parents=True, exist_ok=True)
+        (ours / name).write_text(text)
+    bytecode.complete(first, [])
+    shutil.copytree(first, second, copy_function=os.link, ignore=shutil.ignore_patterns("__pycache__"))
+    (theirs / "p/own.py").write_text("x = 3")
+    bytecode.complete(second, [first, tmp_path / "being removed"])
+    tag = f"{sys.implementation.cache_tag}.pyc"
+    found = {place: {str(file.relative_to(place)) for file in place.rglob("*.pyc")} for place in (ours, theirs)}
+    assert found[ours] == {f"p/__pycache__/shared.{tag}"}
+    assert found[theirs] == {f"p/__pycache__/shared.{tag}", f"p/__pycache__/own.{tag}"}
+    assert (ours / f"p/__pycache__/shared.{tag}").samefile(theirs / f"p/__pycache__/shared.{tag}")
+
+
+def test_sshd_lies_among_the_machines_own_programs(tmp_path: Path) -> None:
+    machines, sshd = tmp_path / "sbin", tmp_path / "sshd"
+    machines.mkdir()
+    for name in ("fsck", "sshd"):
+        (machines / name).write_text("the machine's")
+    (machines / "addgroup").symlink_to("adduser")
+    sshd.write_text("ours")
+    building._write_system(tmp_path / "shown", sshd, machines)
+    shown = {file.name: str(file.readlink()) for file in (tmp_path / "shown").iterdir() if file.is_symlink()}
+    assert shown == {"fsck": "/opt/clary/sbin/fsck", "addgroup": "adduser"}
+    assert (tmp_path / "shown/sshd").read_text() == "ours"
+    (tmp_path / "merged").symlink_to("sbin")
+    building._write_system(tmp_path / "not shown", sshd, tmp_path / "merged")
+    assert not (tmp_path / "not shown").exists()
 
 
 def test_scripts_are_found_whatever_starts_them() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from clary.runtime import indexes, shims
-from clary.runtime.environments import lock
+from clary.runtime.environments import bytecode, lock
 
 LAYER = "layer/bin"
 """Inside an environment: its console scripts, started with whatever `python` is first on the path."""
@@ -45,6 +45,8 @@ def build(name: str, gpu: bool, target: Path, progress: Callable[[str], None]) -
         progress(f"Preparing the {name} runtime: creating the environment")
         _uv(["venv", "--relocatable", "--no-project", "--python", shims.interpreter(), str(work)])
         _install(name, gpu, work, progress)
+        progress(f"Preparing the {name} runtime: compiling what it brings")
+        bytecode.complete(work, [other for other in target.parent.glob("[!.]*") if other != target])
         _write_layer(work, PROGRAMS.get(name, {}))
         work.rename(target)
     finally:
@@ -70,9 +72,8 @@ def _install_lock(text: str, options: list[str], work: Path, name: str, progress
     requirements = work / "requirements.txt"
     requirements.write_text(text)
     progress(f"Preparing the {name} runtime: installing {len(text.splitlines())} packages")
-    # Compiled now, because jobs see it read-only and would compile again at every start.
     python = str(work / "bin" / "python")
-    _uv(["pip", "install", "--no-deps", "--compile-bytecode", *options, "--python", python, "-r", str(requirements)])
+    _uv(["pip", "install", "--no-deps", *options, "--python", python, "-r", str(requirements)])
 
 
 def _uv(arguments: list[str]) -> None:
@@ -111,15 +112,19 @@ def _show(script: Path, layer: Path) -> None:
         (layer / script.name).chmod(0o755)
 
 
-def _write_system(folder: Path, sshd: Path) -> None:
-    """The machine's own programs by links, and `sshd` where images have it."""
-    folder.mkdir()
-    own = Path("/usr/sbin")
-    if own.is_symlink() or not own.is_dir():
+def _write_system(folder: Path, sshd: Path, machines: Path = Path("/usr/sbin")) -> None:
+    """The machine's own programs by links, and `sshd` where images have it.
+
+    Not where /usr/sbin is another name of /usr/bin: all programs of the machine would have to be shown anew for one.
+    """
+    if machines.is_symlink() or not machines.is_dir():
         return
-    for program in own.iterdir():
+    folder.mkdir()
+    for program in machines.iterdir():
         if program.name != sshd.name:
-            (folder / program.name).symlink_to(f"{MACHINES_SYSTEM}/{program.name}")
+            # A link is repeated: what it says may be meant from its own place.
+            place = program.readlink() if program.is_symlink() else f"{MACHINES_SYSTEM}/{program.name}"
+            (folder / program.name).symlink_to(place)
     shutil.copy(sshd, folder / sshd.name)
 
 
