@@ -144,13 +144,26 @@ def _copy(source: Path, copy: Path) -> None:
     started = copy.with_name(f"{copy.name}.new")
     if source.is_dir():
         shutil.rmtree(started, ignore_errors=True)
-        shutil.copytree(source, started, symlinks=True)
+        _copy_tree(source, started)
     else:
         shutil.copyfile(source, started)
     for path in (started, *started.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | (0o700 if path.is_dir() else 0o600))
     started.rename(copy)
+
+
+def _copy_tree(source: Path, copy: Path) -> None:
+    # Not `shutil.copytree`, which goes on after an error and forgets which one it was: a full disk is to be known.
+    copy.mkdir()
+    for entry in source.iterdir():
+        target = copy / entry.name
+        if entry.is_symlink():
+            target.symlink_to(entry.readlink())
+        elif entry.is_dir():
+            _copy_tree(entry, target)
+        else:
+            shutil.copy2(entry, target)
 
 
 def _files(folder: Path, folders: Iterable[str], files: Mapping[str, bytes]) -> list[Entry]:

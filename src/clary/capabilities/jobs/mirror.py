@@ -4,7 +4,6 @@ No link is followed, nothing but plain files is read, and what is in S3 is never
 """
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from clary.objects import Objects
 from clary.objects.errors import S3Error
+from clary.runtime import disks
 from clary.runtime.archive import BadArchive, entries, open_file
 
 COPY_BYTES = 1024 * 1024
@@ -25,10 +25,12 @@ PATIENCE_SECONDS = 20.0
 """A file that never settles, such as a log, is put again this often."""
 LARGE_BYTES = 16 * 1024 * 1024
 LARGE_FILES = 1000
+NO_SPACE = "Artifact upload failed:Insufficient disk space"
+"""In AWS's words and spelling."""
 
 
 class CannotUpload(Exception):
-    """The place is gone, or a name cannot be an object's. The message is the caller's to read."""
+    """The place is gone or full, or a name cannot be an object's. The message is the caller's to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +63,40 @@ Mark = list[float]
 
 
 class Mirror:
-    """`work` is a folder of the job's own: it remembers there what is already in S3."""
+    """`work` is a folder of the job's own: it remembers there what is already in S3. `what` it puts, for messages."""
 
-    def __init__(self, account: str, objects: Objects, work: Path) -> None:
-        self._account, self._objects, self._work = account, objects, work
+    def __init__(self, account: str, objects: Objects, work: Path, what: str = "outputs") -> None:
+        self._account, self._objects, self._work, self._what = account, objects, work, what
 
     def follow(self, targets: Iterable[Target]) -> None:
         """Put what is new or changed, as copies: user code goes on writing. May be repeated."""
         known = self._known()
         before = dict(known)
-        for target in targets:
-            if not self._objects.bucket_exists(self._account, target.bucket):
-                continue
-            with contextlib.suppress(BadArchive, FileNotFoundError, NotADirectoryError, PermissionError):
-                # The job rearranges its folders, or has shut them; it is looked at again.
-                self._follow(target, known)
-        if known != before:
-            self._remember(known)
+        try:
+            for target in targets:
+                if not self._objects.bucket_exists(self._account, target.bucket):
+                    continue
+                with contextlib.suppress(BadArchive, FileNotFoundError, NotADirectoryError, PermissionError):
+                    # The job rearranges its folders, or has shut them; it is looked at again.
+                    self._follow(target, known)
+            if known != before:
+                self._remember(known)
+        except OSError as error:
+            # There may be room later; at the end it is said that there was none.
+            if not disks.is_full(error):
+                raise
 
     def finish(self, targets: list[Target]) -> None:
         """Put all that is not there yet; user code has ended. May be repeated. Raises `CannotUpload`."""
         for target in targets:
             if not self._objects.bucket_exists(self._account, target.bucket):
-                raise CannotUpload(f"Failed to upload outputs: bucket {target.bucket} does not exist")
+                raise CannotUpload(f"Failed to upload {self._what}: bucket {target.bucket} does not exist")
         known = self._known()
-        try:
+        with uploading(self._what):
             for target in targets:
                 self._finish(
                     target, known, keep=any(target is not other and _overlap(target, other) for other in targets)
                 )
-        except BadArchive as error:
-            raise CannotUpload(f"Failed to upload outputs: {error}") from error
 
     def _follow(self, target: Target, known: dict[str, Mark]) -> None:
         now = time.time()
@@ -126,7 +131,7 @@ class Mirror:
                 else:
                     self._objects.put_file(self._account, target.bucket, key, file)
             except S3Error as error:
-                raise CannotUpload(f"Failed to upload outputs: {key!r}: {error}") from error
+                raise CannotUpload(f"Failed to upload {self._what}: {key!r}: {error}") from error
 
     def _put_copy(self, bucket: str, key: str, folder: Path, file: Path, *, strict: bool = False) -> bool:
         """Whether it is in S3 now. The user may put links in the place of files and folders at any moment."""
@@ -135,7 +140,7 @@ class Mirror:
             with os.fdopen(open_file(folder, file), "rb") as source, copy.open("wb") as out:
                 shutil.copyfileobj(source, out, COPY_BYTES)
         except OSError as error:
-            if strict or error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if strict or disks.is_full(error):
                 raise
             return False
         try:
@@ -161,11 +166,24 @@ class Mirror:
         fresh.replace(self._work / "mirror.json")
 
 
-def are_large(targets: Iterable[Target]) -> bool:
+@contextlib.contextmanager
+def uploading(what: str) -> Iterator[None]:
+    """Says `CannotUpload` of what user code left, and of a disk without room for it."""
+    try:
+        yield
+    except BadArchive as error:
+        raise CannotUpload(f"Failed to upload {what}: {error}") from error
+    except OSError as error:
+        if not disks.is_full(error):
+            raise
+        raise CannotUpload(NO_SPACE) from error
+
+
+def are_large(files: Iterable[Path]) -> bool:
     """Whether putting them takes long enough that nothing else should wait for it."""
     size = 0
     try:
-        for number, (_, _, file) in enumerate(each for target in targets for each in target.files()):
+        for number, file in enumerate(files):
             size += file.lstat().st_size
             if size > LARGE_BYTES or number > LARGE_FILES:
                 return True
@@ -175,7 +193,8 @@ def are_large(targets: Iterable[Target]) -> bool:
 
 
 def _overlap(one: Target, other: Target) -> bool:
-    return one.path.is_relative_to(other.path) or other.path.is_relative_to(one.path)
+    same = not set(one.folders).isdisjoint(other.folders)
+    return same and (one.path.is_relative_to(other.path) or other.path.is_relative_to(one.path))
 
 
 def _is_folder(place: Path) -> bool:

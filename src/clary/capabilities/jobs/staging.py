@@ -1,8 +1,9 @@
 """What is laid out on this machine before a job's instances start: a folder of its own in the workload's."""
 
+import contextlib
 import copy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,12 +31,18 @@ def stage(places: Places, fill: Callable[[Places], None]) -> None:
     fresh = copy.copy(places)
     fresh.folder = places.folder.with_name("staging")
     shutil.rmtree(fresh.folder, ignore_errors=True)
-    try:
+    with fitting():
         fresh.folder.mkdir(parents=True)
         fill(fresh)
         fresh.folder.rename(places.folder)
+
+
+@contextlib.contextmanager
+def fitting() -> Iterator[None]:
+    """Raises `BadData` when the disk is too full for what is laid out within."""
+    try:
+        yield
     except OSError as error:
         if not disks.is_full(error):
             raise
-        shutil.rmtree(fresh.folder, ignore_errors=True)
         raise BadData(NO_SPACE) from error

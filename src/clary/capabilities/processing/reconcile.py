@@ -11,6 +11,7 @@ from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
 from clary.capabilities.jobs.mirror import CannotUpload, Mirror, are_large
 from clary.capabilities.jobs.site import Site
+from clary.capabilities.jobs.staging import fitting
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.processing import outputs, staging
 from clary.capabilities.processing.decide import Seen, Step, decide, ended, fail
@@ -111,7 +112,7 @@ class Work:
         if self.line.before(self.record, need):
             return self._in_line(need)
         try:
-            with self.backend.room(self.record.id, *need) as left:
+            with self.backend.room(self.record.id, *need) as left, fitting():
                 staging.stage(self.record, self.jobs, self.parts.need(Objects))
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
         except Away:
@@ -173,7 +174,7 @@ class Work:
         if outputs.is_continuous(self.record) and not self._done("follow", self._follow_now):
             return False
         targets = outputs.targets(self.record, self.backend)
-        if are_large(targets):
+        if are_large(file for target in targets for _, _, file in target.files()):
             return self._done("finish", lambda: self.mirror.finish(targets))
         self.mirror.finish(targets)
         return True

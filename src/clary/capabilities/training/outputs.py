@@ -1,22 +1,19 @@
 """A finished job's outputs: archived and put into S3 before the status says so."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from clary.capabilities.jobs import mirror
+from clary.capabilities.jobs.mirror import Mirror, Target
 from clary.capabilities.training import places
 from clary.objects import Objects, parse_uri
-from clary.objects.errors import S3Error
 from clary.resources.records import Record
-from clary.runtime.archive import BadArchive, entries, pack
+from clary.runtime.archive import entries, pack
 from clary.runtime.backend import Backend
 
-LARGE_BYTES = 16 * 1024 * 1024
-LARGE_FILES = 1000
-
-
-class CannotUpload(Exception):
-    """The place for the outputs is gone, or what user code left cannot be an object."""
+CannotUpload = mirror.CannotUpload
+WHAT = "model artifacts"
 
 
 class Left(NamedTuple):
@@ -38,46 +35,29 @@ def upload(record: Record, left: Left, work: Path, objects: Objects) -> None:
     """
     bucket, key = parse_uri(places.output_uri(record))
     if not objects.bucket_exists(record.account, bucket):
-        raise CannotUpload(f"Failed to upload model artifacts: bucket {bucket} does not exist")
-    try:
-        _upload(record, left, work, bucket, key, objects)
-    except BadArchive as error:
-        raise CannotUpload(f"Failed to upload model artifacts: {error}") from error
+        raise CannotUpload(f"Failed to upload {WHAT}: bucket {bucket} does not exist")
+    if not places.is_compressed(record):
+        targets = [
+            Target(bucket, f"{key}/{name}/", tuple(folders), PurePosixPath())
+            for name, folders in (("model", left.models), ("output", left.data))
+        ]
+        Mirror(record.account, objects, work, WHAT).finish(targets)
+        return
+    with mirror.uploading(WHAT):
+        _put_archive(record, left.models, work / "model.tar.gz", f"{bucket}/{key}", objects)
+        if any(True for folder in left.data for _ in files(folder)):
+            _put_archive(record, left.data, work / "output.tar.gz", f"{bucket}/{key}", objects)
 
 
 def are_large(left: Left) -> bool:
     """Whether the upload takes long enough that nothing else should wait for it."""
-    size = 0
-    try:
-        for number, entry in enumerate(entry for source in (*left.models, *left.data) for entry in entries(source)):
-            size += entry.lstat().st_size
-            if size > LARGE_BYTES or number > LARGE_FILES:
-                return True
-    except BadArchive:
-        return False
-    return False
+    return mirror.are_large(entry for folder in (*left.models, *left.data) for entry in entries(folder))
 
 
-def _upload(record: Record, left: Left, work: Path, bucket: str, key: str, objects: Objects) -> None:
-    for sources, name, always in ((left.models, "model", True), (left.data, "output", False)):
-        if not always and not any(True for source in sources for _ in files(source)):
-            continue
-        if places.is_compressed(record):
-            archive = work / f"{name}.tar.gz"
-            pack(sources, archive)
-            objects.put_file(record.account, bucket, f"{key}/{name}.tar.gz", archive, content_type="application/gzip")
-        else:
-            _upload_files(record, bucket, f"{key}/{name}", sources, objects)
-
-
-def _upload_files(record: Record, bucket: str, key: str, sources: list[Path], objects: Objects) -> None:
-    for source in sources:
-        for file in files(source):
-            name = f"{key}/{file.relative_to(source).as_posix()}"
-            try:
-                objects.put_file(record.account, bucket, name, file)
-            except S3Error as error:
-                raise CannotUpload(f"Failed to upload model artifacts: {name!r}: {error}") from error
+def _put_archive(record: Record, folders: list[Path], archive: Path, place: str, objects: Objects) -> None:
+    bucket, _, key = f"{place}/{archive.name}".partition("/")
+    pack(folders, archive)
+    objects.put_file(record.account, bucket, key, archive, content_type="application/gzip")
 
 
 def files(folder: Path) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
 from clary.capabilities.jobs.site import Site
+from clary.capabilities.jobs.staging import fitting
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.training import (
     checkpoints,
@@ -159,7 +160,7 @@ class Work:
             pool = self._pool()
             if pool is None and self.line.before(self.record, need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
-            with self.backend.room(self.record.id, *need, instead_of=pool or "") as left:
+            with self.backend.room(self.record.id, *need, instead_of=pool or "") as left, fitting():
                 staging.stage(self.record, self.folder.parent, self.parts.need(Objects))
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
                 if warm.keep_seconds(self.record):
