@@ -69,6 +69,11 @@ def of_a_whole_server() -> dict[str, str]:
     return {"database": _create(_server(), "template1")} if POSTGRESQL else {}
 
 
+def database_of_servers(server: str) -> str:
+    """An empty PostgreSQL database for several servers. `server`: what the fixture `postgres` gives."""
+    return _create(server, "template1")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> str:
     """URL of a PostgreSQL server, without a database name."""

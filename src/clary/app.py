@@ -23,6 +23,7 @@ from clary.objects.server import S3
 from clary.resources import search, tags
 from clary.resources.capability import Capability
 from clary.resources.kinds import Kinds
+from clary.resources.leader import Leader, machine_id
 from clary.resources.reconcile import Reconciler
 from clary.resources.store import DATABASE_FILE, Store
 from clary.resources.verbs import generic_operations
@@ -83,6 +84,7 @@ def assemble(settings: Settings) -> Assembly:
         Line(),
         invocations(settings, store, backend, metrics),
         fleet(settings),
+        Leader(store.database, machine_id(settings.home)),
     )
     reconcilers = tuple(reconciler for capability in everything for reconciler in capability.reconcilers)
     return Assembly(parts, models, Registry(operations(everything)), reconcilers)
@@ -156,4 +158,5 @@ def server() -> Server:
     assembly = assemble(load())
     s3 = _s3(assembly.parts.need(Objects), assembly.models)
     images = ecr.Registry(assembly.parts.need(ecr.Images), assembly.parts.need(KeyRing))
-    return Server(assembly.registry, assembly.parts, assembly.models, s3, images)
+    leads = assembly.parts.need(Leader).elsewhere
+    return Server(assembly.registry, assembly.parts, assembly.models, s3, images, leads)

@@ -19,7 +19,10 @@ from clary.companions.cloudwatch import MetricStore
 from clary.companions.iam.bootstrap import first_start
 from clary.companions.iam.keys import KeyRing
 from clary.companions.logs import LogStore
+from clary.objects import Objects
+from clary.objects.errors import S3Error
 from clary.parental import end_with_parent
+from clary.resources.leader import Election, Member, NotShared, join, machine_id
 from clary.resources.runner import Runner
 from clary.resources.store import Store
 from clary.runtime import disks
@@ -42,7 +45,10 @@ def main() -> None:
     assembly = assemble(settings)
     match sys.argv[1:]:
         case ["--first-start"]:
-            _first_start(assembly, settings)
+            try:
+                _first_start(assembly, settings)
+            except NotShared as error:
+                raise SystemExit(f"Cannot start: {error}") from error
         case ["--end-workloads"]:
             _end_workloads(assembly)
         case _:
@@ -51,18 +57,75 @@ def main() -> None:
 
 def _run(assembly: Assembly, settings: Settings) -> None:
     with _alone(settings.home / "controller.lock"):
-        _first_start(assembly, settings)
-        runner = Runner(assembly.parts, assembly.reconcilers)
         ended = threading.Event()
         for kind in (signal.SIGTERM, signal.SIGINT):
             signal.signal(kind, lambda *_: ended.set())
+        _first_start(assembly, settings)
+        if not _leads(assembly, settings, ended):
+            return
+        runner = Runner(assembly.parts, assembly.reconcilers)
         runner.start()
         while not ended.wait(TIDY_SECONDS):
             _tidy(assembly)
         runner.stop()
 
 
+def _leads(assembly: Assembly, settings: Settings, ended: threading.Event) -> bool:
+    """Wait for the lead among the servers of one PostgreSQL database; SQLite's has one. `False`: ended before."""
+    database = assembly.parts.need(Store).database
+    if database.dialect != "postgresql":
+        return True
+    election = Election(database, _member(assembly, settings), settings.takeover_seconds)
+    held = election.win(ended, lambda: _given_up(assembly, settings))
+    if held is not None:
+        election.hold(held)
+    return held is not None
+
+
+def _given_up(assembly: Assembly, settings: Settings) -> None:
+    """Another server leads: what ran on this machine is given up, and must not run beside what follows it."""
+    backend = assembly.parts.need(Backend)  # type: ignore[type-abstract]
+    if settings.backend == "local":
+        for workload in backend.workloads():
+            log.warning("ending %s: another server took over, and its record is no longer this one's", workload)
+            backend.destroy(workload)
+
+
+def _join(assembly: Assembly, settings: Settings) -> None:
+    database = assembly.parts.need(Store).database
+    if database.dialect == "postgresql":
+        join(database, _member(assembly, settings))
+
+
+def _greet(objects: Objects) -> None:
+    """An external S3 that does not know this server would fail every job. One that is away may come back."""
+    if objects.origin is None:
+        return
+    from clary.objects.external import ExternalObjects, Unavailable
+
+    assert isinstance(objects, ExternalObjects)
+    try:
+        objects.all_buckets()
+    except Unavailable as error:
+        log.warning("%s", error)
+    except S3Error as error:
+        if error.code == "AccessDenied":
+            # Whoever may use some buckets need not be allowed to list all.
+            return
+        raise NotShared(f"The external S3 at {objects.endpoint} refuses this server: {error}") from error
+
+
+def _member(assembly: Assembly, settings: Settings) -> Member:
+    key = assembly.parts.need(KeyRing).master.digest("fingerprint", "").hex()
+    return Member(
+        machine=machine_id(settings.home), url=settings.url, key=key, objects=settings.s3_endpoint.rstrip("/")
+    )
+
+
 def _first_start(assembly: Assembly, settings: Settings) -> None:
+    """Raises `NotShared`, before anything is made."""
+    _join(assembly, settings)
+    _greet(assembly.parts.need(Objects))
     first_start(settings, assembly.parts.need(Store), assembly.parts.need(KeyRing))
 
 

@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     s3_access_key: str = ""
     s3_secret_key: str = ""
     """Clary's own there; empty means what AWS's usual chain finds."""
+    takeover_seconds: Annotated[float, msgspec.Meta(ge=0.0)] = 30.0
+    """How long no server of a PostgreSQL database may lead before another than the last one does."""
     environments: Path | None = None
     """Where runtime environments are built; `None` means `home/environments`. Several homes may share one folder."""
     slots: int | None = None

@@ -28,8 +28,11 @@ def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with running.claim(settings):
         environ = _environ(settings)
-        if not clientenv.credentials_file(settings).exists():
+        first = not clientenv.credentials_file(settings).exists()
+        if first:
             note("First start: creating keys and roles")
+        if first or settings.database.startswith("postgres") or settings.s3_endpoint:
+            # What is shared with other servers may refuse this one.
             _controller(environ, "--first-start")
         supervisor = Supervisor(_children(environ), note)
         if _until_ready(supervisor, settings):
@@ -57,7 +60,8 @@ def _environ(settings: Settings) -> dict[str, str]:
 
 def _controller(environ: dict[str, str], task: str) -> None:
     """In its own process, so that this one imports none of the server."""
-    subprocess.run([sys.executable, "-m", "clary.controller", task], env=environ, check=True)
+    if subprocess.run([sys.executable, "-m", "clary.controller", task], env=environ).returncode:
+        raise CannotStart("The server's own part of it failed; the lines above say why")
 
 
 def _until_ready(supervisor: Supervisor, settings: Settings) -> bool:

@@ -107,3 +107,14 @@ secrets = Table(
     Column("value", LargeBinary, nullable=False),
 )
 """Random keys made at first start and shared by every process of one database, e.g. the one that seals page tokens."""
+
+leader = Table(
+    "leader",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("machine", Word, nullable=False),
+    Column("url", Word, nullable=False),
+    Column("key", Word, nullable=False),
+    Column("objects", Word, nullable=False),
+)
+"""One row: of the servers of this database, the one that led last (`leader.py`)."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from clary.runtime.workload import Observation, Workload
 
@@ -21,6 +21,9 @@ class Backend(Protocol):
 
     A workload is known by its `id` alone, so a restarted controller finds its work again.
     """
+
+    fetches: ClassVar[bool] = False
+    """Whether its hosts get the objects of `Workload.objects` by themselves, so that their bytes need not be here."""
 
     def prepare(self, image: str, gpus: int) -> str | None:
         """Get the image's runtime environment ready, in the background: `None` when it is, else progress text.

@@ -12,12 +12,12 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import uuid4
 
 from clary.settings import Settings
-from clary.wire import bodies, canonical, routing, sigv2, sigv4, spellings, validation
+from clary.wire import bodies, canonical, forward, routing, sigv2, sigv4, spellings, validation
 from clary.wire.context import Context, Parts
 from clary.wire.errors import AwsError, NotBuilt, SerializationException
 from clary.wire.hosts import bucket_of
@@ -45,8 +45,16 @@ class Server:
     """`registry` holds what is built, `models` what AWS has; `s3` gets every request of S3, signed or unsigned."""
 
     def __init__(
-        self, registry: Registry, parts: Parts, models: Models, s3: S3 | None = None, images: Images | None = None
+        self,
+        registry: Registry,
+        parts: Parts,
+        models: Models,
+        s3: S3 | None = None,
+        images: Images | None = None,
+        leads: Callable[[], str] = str,
     ) -> None:
+        """`leads`: URL of the server that has what lies in one home only; empty when it is this one."""
+        self._leads = leads
         self._images = images
         self._registry = registry
         self._parts = parts
@@ -106,6 +114,8 @@ class Server:
         try:
             body = await bodies.read(proto, head, self._settings.max_request_bytes)
             route = self._route(head, body, told)
+            if route.service.name in forward.AT_HOME and forward.MARK not in head.named and (url := self._leads()):
+                return cast(Reply, await self._in_thread(forward.forward, url, head, body))
             if len(body) > SMALL_BODY:
                 call = await self._in_thread(self._understand, route, head, body, told, request_id)
             else:

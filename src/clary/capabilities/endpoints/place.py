@@ -1,7 +1,8 @@
 """Finds what an instance needs outside its variant: model data, code, credentials, a log, limits. See `plan.py`."""
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,9 +12,11 @@ from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.keep import Artefacts, keep
 from clary.capabilities.endpoints.plan import GRACE_SECONDS, Placed
 from clary.capabilities.instances import Machine, fit
+from clary.capabilities.jobs.items import BadData
+from clary.capabilities.jobs.landing import Landing
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
-from clary.objects import Objects, parse_uri
+from clary.objects import Objects, Stored, parse_uri
 from clary.resources.records import Record
 from clary.resources.wake import Wake
 from clary.runtime import limits
@@ -34,7 +37,9 @@ def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Plac
     container = fleet.container(variant.model)
     settings = parts.need(Settings)
     home = kept_home(record, settings) / fleet.variant_of(record.id, workload)
-    artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container))
+    landing = Landing(parts.need(Objects), home.with_name(f"{home.name}.fetched"))
+    artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container, landing))
+    landing.close()
     return Placed(
         key=record.id,
         wake=str(parts.need(Wake).path),
@@ -65,37 +70,48 @@ def log_file(record: Record, variant: Variant, workload: str, parts: Parts) -> P
     return parts.need(LogStore).stream(record.account, record.region, group, stream)
 
 
-def _find(objects: Objects, account: str, container: dict[str, Any]) -> Artefacts:
-    archive, files = _model_data(objects, account, container)
-    return Artefacts(archive, files, _code(objects, account, container))
+def _find(objects: Objects, account: str, container: dict[str, Any], landing: Landing) -> Artefacts:
+    """What is not on this machine is fetched."""
+    source = _Source(objects, account, landing.path)
+    archive, files = _model_data(source, container)
+    found = Artefacts(archive, files, _code(source, container))
+    try:
+        landing.fetch()
+    except BadData as error:
+        raise NoModelData(str(error)) from error
+    return found
 
 
-def _model_data(
-    objects: Objects, account: str, container: dict[str, Any]
-) -> tuple[Path | None, tuple[tuple[str, Path], ...]]:
+class _Source(NamedTuple):
+    objects: Objects
+    account: str
+    path: Callable[[Stored], Path]
+
+
+def _model_data(source: _Source, container: dict[str, Any]) -> tuple[Path | None, tuple[tuple[str, Path], ...]]:
     """An archive, or files, or neither for a model that needs none."""
-    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
-    if source.get("CompressionType") == "None":
-        return None, _files(objects, account, source["S3Uri"])
-    uri = container.get("ModelDataUrl") or source.get("S3Uri")
-    return (_object(objects, account, uri), ()) if uri else (None, ())
+    data = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    if data.get("CompressionType") == "None":
+        return None, _files(source, data["S3Uri"])
+    uri = container.get("ModelDataUrl") or data.get("S3Uri")
+    return (_object(source, uri), ()) if uri else (None, ())
 
 
-def _object(objects: Objects, account: str, uri: str) -> Path:
+def _object(source: _Source, uri: str) -> Path:
     bucket, key = parse_uri(uri)
-    found = objects.find(bucket, key) if objects.bucket_exists(account, bucket) else None
+    found = source.objects.find(bucket, key) if source.objects.bucket_exists(source.account, bucket) else None
     if found is None:
         raise _no_data(uri)
-    return found.path
+    return source.path(found)
 
 
-def _files(objects: Objects, account: str, uri: str) -> tuple[tuple[str, Path], ...]:
+def _files(source: _Source, uri: str) -> tuple[tuple[str, Path], ...]:
     bucket, prefix = parse_uri(uri)
-    if not objects.bucket_exists(account, bucket):
+    if not source.objects.bucket_exists(source.account, bucket):
         raise _no_data(uri)
     below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-    found = [(info.key[len(below) :], info.path) for info in objects.list(bucket, below)]
-    files = tuple((name, path) for name, path in found if _is_file_name(name))
+    found = ((info.key[len(below) :], info) for info in source.objects.list(bucket, below))
+    files = tuple((name, source.path(info)) for name, info in found if _is_file_name(name))
     if not files:
         raise _no_data(uri)
     return files
@@ -106,10 +122,10 @@ def _is_file_name(name: str) -> bool:
     return bool(name) and not name.endswith("/") and ".." not in PurePosixPath(name).parts and not name.startswith("/")
 
 
-def _code(objects: Objects, account: str, container: dict[str, Any]) -> Path | None:
+def _code(source: _Source, container: dict[str, Any]) -> Path | None:
     """Older SDK models name their script's archive instead of packing it with the model."""
     submitted = container.get("Environment", {}).get("SAGEMAKER_SUBMIT_DIRECTORY", "")
-    return _object(objects, account, submitted) if submitted.startswith("s3://") else None
+    return _object(source, submitted) if submitted.startswith("s3://") else None
 
 
 def _credentials(record: Record, variant: Variant, parts: Parts) -> dict[str, str]:

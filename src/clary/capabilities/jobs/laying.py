@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from clary.capabilities.jobs.items import BadData, Item, checked, manifest, relative
-from clary.capabilities.jobs.staging import Staging
-from clary.objects import ObjectInfo, Objects, parse_uri
+from clary.capabilities.jobs.landing import Landing
+from clary.capabilities.jobs.staging import Places, Staging
+from clary.objects import Objects, Stored, parse_uri
 from clary.objects.errors import S3Error
 from clary.runtime import listing, pipes
 from clary.runtime.listing import Listed
@@ -21,8 +22,10 @@ LARGEST_MANIFEST = 256 * 1024 * 1024
 class Source:
     """The S3 of an account, as its jobs read it. Every method raises `BadData` for what is not there or not theirs."""
 
-    def __init__(self, objects: Objects, account: str) -> None:
-        self._objects, self._account = objects, account
+    def __init__(self, objects: Objects, account: str, *, fetch: bool = True) -> None:
+        """`fetch`: not for hosts that get the bytes of what is elsewhere by themselves."""
+        self._objects, self._account, self._fetch = objects, account, fetch
+        self._landing = Landing(objects, Path())
         self._is_own = functools.cache(functools.partial(objects.bucket_exists, account))
 
     def items(
@@ -39,15 +42,30 @@ class Source:
         """Every object whose key begins as the URI says, in the order of keys; there need not be any."""
         bucket, prefix = self._own(uri)
         for info in self._objects.list(bucket, prefix):
-            yield Item(relative(info.key, prefix), info.path, f"s3://{bucket}/{info.key}")
+            yield Item(relative(info.key, prefix), self._landing.path(info), f"s3://{bucket}/{info.key}")
 
-    def one(self, uri: str, what: str) -> ObjectInfo:
-        """The object with this very key. `what` it is, for the message."""
+    def into(self, fill: Callable[[Places], None]) -> Callable[[Places], None]:
+        """`fill`, and then the bytes of what it has laid out and is not on this machine."""
+
+        def both(places: Places) -> None:
+            self._landing = Landing(self._objects, places.folder / "fetched")
+            fill(places)
+            if self._fetch:
+                self._landing.fetch()
+            self._landing.close()
+
+        return both
+
+    def one(self, uri: str, what: str, *, now: bool = False) -> Path:
+        """The object with this very key. `what` it is, for the message; `now`: its bytes are needed at once."""
         bucket, key = self._own(uri)
         found = self._find(bucket, key)
         if found is None:
             raise BadData(f"Data download failed: {what} {uri} does not exist")
-        return found
+        path = self._landing.path(found)
+        if now:
+            self._landing.fetch()
+        return path
 
     def named(self, uri: str) -> File | None:
         """Likewise as a file of a pipe; `None` for any address that leads nowhere."""
@@ -56,14 +74,16 @@ class Source:
         except ValueError:
             return None
         found = self._find(bucket, key) if self._is_own(bucket) else None
-        return File(found.path, uri) if found else None
+        return File(self._landing.path(found), uri) if found else None
 
     def _listed(self, uri: str) -> tuple[str, Iterator[Item]]:
         bucket, key = self._own(uri)
         info = self._find(bucket, key)
         if info is None or info.size > LARGEST_MANIFEST:
             raise BadData(f"Data download failed: the manifest {uri} is missing or too large")
-        prefix, suffixes = manifest(info.path.read_bytes(), uri)
+        file = self._landing.path(info)
+        self._landing.fetch()
+        prefix, suffixes = manifest(file.read_bytes(), uri)
         return prefix, self._all(prefix, suffixes)
 
     def _all(self, prefix: str, suffixes: Iterable[str]) -> Iterator[Item]:
@@ -72,9 +92,9 @@ class Source:
             info = self._find(bucket, start + suffix)
             if info is None:
                 raise BadData(f"Data download failed: {prefix}{suffix} of the manifest does not exist")
-            yield Item(suffix, info.path, f"{prefix}{suffix}")
+            yield Item(suffix, self._landing.path(info), f"{prefix}{suffix}")
 
-    def _find(self, bucket: str, key: str) -> ObjectInfo | None:
+    def _find(self, bucket: str, key: str) -> Stored | None:
         try:
             return self._objects.find(bucket, key)
         except S3Error:

@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from clary.capabilities.jobs import landing
 from clary.capabilities.jobs.site import Site
 from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
+from clary.objects import Objects
 from clary.resources.records import Record
 from clary.runtime.workload import Store
 from clary.wire.context import Parts
@@ -48,8 +50,10 @@ def credentials(parts: Parts, record: Record, run_seconds: float) -> dict[str, s
     }
 
 
-def store(endpoint: str, region: str, issued: Mapping[str, str]) -> Store:
-    """What a host fetches the job's objects with."""
+def store(objects: Objects, endpoint: str, region: str, issued: Mapping[str, str]) -> Store:
+    """What a host fetches the job's objects with: from an external S3 without a detour through this server."""
+    if origin := objects.origin:
+        return landing.store(origin)
     return Store(
         endpoint=endpoint,
         region=region,

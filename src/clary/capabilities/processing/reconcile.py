@@ -32,6 +32,7 @@ from clary.settings import Settings
 from clary.wire.context import Parts
 
 ASK_AGAIN_SECONDS = 0.5
+FETCHING_SECONDS = 5.0
 NAMESPACE = "/aws/sagemaker/ProcessingJobs"
 
 
@@ -41,10 +42,10 @@ class ProcessingReconciler:
     kind = PROCESSING_JOB
 
     def __init__(self) -> None:
-        self._uploads = Uploads()
+        self._uploads, self._downloads = Uploads(), Uploads()
 
     def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts, self._uploads)
+        work = Work(record, parts, self._uploads, self._downloads)
         chosen = decide(record, work.look())
         if chosen is not Step.BEGIN:
             work.leave_line()
@@ -54,8 +55,8 @@ class ProcessingReconciler:
 class Work:
     """One look at one record and what follows from it."""
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads) -> None:
-        self.record, self.parts, self.uploads = record, parts, uploads
+    def __init__(self, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads) -> None:
+        self.record, self.parts, self.uploads, self.downloads = record, parts, uploads, downloads
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.line = parts.need(Line)
@@ -112,8 +113,10 @@ class Work:
         if self.line.before(self.record, need):
             return self._in_line(need)
         try:
+            if not self._fetched():
+                return Wait(FETCHING_SECONDS)
             with self.backend.room(self.record.id, *need) as left, fitting():
-                staging.stage(self.record, self.jobs, self.parts.need(Objects))
+                self._stage()
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
         except Away:
             self.leave_line()
@@ -123,6 +126,16 @@ class Work:
         if self.line.leave(self.record) and left:
             self.call_next()
         return Become("InProgress", message=fitted.note or "Starting", state={"Launched": True}, brief=True)
+
+    def _stage(self) -> None:
+        staging.stage(self.record, self.jobs, self.parts.need(Objects), fetch=not self.backend.fetches)
+
+    def _fetched(self) -> bool:
+        """Whether data that is not on this machine is laid out: that takes long, and other jobs are to be started."""
+        here = self.parts.need(Objects).origin is None or self.backend.fetches
+        if here or staging.is_done(self.record, self.jobs):
+            return True
+        return self.downloads.done(self.record.id, self._stage, self._ask_again)
 
     def _in_line(self, need: Need) -> Outcome:
         self.line.join(self.record, need)
@@ -228,7 +241,7 @@ class Work:
                 for host in hosts(cluster(record))
             },
             credentials={} if is_isolated(record) else issued,
-            store=reaching.store(self.settings.url, record.region, issued),
+            store=reaching.store(self.parts.need(Objects), self.settings.url, record.region, issued),
             measure_seconds=self.settings.host_metrics_seconds,
             plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
         )

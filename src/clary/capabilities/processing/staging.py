@@ -16,9 +16,18 @@ from clary.objects import Objects
 from clary.resources.records import Record
 
 
-def stage(record: Record, jobs: Path, objects: Objects) -> None:
-    """Make the folders that `plan` mounts. May be repeated: complete or not there at all. Raises `BadData`."""
-    jobs_staging.stage(Staging(jobs, record.id), partial(_fill, record, Source(objects, record.account)))
+def stage(record: Record, jobs: Path, objects: Objects, *, fetch: bool = True) -> None:
+    """Make the folders that `plan` mounts. May be repeated: complete or not there at all. Raises `BadData`.
+
+    `fetch`: bytes that are not on this machine are fetched, which may take long.
+    """
+    source = Source(objects, record.account, fetch=fetch)
+    jobs_staging.stage(Staging(jobs, record.id), source.into(partial(_fill, record, source)))
+
+
+def is_done(record: Record, jobs: Path) -> bool:
+    """Whether it was all made."""
+    return Staging(jobs, record.id).folder.exists()
 
 
 def _fill(record: Record, source: Source, staging: Staging) -> None:

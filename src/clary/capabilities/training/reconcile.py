@@ -56,11 +56,11 @@ class TrainingReconciler:
     kind = TRAINING_JOB
 
     def __init__(self) -> None:
-        self._uploads = Uploads()
+        self._uploads, self._downloads = Uploads(), Uploads()
         self._pools = warm.Pools()
 
     def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts, self._uploads, self._pools)
+        work = Work(record, parts, self._uploads, self._downloads, self._pools)
         chosen = decide(record, work.seen)
         if chosen is not Step.LAUNCH:
             work.leave_line()
@@ -70,8 +70,8 @@ class TrainingReconciler:
 class Work:
     """One look at one record and what follows from it."""
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads, pools: warm.Pools) -> None:
-        self.record, self.parts, self.uploads, self.pools = record, parts, uploads, pools
+    def __init__(self, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads, pools: warm.Pools) -> None:
+        self.record, self.parts, self.uploads, self.downloads, self.pools = record, parts, uploads, downloads, pools
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
         self.line = parts.need(Line)
@@ -160,8 +160,10 @@ class Work:
             pool = self._pool()
             if pool is None and self.line.before(self.record, need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
+            if not self._fetched():
+                return Wait(WATCH_SECONDS)
             with self.backend.room(self.record.id, *need, instead_of=pool or "") as left, fitting():
-                staging.stage(self.record, self.folder.parent, self.parts.need(Objects))
+                self._stage()
                 self.backend.start(plan(self.record, self._site(fitted.limits)))
                 if warm.keep_seconds(self.record):
                     self.backend.retain(self.record.id)
@@ -181,6 +183,16 @@ class Work:
             return self._moved_into(pool)
         # The shims wake us when user code runs.
         return Wait(WATCH_SECONDS)
+
+    def _stage(self) -> None:
+        staging.stage(self.record, self.folder.parent, self.parts.need(Objects), fetch=not self.backend.fetches)
+
+    def _fetched(self) -> bool:
+        """Whether data that is not on this machine is laid out: that takes long, and other jobs are to be started."""
+        here = self.parts.need(Objects).origin is None or self.backend.fetches
+        if here or staging.is_done(self.record, self.folder.parent):
+            return True
+        return self.downloads.done(self.record.id, self._stage, self._ask_again)
 
     def _moved_into(self, pool: str) -> Outcome:
         """The room is as old as its first job; the pool's record is done with."""
@@ -320,7 +332,7 @@ class Work:
             card=network.interface(len(everyone), isolated),
             logs={host.name: reaching.log_file(self.parts, record, LOG_GROUP, host.name) for host in everyone},
             credentials={} if isolated else issued,
-            store=reaching.store(self.settings.url, record.region, issued),
+            store=reaching.store(self.parts.need(Objects), self.settings.url, record.region, issued),
             measure_seconds=self.settings.host_metrics_seconds,
             plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
             directories=file_systems.located(channels(record.spec), self.settings.file_systems or {}),

@@ -21,14 +21,23 @@ from clary.runtime.pipes import File, Piece
 from clary.runtime.shim.streams import order
 
 
-def stage(record: Record, jobs: Path, objects: Objects) -> None:
-    """Make the folders that `plan` mounts. May be repeated: complete or not there at all. Raises `BadData`."""
-    jobs_staging.stage(Staging(jobs, record.id), partial(_fill, record, Source(objects, record.account)))
+def stage(record: Record, jobs: Path, objects: Objects, *, fetch: bool = True) -> None:
+    """Make the folders that `plan` mounts. May be repeated: complete or not there at all. Raises `BadData`.
+
+    `fetch`: bytes that are not on this machine are fetched, which may take long.
+    """
+    source = Source(objects, record.account, fetch=fetch)
+    jobs_staging.stage(Staging(jobs, record.id), source.into(partial(_fill, record, source)))
 
 
 def is_brief(record: Record) -> bool:
     """Whether there is next to nothing to lay out: at most the user's code."""
     return not record.spec.get("InputDataConfig") and "CheckpointConfig" not in record.spec
+
+
+def is_done(record: Record, jobs: Path) -> bool:
+    """Whether it was all made."""
+    return Staging(jobs, record.id).folder.exists()
 
 
 def _fill(record: Record, source: Source, staging: Staging) -> None:
@@ -75,8 +84,8 @@ def _augmented(channel: Channel, source: Source) -> Iterator[list[Piece]]:
             raise BadData(f"Data download failed: {uri!r} of the augmented manifest {channel.uri} does not exist")
         return found
 
-    info = source.one(channel.uri, "the augmented manifest")
-    return augmented.records(augmented.lines(info.path, channel.uri), channel, find)
+    file = source.one(channel.uri, "the augmented manifest", now=True)
+    return augmented.records(augmented.lines(file, channel.uri), channel, find)
 
 
 def _items(channel: Channel, source: Source) -> tuple[str, list[Item]]:
@@ -100,7 +109,7 @@ def _stage_source(record: Record, staging: Staging, source: Source) -> None:
     uri = submitted(record)
     if not uri:
         return
-    laying.link(source.one(uri, "the source archive").path, staging.source)
+    laying.link(source.one(uri, "the source archive"), staging.source)
     listing.write(listing.place(staging.folder, staging.source), [Listed("", uri)])
 
 

@@ -29,6 +29,8 @@ LOST = "The node that ran the instance was lost."
 class RayBackend(Backend):
     """`<home>/jobs/<workload id>/<host>/` holds copies of what the nodes say; what matters is on disk or in Ray."""
 
+    fetches = True
+
     def __init__(self, home: Path, address: str) -> None:
         """`address`: of the cluster, as `ray start` prints it; this machine has to be one of its nodes."""
         self.jobs = home / "jobs"

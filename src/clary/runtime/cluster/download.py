@@ -61,8 +61,10 @@ class _Fetching:
             connection.close()
 
     def whole(self, uri: str, file: Path) -> "list[Future[None]]":
-        """The first range of it, which is mostly all; answers what fetches the others."""
-        file.unlink(missing_ok=True)
+        """The first range of it, which is mostly all; answers what fetches the others.
+
+        A file that is there is filled in place: it may have other names already.
+        """
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             size = self._try(uri, fd, 0)
