@@ -25,7 +25,7 @@ from clary.parental import end_with_parent
 from clary.resources.leader import Election, Member, NotShared, join, machine_id
 from clary.resources.runner import Runner
 from clary.resources.store import Store
-from clary.runtime import disks
+from clary.runtime import disks, roster
 from clary.runtime.backend import Backend
 from clary.settings import Settings, load
 
@@ -64,6 +64,7 @@ def _run(assembly: Assembly, settings: Settings) -> None:
         if not _leads(assembly, settings, ended):
             return
         runner = Runner(assembly.parts, assembly.reconcilers)
+        _watch_nodes(assembly, settings)
         runner.start()
         while not ended.wait(TIDY_SECONDS):
             _tidy(assembly)
@@ -120,6 +121,17 @@ def _member(assembly: Assembly, settings: Settings) -> Member:
     return Member(
         machine=machine_id(settings.home), url=settings.url, key=key, objects=settings.s3_endpoint.rstrip("/")
     )
+
+
+def _watch_nodes(assembly: Assembly, settings: Settings) -> None:
+    if settings.backend == "local":
+        roster.forget(settings.home)
+        return
+    from clary.runtime.cluster import RayBackend
+
+    backend = assembly.parts.need(Backend)  # type: ignore[type-abstract]
+    if isinstance(backend, RayBackend):
+        backend.cluster.watch(settings.home)
 
 
 def _first_start(assembly: Assembly, settings: Settings) -> None:

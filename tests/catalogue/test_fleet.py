@@ -38,8 +38,8 @@ HOSTS = (
 )
 
 
-def here(region: str) -> Host:
-    return Host(name="here", region=region, zone=f"{region}a", cpus=2, memory_gib=8)
+def here(region: str = "") -> Host:
+    return Host(name="here", region=region, zone=f"{region}a" if region else "", cpus=2, memory_gib=8)
 
 
 def test_a_file_in_toml_and_json(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_file_in_toml_and_json(tmp_path: Path) -> None:
 
 
 def test_where_the_hosts_are_and_what_they_carry() -> None:
-    fleet = Fleet("us-east-1", here, HOSTS)
+    fleet = Fleet("us-east-1", lambda: HOSTS)
     assert (fleet.regions, fleet.zones("eu-west-1"), fleet.zones("sa-east-1")) == (
         ("eu-west-1", "us-east-1"),
         ["eu-west-1b"],
@@ -66,14 +66,14 @@ def test_where_the_hosts_are_and_what_they_carry() -> None:
 
 
 def test_without_a_file_this_machine_is_in_any_region() -> None:
-    fleet = Fleet("us-east-1", here)
+    fleet = Fleet("us-east-1", lambda: (here(),))
     assert (fleet.regions, fleet.hosts("eu-west-1")) == (("us-east-1",), (here("eu-west-1"),))
     assert fleet.hosts("atlantis-1") == ()
     assert "ml.g5.xlarge" not in {one.name for one in fleet.types("us-east-1")}
 
 
 def test_gpu_types_on_cpu_are_carried() -> None:
-    carried = {one.name for one in Fleet("us-east-1", here, gpu_types_on_cpu=True).types("us-east-1")}
+    carried = {one.name for one in Fleet("us-east-1", lambda: (here(),), gpu_types_on_cpu=True).types("us-east-1")}
     assert {"ml.g5.48xlarge", "ml.inf2.xlarge"} <= carried
 
 

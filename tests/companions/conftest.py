@@ -21,8 +21,7 @@ __all__ = ["migrated", "postgres", "store_url"]
 COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
 FLEET = Fleet(
     REGION,
-    lambda region: Host(name="here", region=region, zone=f"{region}a"),
-    (
+    lambda: (
         Host(name="cpu", region=REGION, zone=f"{REGION}a", types=("ml.m5.*", "ml.c5.xlarge")),
         Host(name="gpu", region=REGION, zone=f"{REGION}c", types=("ml.g5.*", "ml.c5.xlarge"), gpus=1),
         Host(name="far", region="eu-west-1", zone="eu-west-1b", types=("ml.t2.medium",)),

@@ -1,7 +1,8 @@
 """Where this Clary's instances can be: hosts, each in a Region and a zone, and the instance types that each carries.
 
-A fleet file (TOML or JSON, the setting `fleet`) lists hosts. Without one, this machine is the only host, in the zone
-`<region>a` of whatever Region is asked for, and carries every type that it can honour.
+A fleet file (TOML or JSON, the setting `fleet`) lists hosts, or the nodes of a Ray cluster are the hosts. Without
+either, this machine is the only one, and carries every type that it can honour. A host that names no Region is in the
+zone `<region>a` of whatever Region is asked for.
 """
 
 import re
@@ -22,7 +23,9 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One machine. `types` are names or patterns such as `ml.m5.*`; figures that are not given limit nothing."""
+    """One machine. `region` and `zone` are empty where it stands in any; never in a file.
+
+    `types` are names or patterns such as `ml.m5.*`; figures that are not given limit nothing."""
 
     name: Name
     region: str
@@ -40,28 +43,32 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fleet:
-    """`machine` gives this machine as a host of a Region; it is asked only where there is no file."""
+    """`listed` gives the hosts, whenever it is asked; `home` is the Region where none of them names one."""
 
-    def __init__(
-        self, home: str, machine: Callable[[str], Host], hosts: tuple[Host, ...] = (), gpu_types_on_cpu: bool = False
-    ) -> None:
-        self.regions = tuple(dict.fromkeys(host.region for host in hosts)) or (home,)
-        self._machine = machine
-        self._hosts = hosts
+    def __init__(self, home: str, listed: Callable[[], tuple[Host, ...]], gpu_types_on_cpu: bool = False) -> None:
+        self._home = home
+        self._listed = listed
         self._gpu_types_on_cpu = gpu_types_on_cpu
 
+    def anywhere(self) -> tuple[Host, ...]:
+        """All hosts, in whatever Region."""
+        return self._listed()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(host.region or self._home for host in self._listed())) or (self._home,)
+
     def hosts(self, region: str) -> tuple[Host, ...]:
-        if not self._hosts:
-            return (self._machine(region),) if region in types.regions() else ()
-        return tuple(host for host in self._hosts if host.region == region)
+        if region not in types.regions():
+            return ()
+        return tuple(_settled(host, region) for host in self._listed() if host.region in ("", region))
 
     def zones(self, region: str) -> list[str]:
         return sorted({host.zone for host in self.hosts(region)})
 
     def carries(self, host: Host, one: InstanceType) -> bool:
         """Its list has the type, and it has the GPUs. CPU and memory may be fewer: the type is capped."""
-        listed = any(fnmatchcase(one.name, pattern) for pattern in host.types)
-        if not listed or one.cpus is None:
+        if one.cpus is None or not lists(host, one.name):
             return False
         return one.acc is None or self._gpu_types_on_cpu or 0 < one.gpus <= host.gpus
 
@@ -69,6 +76,15 @@ class Fleet:
         """What some host of the Region, or of one zone, carries, in the catalogue's order."""
         hosts = [host for host in self.hosts(region) if zone in ("", host.zone)]
         return (one for one in types.every().values() if any(self.carries(host, one) for host in hosts))
+
+
+def lists(host: Host, instance_type: str) -> bool:
+    """Whether the type is one of those that the host is said to have, whatever it really has."""
+    return any(fnmatchcase(instance_type, pattern) for pattern in host.types)
+
+
+def _settled(host: Host, region: str) -> Host:
+    return host if host.region else msgspec.structs.replace(host, region=region, zone=f"{region}a")
 
 
 def zone_id(zone: str) -> str:
@@ -87,7 +103,8 @@ def read(file: Path) -> tuple[Host, ...]:
     if not hosts:
         raise _wrong(file, "it has no [[hosts]]")
     for host in hosts:
-        _check(file, host)
+        if why := wrong(host) if host.region else "'' is not an AWS Region":
+            raise _wrong(file, f"host {host.name}: {why}")
     names = [host.name for host in hosts]
     if twice := {name for name in names if names.count(name) > 1}:
         raise _wrong(file, f"host names must be unique, and {min(twice)} is there twice")
@@ -107,14 +124,14 @@ def _document(file: Path) -> Any:
         raise _wrong(file, str(error)) from error
 
 
-def _check(file: Path, host: Host) -> None:
-    if host.region not in types.regions():
-        raise _wrong(file, f"host {host.name}: {host.region!r} is not an AWS Region")
-    if not re.fullmatch(f"{host.region}[a-z]", host.zone):
-        raise _wrong(file, f"host {host.name}: {host.zone!r} is not a zone of {host.region}, such as {host.region}a")
-    for pattern in host.types:
-        if not any(fnmatchcase(name, pattern) for name in types.every()):
-            raise _wrong(file, f"host {host.name}: there is no instance type {pattern!r}")
+def wrong(host: Host) -> str:
+    """What is wrong with its Region and zone, where it names them, or with its types; else empty."""
+    if host.region and host.region not in types.regions():
+        return f"{host.region!r} is not an AWS Region"
+    if host.region and not re.fullmatch(f"{host.region}[a-z]", host.zone):
+        return f"{host.zone!r} is not a zone of {host.region}, such as {host.region}a"
+    unknown = (pattern for pattern in host.types if not any(fnmatchcase(name, pattern) for name in types.every()))
+    return next((f"there is no instance type {pattern!r}" for pattern in unknown), "")
 
 
 def _wrong(file: Path, why: str) -> msgspec.ValidationError:

@@ -5,19 +5,20 @@ EC2's and Pricing's answers say what is carried where and what it costs; the fle
 
 from typing import Any
 
-from clary.capabilities.instances import Machine, NoCapacity, fit, fleet, short_of
+from msgspec.structs import replace
+
+from clary.capabilities.instances import NoCapacity, fit, fleet, machine, short_of
 from clary.catalogue import types
-from clary.catalogue.fleet import Fleet, Host
-from clary.catalogue.types import GIB, InstanceType
+from clary.catalogue.fleet import Fleet
+from clary.catalogue.types import InstanceType
 from clary.cli.api import client, every
 from clary.cli.failures import CliFailure
 from clary.cli.prices import Prices
 from clary.cli.screen import show
+from clary.runtime import roster
 from clary.settings import Settings
 
 Row = dict[str, Any]
-UNLIMITED = 10**9
-"""Of what a host does not say how much it has."""
 
 
 def instances(
@@ -31,6 +32,8 @@ def instances(
     as_json: bool,
 ) -> None:
     """Raises `NotRunning`, or `CliFailure` for what AWS does not have."""
+    # `clary up` may have been told its backend by an option.
+    settings = replace(settings, backend="ray") if roster.known(settings.home) else settings
     region = region or settings.region
     if region not in types.regions():
         raise CliFailure(f"{region} is not an AWS Region")
@@ -81,7 +84,7 @@ def _row(one: InstanceType, zones: list[str], prices: Prices, here: Fleet, setti
 def _state(one: InstanceType, zones: list[str], here: Fleet, settings: Settings, region: str) -> tuple[str, str]:
     hosts = here.hosts(region)
     if zones:
-        short = [short_of(one.name, _machine(host)) for host in hosts if here.carries(host, one)]
+        short = [short_of(one.name, machine(host)) for host in hosts if here.carries(host, one)]
         return ("capped", short[0]) if all(short) and short else ("fits", "")
     if one.cpus is None:
         return "refused", "nothing is known of it but its name"
@@ -89,20 +92,26 @@ def _state(one: InstanceType, zones: list[str], here: Fleet, settings: Settings,
         return "refused", f"no host stands in {region}"
     try:
         for host in hosts:
-            fit(one.name, _machine(host), settings.gpu_types_on_cpu)
+            fit(one.name, machine(host), settings.gpu_types_on_cpu)
     except NoCapacity:
         return "refused", "no host has its accelerators"
     return "refused", "no host lists it"
 
 
-def _machine(host: Host) -> Machine:
-    memory = UNLIMITED if host.memory_gib is None else host.memory_gib
-    return Machine(UNLIMITED if host.cpus is None else host.cpus, int(memory * GIB), host.gpus)
-
-
 def _flat(row: Row) -> Row:
-    """For people: no nulls, no lists."""
-    said = {"usages": " ".join(row["usages"]), "zones": " ".join(row["zones"])}
-    price = "unknown" if row["usd_hour"] is None else f"{row['usd_hour']:g}"
-    unknown = {name: "" if row[name] is None else f"{row[name]:g}" for name in ("vcpu", "memory_gib")}
-    return row | said | unknown | {"usd_hour": price}
+    """For people: no nulls, no lists, and no usages, which would take half a screen."""
+    return {
+        "type": row["type"],
+        "vCPU": _number(row["vcpu"]),
+        "GiB": _number(row["memory_gib"]),
+        "accelerators": row["accelerators"],
+        "network": row["network"],
+        "USD/h": _number(row["usd_hour"], "unknown"),
+        "zones": " ".join(row["zones"]),
+        "here": row["here"],
+        "why": row["why"],
+    }
+
+
+def _number(value: float | None, unknown: str = "") -> str:
+    return unknown if value is None else f"{value:g}"

@@ -6,6 +6,7 @@ from shell profiles and `clary up` stays in memory for as long as it serves.
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,10 @@ def app(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as wrong:
         print(f"clary: a setting is wrong: {wrong}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read has seen enough, as in `clary instances | head`. What is still in hand goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _function(command: str) -> Any:
@@ -141,6 +146,14 @@ def _node(commands: Any) -> None:
     join.add_argument("address", metavar="HOST:PORT", help="of the cluster's first node")
     for one in (head, join):
         one.add_argument("--slots", type=int, help="instances that may run here at once (four for each core)")
+        one.add_argument("--region", default="", help="the Region that it stands in (any)")
+        one.add_argument("--zone", default="", help="and the Availability Zone (the Region's a)")
+        one.add_argument(
+            "--types", default="", metavar="NAMES", help="instance types that it carries: ml.m5,ml.g5.xlarge"
+        )
+        one.add_argument("--cpus", type=int, help="vCPU that it has to give (all)")
+        one.add_argument("--memory", type=float, metavar="GIB", help="memory that it has to give (all)")
+        one.add_argument("--gpus", type=int, help="GPUs that it has to give (all)")
 
 
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:

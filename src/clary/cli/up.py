@@ -20,6 +20,10 @@ READY_SECONDS = 60.0
 def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
     """Returns after Ctrl-C or SIGTERM. Raises `CannotStart`, `running.AlreadyRunning` or what a fleet file raises."""
     _check_host(settings.host, insecure)
+    if settings.fleet and settings.backend == "ray":
+        raise CannotStart(
+            "With --backend ray the nodes say which types they carry and where (`clary node join --help`)"
+        )
     if settings.fleet:
         from clary.catalogue import fleet
 

@@ -86,6 +86,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     log: str
     """Path of the log file that the shim appends to (`clary.logfile`)."""
+    hosts: tuple[str, ...] = ()
+    """Names of those that may have it, where the backend has several; none: any of them."""
     environment: Mapping[str, str] = {}
     files: Mapping[str, bytes] = {}
     """Small files by their path inside the sandbox, e.g. `/opt/ml/input/config/resourceconfig.json`."""

@@ -8,7 +8,7 @@ from tests.capabilities.training.records import job
 from clary.capabilities.jobs.line import Line
 from clary.resources.records import Record
 
-ONE, TWO = (1, 0), (2, 0)
+ONE, TWO = (1, 0, ()), (2, 0, ())
 
 
 def made(name: str, created: float) -> Record:

@@ -25,8 +25,8 @@ def lost(host: str = ONE) -> InstanceState:
     return InstanceState(host=host, phase="lost", started=1010.0, message="The shim was killed.")
 
 
-def preparing(host: str = ONE) -> InstanceState:
-    return InstanceState(host=host, phase="preparing")
+def preparing(host: str = ONE, message: str = "") -> InstanceState:
+    return InstanceState(host=host, phase="preparing", message=message)
 
 
 def seen(*instances: InstanceState, **more: Any) -> Seen:
@@ -60,6 +60,24 @@ def failure(why: str, ended: float = 1100.0) -> Become:
         ("InProgress", at("Downloading"), seen(), Step.LAUNCH),
         ("InProgress", at("Pending"), seen(), Step.LAUNCH),
         ("InProgress", at("Downloading"), seen(preparing()), Wait(WATCH_SECONDS)),
+        (
+            "InProgress",
+            at("Downloading"),
+            seen(preparing(), preparing(TWO, "Building")),
+            moved("InProgress", "Downloading", "Building", HostProgress="Building"),
+        ),
+        (
+            "InProgress",
+            at("Downloading", HostProgress="Building"),
+            seen(preparing(message="Building")),
+            Wait(WATCH_SECONDS),
+        ),
+        (
+            "InProgress",
+            at("Downloading", HostProgress="Building"),
+            seen(preparing()),
+            moved("InProgress", "Downloading", "Downloading input data", HostProgress=""),
+        ),
         ("InProgress", at("Downloading"), seen(running()), TRAINING),
         ("InProgress", at("Pending"), seen(exited()), TRAINING),
         ("InProgress", at("Training"), seen(running()), Wait(WATCH_SECONDS)),

@@ -2,6 +2,19 @@
 
 from clary.capabilities.instances.fitting import Fit, Machine, NoCapacity, fit, short_of
 from clary.capabilities.instances.here import fleet
+from clary.capabilities.instances.placing import Placing, machine, place
 from clary.capabilities.instances.table import Figures, figures
 
-__all__ = ["Figures", "Fit", "Machine", "NoCapacity", "figures", "fit", "fleet", "short_of"]
+__all__ = [
+    "Figures",
+    "Fit",
+    "Machine",
+    "NoCapacity",
+    "Placing",
+    "figures",
+    "fit",
+    "fleet",
+    "machine",
+    "place",
+    "short_of",
+]

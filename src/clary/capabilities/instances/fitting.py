@@ -1,4 +1,4 @@
-"""An instance type on this machine: its limits, capped, or a refusal when its GPUs are not here."""
+"""An instance type on one machine: its limits, capped, or a refusal when its GPUs are not here."""
 
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ class Machine:
     gpus: int
     processes: int = 4096
     """Processes and threads that one instance may have, whatever its type."""
+    called: str = "this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ def fit(instance_type: str, machine: Machine, gpu_types_on_cpu: bool = False) ->
     if wanted.accelerated and not gpu_types_on_cpu and not _has(machine, wanted.gpus):
         raise NoCapacity(
             "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML "
-            f"instance type. This machine has {_count(machine.gpus)}, {instance_type} has "
-            f"{_count(wanted.gpus) if wanted.gpus else 'other accelerators'}. (The setting gpu_types_on_cpu runs "
-            "such jobs on the CPU.)"
+            f"instance type. {machine.called[0].upper()}{machine.called[1:]} has {_count(machine.gpus)}, "
+            f"{instance_type} has {_count(wanted.gpus) if wanted.gpus else 'other accelerators'}. (The setting "
+            "gpu_types_on_cpu runs such jobs on the CPU.)"
         )
     short = short_of(instance_type, machine)
     return Fit(
@@ -47,7 +48,7 @@ def fit(instance_type: str, machine: Machine, gpu_types_on_cpu: bool = False) ->
             gpus=min(wanted.gpus, machine.gpus),
             processes=machine.processes,
         ),
-        f"{instance_type} runs with {short}, all that this machine has" if short else "",
+        f"{instance_type} runs with {short}, all that {machine.called} has" if short else "",
     )
 
 

@@ -13,8 +13,8 @@ from clary.resources.wake import Wake
 ROOM_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
 
-Need = tuple[int, int]
-"""Instances, and GPUs of each."""
+Need = tuple[int, int, tuple[tuple[str, ...], ...]]
+"""Instances, GPUs of each, and the hosts that each may be on: none are named where any will do."""
 
 
 class Line:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
+from clary.capabilities.instances import NoCapacity, Placing, place
 from clary.capabilities.jobs import measures, reaching
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.items import BadData
@@ -23,7 +23,7 @@ from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
-from clary.runtime import limits, network
+from clary.runtime import network
 from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
@@ -96,10 +96,14 @@ class Work:
         try:
             if config.get("InstancePreferences") and "Selected" not in self.record.state:
                 return Become("InProgress", state={"Selected": self._select(config)}, brief=True)
-            fitted = self._fit(cluster(self.record)["InstanceType"])
-            if self.backend.prepare(image(self.record, self.settings.url), fitted.limits.gpus) is not None:
+            own = cluster(self.record)
+            placing = self._place(own["InstanceType"], own["InstanceCount"])
+            if self.backend.prepare(image(self.record, self.settings.url), placing.fit.limits.gpus) is not None:
                 return Wait(ASK_AGAIN_SECONDS)
-            return self._launch(fitted)
+            return self._launch(placing)
+        except Away:
+            self.leave_line()
+            return Wait(ROOM_SECONDS)
         except NoCapacity as error:
             return self._failed(str(error))
         except BadData as error:
@@ -107,9 +111,10 @@ class Work:
         except (BuildFailed, UnknownImage) as error:
             return self._failed(f"InternalServerError: The runtime of the image cannot be built: {error}")
 
-    def _launch(self, fitted: Fit) -> Outcome:
-        """Lay out the data and start, once there is room."""
-        need = (cluster(self.record)["InstanceCount"], fitted.limits.gpus)
+    def _launch(self, placing: Placing) -> Outcome:
+        """Lay out the data and start, once there is room. Raises `Away`."""
+        limits = placing.fit.limits
+        need = (cluster(self.record)["InstanceCount"], limits.gpus, placing.hosts)
         if self.line.before(self.record, need):
             return self._in_line(need)
         try:
@@ -117,15 +122,14 @@ class Work:
                 return Wait(FETCHING_SECONDS)
             with self.backend.room(self.record.id, *need) as left, fitting():
                 self._stage()
-                self.backend.start(plan(self.record, self._site(fitted.limits)))
+                self.backend.start(plan(self.record, self._site(limits)))
         except Away:
-            self.leave_line()
-            return Wait(ROOM_SECONDS)
+            raise
         except NoRoom:
             return self._in_line(need)
         if self.line.leave(self.record) and left:
             self.call_next()
-        return Become("InProgress", message=fitted.note or "Starting", state={"Launched": True}, brief=True)
+        return Become("InProgress", message=placing.fit.note or "Starting", state={"Launched": True}, brief=True)
 
     def _stage(self) -> None:
         staging.stage(self.record, self.jobs, self.parts.need(Objects), fetch=not self.backend.fetches)
@@ -207,9 +211,8 @@ class Work:
     def _failed(self, why: str) -> Become:
         return fail(self.record, self.look(), why)
 
-    def _fit(self, instance_type: str) -> Fit:
-        machine = Machine(limits.cores(), limits.memory(), limits.gpus(), self.settings.processes)
-        return fit(instance_type, machine, self.settings.gpu_types_on_cpu)
+    def _place(self, instance_type: str, count: int) -> Placing:
+        return place(self.parts, self.record.region, [instance_type] * count)
 
     def _folders(self) -> dict[str, Path]:
         return {host.name: self.jobs / self.record.id / host.name for host in hosts(cluster(self.record))}
@@ -219,11 +222,11 @@ class Work:
         *first, last = config["InstancePreferences"]
         for entry in first:
             try:
-                self._fit(entry["InstanceType"])
+                self._place(entry["InstanceType"], 1)
             except NoCapacity:
                 continue
             return _selected(entry, config)
-        self._fit(last["InstanceType"])
+        self._place(last["InstanceType"], 1)
         return _selected(last, config)
 
     def _site(self, limits: Limits) -> Site:

@@ -141,7 +141,7 @@ def _downloading(record: Record, seen: Seen) -> Become | Wait | Step:
     if not seen.instances:
         return Step.LAUNCH
     if all(state.phase == "preparing" for state in seen.instances):
-        return Wait(WATCH_SECONDS)
+        return _preparing(record, seen)
     begun = seen.begun or seen.now
     reclaim = (
         {} if seen.reclaim_after is None or not runs.is_spot(record) else {"ReclaimAt": begun + seen.reclaim_after}
@@ -154,6 +154,14 @@ def _downloading(record: Record, seen: Seen) -> Become | Wait | Step:
         **reclaim,
     )
     return replace(training, brief=True)
+
+
+def _preparing(record: Record, seen: Seen) -> Become | Wait:
+    """A node that lacks the image's environment builds it now, and says so."""
+    said = next((state.message for state in seen.instances if state.message), "")
+    if said == record.state.get("HostProgress", ""):
+        return Wait(WATCH_SECONDS)
+    return moved("InProgress", "Downloading", said or "Downloading input data", HostProgress=said)
 
 
 def _training(record: Record, seen: Seen) -> Become | Wait | Step:

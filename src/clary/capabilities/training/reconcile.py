@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.instances import Fit, Machine, NoCapacity, fit
+from clary.capabilities.instances import NoCapacity, Placing, place
 from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.failure import cut, failed
 from clary.capabilities.jobs.hosts import hosts
@@ -39,7 +39,7 @@ from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
-from clary.runtime import limits, network
+from clary.runtime import network
 from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
@@ -138,8 +138,10 @@ class Work:
     def prepare(self) -> Outcome:
         """Until the environment is there; then the job moves on with what is to be said of its instances."""
         try:
-            fitted = self._fit()
+            fitted = self._place().fit
             progress = self.backend.prepare(image(self.record, self.settings.url), fitted.limits.gpus)
+        except Away as error:
+            return self._starting(f"Waiting: {error}")
         except NoCapacity as error:
             return self._failed(str(error))
         except (BuildFailed, UnknownImage) as error:
@@ -148,6 +150,9 @@ class Work:
             note = f". {fitted.note}" if fitted.note else ""
             downloading = moved("InProgress", "Downloading", f"Downloading input data{note}")
             return replace(downloading, brief=staging.is_brief(self.record))
+        return self._starting(progress)
+
+    def _starting(self, progress: str) -> Outcome:
         if progress == self.record.state.get("Progress"):
             return Wait(ASK_AGAIN_SECONDS)
         return moved("InProgress", "Starting", progress, Progress=progress)
@@ -155,8 +160,9 @@ class Work:
     def launch(self) -> Outcome:
         """Lay out the data and start; without room the job is `Pending` and says for what."""
         try:
-            fitted = self._fit()
-            need = (len(hosts(self.record.spec["ResourceConfig"])), fitted.limits.gpus)
+            placing = self._place()
+            limits = placing.fit.limits
+            need = (len(hosts(self.record.spec["ResourceConfig"])), limits.gpus, placing.hosts)
             pool = self._pool()
             if pool is None and self.line.before(self.record, need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
@@ -164,7 +170,7 @@ class Work:
                 return Wait(WATCH_SECONDS)
             with self.backend.room(self.record.id, *need, instead_of=pool or "") as left, fitting():
                 self._stage()
-                self.backend.start(plan(self.record, self._site(fitted.limits)))
+                self.backend.start(plan(self.record, self._site(limits)))
                 if warm.keep_seconds(self.record):
                     self.backend.retain(self.record.id)
                 if pool:
@@ -311,12 +317,9 @@ class Work:
     def _failed(self, why: str) -> Become:
         return fail(self.record, self.seen, cut(why))
 
-    def _fit(self) -> Fit:
-        """The smallest of all groups' limits: a workload's instances are alike."""
-        machine = Machine(limits.cores(), limits.memory(), limits.gpus(), self.settings.processes)
-        types = {host.instance_type for host in hosts(self.record.spec["ResourceConfig"])}
-        fits = [fit(name, machine, self.settings.gpu_types_on_cpu) for name in sorted(types)]
-        return min(fits, key=lambda one: one.limits.cpus or machine.cpus)
+    def _place(self) -> Placing:
+        types = [host.instance_type for host in hosts(self.record.spec["ResourceConfig"])]
+        return place(self.parts, self.record.region, types)
 
     def _site(self, limits: Limits) -> Site:
         record = self.record
