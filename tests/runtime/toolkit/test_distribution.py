@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.runtime.toolkit.place import RESOURCES, Place
 
-from clary.runtime.toolkit import mpi, tensorflow
+from clary.runtime.toolkit import distribution, mpi, tensorflow
 from clary.runtime.toolkit.job import Job
 
 SHOW = "import os; print('TF', os.environ.get('TF_CONFIG'))"
@@ -88,6 +88,24 @@ def test_an_image_without_mpirun_says_so(place: Place) -> None:
     place.code("train.py", "")
     done = place.train({"PATH": "/nonexistent"}, sagemaker_program="train.py", sagemaker_mpi_enabled="true")
     assert (done.returncode, place.failure) == (1, "DistributionError: The image has no mpirun.")
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        "sagemaker_torch_distributed_enabled",
+        "sagemaker_pytorch_ddp_enabled",
+        "sagemaker_distributed_dataparallel_enabled",
+    ],
+)
+def test_torchrun_starts_what_pytorch_distributes(place: Place, tmp_path: Path, switch: str) -> None:
+    (tmp_path / "torchrun").touch(0o755)
+    job = here(place, "algo-2", 2, lr="0.1", **{switch: "true"})
+    with distribution.begun(job, {"PATH": str(tmp_path), "NVIDIA_VISIBLE_DEVICES": "0,1"}, {}) as words:
+        assert words == [
+            *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=2", "--master_port=7777"),
+            *("--master_addr=algo-1", "--node_rank=1", "train.py", "--lr", "0.1"),
+        ]
 
 
 def test_what_keeps_the_start_quick_stays_unimported() -> None:

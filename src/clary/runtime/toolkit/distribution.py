@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from clary.runtime.toolkit import failures, launch
 from clary.runtime.toolkit.job import Job
 
+TORCHRUN = ("sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled")
+DATA_PARALLEL = "sagemaker_distributed_dataparallel_enabled"
+"""What SDK v2 makes of `pytorchddp` too, which needs no library of AWS's: PyTorch's own does as well."""
 REFUSED = {
-    "sagemaker_distributed_dataparallel_enabled": "smdistributed.dataparallel",
     "sagemaker_pytorch_xla_multi_worker_enabled": "pytorchxla",
     "mp_parameters": "smdistributed.modelparallel",
 }
@@ -23,15 +25,13 @@ def begun(here: Job, environ: Mapping[str, str], own: dict[str, str]) -> Iterato
 
     Adds to `own`, the variables of the script.
     """
-    for switch, name in REFUSED.items():
-        if here.hyperparameters.get(switch) or is_wanted(here, switch):
-            raise failures.DistributionError(f"{name} is not available here: its library comes with AWS's images only.")
+    _refuse(here, environ)
     if is_wanted(here, "sagemaker_mpi_enabled"):
         from clary.runtime.toolkit import mpi
 
         with mpi.begun(here, environ, own) as command:
             yield command
-    elif is_wanted(here, "sagemaker_torch_distributed_enabled") or is_wanted(here, "sagemaker_pytorch_ddp_enabled"):
+    elif any(is_wanted(here, switch) for switch in (*TORCHRUN, DATA_PARALLEL)):
         yield launch.torchrun(here, environ)
     elif len(here.hosts) > 1 and is_wanted(here, "sagemaker_parameter_server_enabled"):
         from clary.runtime.toolkit import tensorflow
@@ -44,6 +44,17 @@ def begun(here: Job, environ: Mapping[str, str], own: dict[str, str]) -> Iterato
 
             own["TF_CONFIG"] = tensorflow.mirrored(here)
         yield launch.program(here)
+
+
+def _refuse(here: Job, environ: Mapping[str, str]) -> None:
+    wanted = [name for switch, name in REFUSED.items() if here.hyperparameters.get(switch) or is_wanted(here, switch)]
+    if is_wanted(here, DATA_PARALLEL):
+        import shutil
+
+        if shutil.which("torchrun", path=environ.get("PATH")) is None:
+            wanted.append("smdistributed.dataparallel")
+    for name in wanted:
+        raise failures.DistributionError(f"{name} is not available here: its library comes with AWS's images only.")
 
 
 def is_wanted(here: Job, switch: str) -> bool:
