@@ -5,6 +5,7 @@ environment stays without it. Tests skip, and say so, where it cannot be had.
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -57,6 +58,7 @@ class RayCluster:
         self.slots = slots
         self._head_slots = slots if head_slots is None else head_slots
         self.nodes: list[Node] = []
+        self._numbers = itertools.count()
         self._cluster = Cluster()
         try:
             for _ in range(nodes):
@@ -71,20 +73,25 @@ class RayCluster:
 
     def join(self) -> Node:
         """One more node; the first is the head."""
-        home = self.home / f"node-{len(self.nodes)}"
+        home = self.home / f"node-{next(self._numbers)}"
+        search = [str(PLACE), os.environ.get("PYTHONPATH", "")]
         # What a node is started with is what its actors see.
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PYTHONPATH", str(PLACE), prepend=os.pathsep)
-            patch.setenv("CLARY_NODE_HOME", str(home))
-            patch.setenv("CLARY_ENVIRONMENTS", str(CACHE / "environments"))
-            node = self._cluster.add_node(
-                num_cpus=1,
-                object_store_memory=80_000_000,
-                resources={"clary_slot": self.slots if self.nodes else self._head_slots},
-                **({} if self.nodes else {"include_dashboard": False}),
-            )
-        self.nodes.append(Node(node, home))
-        return self.nodes[-1]
+        seen = {
+            "PYTHONPATH": os.pathsep.join(filter(None, search)),
+            "CLARY_NODE_HOME": str(home),
+            "CLARY_ENVIRONMENTS": str(CACHE / "environments"),
+        }
+        own = {} if self.nodes else {"include_dashboard": False, "no_monitor": True, "include_log_monitor": False}
+        node = self._cluster.add_node(
+            num_cpus=1,
+            object_store_memory=80_000_000,
+            resources={"clary_slot": self.slots if self.nodes else self._head_slots},
+            env_vars=seen,
+            **own,
+        )
+        made = Node(node, home)
+        self.nodes.append(made)
+        return made
 
     def cut(self, node: Node) -> None:
         """As a power cut does: everything of the node at once, its instances too."""

@@ -1,6 +1,6 @@
 """Where workloads run. `local.py` is one; another is one more file, chosen in `app.py`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -14,6 +14,10 @@ class NoRoom(Exception):
 
 class Away(NoRoom):
     """What this workload needs to run does not answer; others may have room meanwhile."""
+
+
+class OutputsLost(Exception):
+    """What an instance left when it ended is gone, with the machine that ran it."""
 
 
 class Backend(Protocol):
@@ -31,11 +35,14 @@ class Backend(Protocol):
         Raises `UnknownImage` or `BuildFailed`.
         """
 
-    def room(self, workload_id: str, instances: int, gpus: int, instead_of: str = "") -> AbstractContextManager[int]:
+    def room(
+        self, workload_id: str, instances: int, gpus: int, hosts: Sequence[Sequence[str]] = (), instead_of: str = ""
+    ) -> AbstractContextManager[int]:
         """Keeps room for a workload that is started inside the block: what must be done first is done once it is there.
 
-        Gives how many slots are left beside. `gpus` are those of each instance. `instead_of`: a workload whose
-        retained room it may have. Raises `NoRoom`.
+        Gives how many slots are left beside. `gpus` are those of each instance. `hosts`: for each, the
+        names of those that may have it, where the backend has several; any may, where none are named. `instead_of`:
+        a workload whose retained room it may have. Raises `NoRoom`.
         """
 
     def retain(self, workload_id: str) -> None:
@@ -59,15 +66,22 @@ class Backend(Protocol):
     def kill(self, workload_id: str) -> None:
         """End everything of the workload now."""
 
+    def near(self, workload_id: str, folder: str) -> bool:
+        """Whether `outputs` has next to nothing to bring from elsewhere, so that it answers at once.
+
+        Raises what `outputs` raises.
+        """
+
     def outputs(self, workload_id: str, folder: str) -> list[Path]:
         """The folder (a path of `Workload.folders`) of each instance, in host order.
 
         What lies inside is the user's: links in it may point anywhere (`archive.pack` knows). A folder of
-        `Workload.folders` that lies inside another one is not found there, only under its own path.
+        `Workload.folders` that lies inside another one is not found there, only under its own path. Raises
+        `OutputsLost`, or `Away` while the machine that has them does not answer.
         """
 
     def socket(self, workload_id: str, host: str) -> Path:
-        """Unix socket of a `serve` instance."""
+        """Where a `serve` instance is called: its unix socket, or the file of its address (`remote_socket.py`)."""
 
     def workloads(self) -> list[str]:
         """Ids of all that were started and not destroyed."""

@@ -5,7 +5,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,8 +90,15 @@ class LocalBackend(Backend):
         return self.shelf.prepare(name, gpu=gpus > 0) if name else None
 
     @contextlib.contextmanager
-    def room(self, workload_id: str, instances: int, gpus: int, instead_of: str = "") -> Iterator[int]:
-        """See `Backend`."""
+    def room(
+        self,
+        workload_id: str,
+        instances: int,
+        gpus: int,
+        hosts: Sequence[Sequence[str]] = (),
+        instead_of: str = "",
+    ) -> Iterator[int]:
+        """See `Backend`. This machine is the only host."""
         with self._gate:
             given, left = self._reserve(workload_id, instances, gpus, instead_of)
             self._starting[workload_id] = Claim(instances, given)
@@ -154,6 +161,10 @@ class LocalBackend(Backend):
     def kill(self, workload_id: str) -> None:
         """See `Backend`."""
         self._request(workload_id, "kill")
+
+    def near(self, workload_id: str, folder: str) -> bool:
+        """See `Backend`."""
+        return True
 
     def outputs(self, workload_id: str, folder: str) -> list[Path]:
         """See `Backend`. What lies inside is the user's: links in it may point anywhere (`archive.py`)."""

@@ -1,4 +1,5 @@
 """A small HTTP/1.1 client for one unix socket: keep-alive, one request at a time on a connection, whole answers.
+The socket of a model server on another machine is an address instead (`runtime/remote_socket.py`).
 
 The gateway uses it instead of a general client because it is all an invocation needs and takes
 2 to 3 times less processor time than aiohttp, measured against the same server. Answers are read by `reply.py`."""
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
+from clary.runtime import remote_socket
 from clary.serving.reply import Broken, HttpError, Reply, ReplyReader, TimedOut, Unreachable
 
 SOCKET_PATH_BYTES = 100
@@ -137,12 +139,20 @@ class Pool:
         return None
 
     async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
         try:
+            if self.socket.name == remote_socket.NAME:
+                return await self._dial()
             with _short_path(self.socket) as path:
+                loop = asyncio.get_running_loop()
                 _, connection = await loop.create_unix_connection(lambda: Connection(self._max_body), path)
         except OSError as error:
             raise Unreachable(str(error)) from error
+        return connection
+
+    async def _dial(self) -> Connection:
+        line = await remote_socket.dial(self.socket)
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(lambda: Connection(self._max_body), sock=line)
         return connection
 
     def close(self) -> None:

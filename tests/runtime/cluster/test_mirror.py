@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 from clary.runtime.cluster.mirror import Mirror, copy_tree
-from clary.runtime.cluster.seat import Asked, Found, Told
+from clary.runtime.cluster.talk import Asked, Found, Told
 from clary.runtime.workload import InstanceState
 
 RUNNING = InstanceState(host="algo-1", phase="running", started=1.0)
@@ -14,7 +14,7 @@ CONTENT = b"content"
 
 def mirror(tmp_path: Path) -> Mirror:
     made = Mirror(tmp_path / "algo-1", tmp_path / "log")
-    made.sit("node")
+    made.sit("node", "run")
     return made
 
 

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from clary.logfile import frame, parse
+from clary.runtime import remote_socket
 
 PING_SECONDS = 0.25
 """A healthy server answers in a millisecond. AWS allows 2 s, but a late answer only costs another look here."""
@@ -15,20 +16,29 @@ LINES = 5
 def healthy(path: Path) -> bool:
     """Whether the server at this socket answers 200 to `GET /ping`."""
     try:
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    except OSError:
-        return False
-    try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(PING_SECONDS)
-            # A socket's address holds 107 bytes, fewer than many a folder's path.
-            line.connect(f"/proc/self/fd/{folder}/{path.name}")
+        with _line(path) as line:
             line.sendall(b"GET /ping HTTP/1.1\r\nhost: model\r\nconnection: close\r\n\r\n")
             return line.recv(64).split(b" ", 2)[1:2] == [b"200"]
     except OSError:
         return False
+
+
+def _line(path: Path) -> socket.socket:
+    """Raises `OSError`."""
+    if path.name == remote_socket.NAME:
+        return remote_socket.dial_blocking(path, PING_SECONDS)
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.settimeout(PING_SECONDS)
+        # A socket's address holds 107 bytes, fewer than many a folder's path.
+        line.connect(f"/proc/self/fd/{folder}/{path.name}")
+    except OSError:
+        line.close()
+        raise
     finally:
         os.close(folder)
+    return line
 
 
 def last_lines(log: Path) -> str:

@@ -29,6 +29,11 @@ def targets(record: Record, backend: Backend, *, continuous_only: bool = False) 
     ]
 
 
+def are_near(record: Record, backend: Backend) -> bool:
+    """Whether finding them takes no time."""
+    return backend.near(record.id, str(PROCESSING))
+
+
 def is_continuous(record: Record) -> bool:
     """Whether any output is uploaded while the job runs."""
     return any(output.continuous for output in outputs(record.spec))

@@ -9,7 +9,7 @@ from clary.capabilities.jobs import measures, reaching
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
-from clary.capabilities.jobs.mirror import CannotUpload, Mirror, are_large
+from clary.capabilities.jobs.mirror import CannotUpload, Mirror, Target, are_large
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.staging import fitting
 from clary.capabilities.jobs.uploads import Uploads
@@ -24,7 +24,7 @@ from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.runtime import network
-from clary.runtime.backend import Away, Backend, NoRoom
+from clary.runtime.backend import Away, Backend, NoRoom, OutputsLost
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
 from clary.runtime.workload import Limits
@@ -179,22 +179,37 @@ class Work:
             trouble = ""
         except CannotUpload as error:
             trouble = f"ClientError: {error}"
+        except OutputsLost as error:
+            trouble = f"InternalServerError: {error}"
         said = ""
         try:
             said = outputs.message(self.record, self.backend)
         except outputs.NotText as error:
             trouble = f"ClientError: {error}"
+        except OutputsLost:
+            # Told above, or there were no outputs and nothing else is missed.
+            pass
         return ended(self.record, self.look(), said, trouble)
 
     def _uploaded(self) -> bool:
         # What was begun while the job ran must not go on beside this.
         if outputs.is_continuous(self.record) and not self._done("follow", self._follow_now):
             return False
-        targets = outputs.targets(self.record, self.backend)
-        if are_large(file for target in targets for _, _, file in target.files()):
-            return self._done("finish", lambda: self.mirror.finish(targets))
-        self.mirror.finish(targets)
+        if self.uploads.in_hand(f"{self.record.id}-finish"):
+            return False
+        if not outputs.are_near(self.record, self.backend) or self._are_large():
+            return self._done("finish", self._finish_now)
+        self._finish_now()
         return True
+
+    def _are_large(self) -> bool:
+        return are_large(file for target in self._targets() for _, _, file in target.files())
+
+    def _finish_now(self) -> None:
+        self.mirror.finish(self._targets())
+
+    def _targets(self) -> list[Target]:
+        return outputs.targets(self.record, self.backend)
 
     def _follow(self) -> None:
         self._done("follow", self._follow_now)

@@ -60,6 +60,8 @@ class Sync:
         key = f"{self._record.id}/checkpoints"
         if uploads.in_hand(key) or not self._objects.bucket_exists(self._record.account, self._bucket):
             return not uploads.in_hand(key)
+        if not self._backend.near(self._record.id, str(checkpoint_folder(self._record))):
+            return uploads.done(key, self.carry_out, tell) and uploads.done(key, self.carry_out, tell)
         try:
             changes = self._changes()
         except (BadArchive, FileNotFoundError, NotADirectoryError, PermissionError):

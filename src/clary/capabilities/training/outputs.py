@@ -28,6 +28,11 @@ def find(record: Record, backend: Backend) -> Left:
     return Left(backend.outputs(record.id, places.MODEL), backend.outputs(record.id, places.OUTPUT_DATA))
 
 
+def are_near(record: Record, backend: Backend) -> bool:
+    """Whether finding them takes no time."""
+    return all(backend.near(record.id, folder) for folder in (places.MODEL, places.OUTPUT_DATA))
+
+
 def upload(record: Record, left: Left, work: Path, objects: Objects) -> None:
     """Model and output data of all hosts, merged: a later host's file replaces an earlier one's. May be repeated.
 

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.runtime import network
-from clary.runtime.backend import Away, Backend, NoRoom
+from clary.runtime.backend import Away, Backend, NoRoom, OutputsLost
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
 from clary.runtime.workload import Limits
@@ -263,15 +262,24 @@ class Work:
 
     def upload(self) -> Outcome:
         try:
-            left = outputs.find(self.record, self.backend)
-            put = partial(outputs.upload, self.record, left, self.folder, self.parts.need(Objects))
-            if not outputs.are_large(left):
-                put()
-            elif not self.uploads.done(self.record.id, put, self._ask_again):
+            if self.uploads.in_hand(self.record.id):
+                return Wait(WATCH_SECONDS)
+            is_large = not outputs.are_near(self.record, self.backend) or outputs.are_large(self._left())
+            if not is_large:
+                self._put()
+            elif not self.uploads.done(self.record.id, self._put, self._ask_again):
                 return Wait(WATCH_SECONDS)
         except outputs.CannotUpload as error:
             return self._failed(f"ClientError: {error}")
+        except OutputsLost as error:
+            return self._failed(f"InternalServerError: {error}")
         return uploaded(self.record, self.seen)
+
+    def _left(self) -> outputs.Left:
+        return outputs.find(self.record, self.backend)
+
+    def _put(self) -> None:
+        outputs.upload(self.record, self._left(), self.folder, self.parts.need(Objects))
 
     def retain(self) -> Outcome:
         """The room stays taken, and what lies there of the job goes."""
@@ -346,7 +354,10 @@ class Work:
 
     def _failure_texts(self) -> dict[str, str]:
         names = [host.name for host in hosts(self.record.spec["ResourceConfig"])]
-        folders = self.backend.outputs(self.record.id, places.OUTPUT)
+        try:
+            folders = self.backend.outputs(self.record.id, places.OUTPUT)
+        except OutputsLost:
+            return {}
         return {name: failure.read(folder) for name, folder in zip(names, folders, strict=False)}
 
     def _hyperparameters(self) -> dict[str, Any]:

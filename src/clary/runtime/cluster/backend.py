@@ -11,19 +11,23 @@ from typing import Any
 import msgspec
 
 from clary.runtime import images, places, shims
-from clary.runtime.backend import Backend
+from clary.runtime.backend import Away, Backend, NoRoom, OutputsLost
 from clary.runtime.cluster import parcel
 from clary.runtime.cluster.follow import Follower
-from clary.runtime.cluster.mirror import Mirror, copy_tree
-from clary.runtime.cluster.nodes import Cluster
-from clary.runtime.cluster.seat import Found, answer
+from clary.runtime.cluster.mirror import Mirror, copy_tree, missing
+from clary.runtime.cluster.nodes import Cluster, Hosts
+from clary.runtime.cluster.rooms import Rooms
+from clary.runtime.cluster.talk import Asked, Found, Survey, Told, answer
 from clary.runtime.local import OWN_INTERPRETER, read_hosts
 from clary.runtime.workload import InstanceState, Observation, Workload
 
 PATIENCE = 30.0
 """Seconds until a node that is said to live must answer."""
-REFUSED = "Endpoints do not run on the Ray backend yet; `clary up --backend local` runs them."
+NEAR_BYTES = 16 * 1024 * 1024
+NEAR_FILES = 1000
+"""What is brought from a node at once; more takes its time."""
 LOST = "The node that ran the instance was lost."
+LOST_OUTPUTS = "The node that ran the instance was lost before what the instance left was fetched."
 
 
 class RayBackend(Backend):
@@ -34,11 +38,12 @@ class RayBackend(Backend):
     def __init__(self, home: Path, address: str) -> None:
         """`address`: of the cluster, as `ray start` prints it; this machine has to be one of its nodes."""
         self.jobs = home / "jobs"
-        self._retained = home / "retained"
         self.cluster = Cluster(address)
+        self._rooms = Rooms(home, self.cluster)
         self.follower = Follower(self)
         self._guard = threading.Lock()
         self._keeping: set[str] = set()
+        self._doubted: dict[Path, float] = {}
         self._told: dict[str, Callable[[], None]] = {}
 
     def prepare(self, image: str, gpus: int) -> str | None:
@@ -48,11 +53,11 @@ class RayBackend(Backend):
         return None
 
     @contextlib.contextmanager
-    def room(self, workload_id: str, instances: int, gpus: int, instead_of: str = "") -> Iterator[int]:
+    def room(
+        self, workload_id: str, instances: int, gpus: int, hosts: Hosts = (), instead_of: str = ""
+    ) -> Iterator[int]:
         """See `Backend`."""
-        if instead_of:
-            self.release(instead_of)
-        self.cluster.reserve(workload_id, instances, gpus)
+        self._rooms.take(workload_id, instances, gpus, hosts, instead_of)
         with self._guard:
             self._keeping.add(workload_id)
         try:
@@ -61,42 +66,26 @@ class RayBackend(Backend):
             with self._guard:
                 self._keeping.discard(workload_id)
             if not any(mirror.seat for mirror in self._mirrors(workload_id)):
-                self.cluster.release(workload_id)
+                self._rooms.give_back(workload_id)
 
     def retain(self, workload_id: str) -> None:
         """See `Backend`."""
-        self._retained.mkdir(parents=True, exist_ok=True)
-        (self._retained / workload_id).touch()
+        self._rooms.retain(workload_id)
 
     def release(self, workload_id: str) -> None:
         """See `Backend`."""
-        if (self._retained / workload_id).exists():
-            if not self._folder(workload_id).exists():
-                self.cluster.release(workload_id)
-            (self._retained / workload_id).unlink(missing_ok=True)
+        self._rooms.release(workload_id, living=self._folder(workload_id).exists())
 
     def start(self, workload: Workload) -> None:
         """See `Backend`."""
-        if workload.purpose == "serve":
-            self._refuse(workload)
-            return
         if workload.id in self._keeping:
             self._start(workload)
             return
         if self.observe(workload.id).instances:
             return
-        with self.room(workload.id, len(workload.instances), workload.limits.gpus):
+        hosts = [instance.hosts for instance in workload.instances]
+        with self.room(workload.id, len(workload.instances), workload.limits.gpus, hosts):
             self._start(workload)
-
-    def _refuse(self, workload: Workload) -> None:
-        """What is asked of it ends at once and says why: no node would answer the gateway."""
-        now = time.time()
-        self._keep(workload)
-        for instance in workload.instances:
-            mirror = self._mirror(workload.id, instance.host, instance.log)
-            mirror.sit("")
-            state = InstanceState(host=instance.host, phase="exited", message=REFUSED, ended=now, cause="platform")
-            mirror.say(state, whole=True)
 
     def _keep(self, workload: Workload) -> None:
         folder = self._folder(workload.id)
@@ -107,22 +96,36 @@ class RayBackend(Backend):
 
     def _start(self, workload: Workload) -> None:
         self._keep(workload)
-        ray = self.cluster.ray
+        room = self._rooms.of(workload.id)
+        if room is None:
+            raise NoRoom("its room was given back")
         hosts = [instance.host for instance in workload.instances]
-        seats = [self.cluster.take(workload.id, host, at, workload.limits.gpus) for at, host in enumerate(hosts)]
-        told = ray.get([seat.where.remote() for seat in seats], timeout=PATIENCE)
+        gpus = workload.limits.gpus
+        seats = [
+            self.cluster.take(workload.id, host, room.run, room.group, number, gpus)
+            for number, host in enumerate(hosts)
+        ]
+        told = self._hear([seat.where.remote() for seat in seats])
         where = [msgspec.json.decode(one, type=tuple[str, str]) for one in told]
         addresses = {host: address for host, (_, address) in zip(hosts, where, strict=True)}
         for instance, seat, (node, _) in zip(workload.instances, seats, where, strict=True):
             mirror = self._mirror(workload.id, instance.host, instance.log)
             if mirror.seat is None:
-                mirror.sit(node)
+                mirror.sit(node, room.run)
             elif mirror.seat.node != node:
                 # It was sent to a node that is lost. It must never run twice.
                 continue
-            packed = parcel.pack(workload, instance, addresses if len(hosts) > 1 else {})
-            ray.get(seat.begin.remote(packed), timeout=PATIENCE)
+            packed = parcel.pack(workload, instance, addresses if len(hosts) > 1 else {}, room.run)
+            self._hear(seat.begin.remote(packed))
         self.follower.follow(workload.id)
+
+    def _hear(self, asked: Any) -> Any:
+        """Raises `NoRoom` where a node that was to take an instance does not answer."""
+        ray = self.cluster.ray
+        try:
+            return ray.get(asked, timeout=PATIENCE)
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError) as error:
+            raise NoRoom("the nodes that were to take it do not answer") from error
 
     def observe(self, workload_id: str) -> Observation:
         """See `Backend`. Asks the nodes."""
@@ -145,7 +148,7 @@ class RayBackend(Backend):
         """Bring the copy up to date, or find that the instance is lost."""
         for _ in range(1000):
             asked = mirror.asked(wait=0)
-            seat = self.cluster.seat(workload_id, mirror.folder.name)
+            seat = self.seat(workload_id, mirror)
             if seat is None:
                 self.lose(mirror, "The actor of the instance was ended.")
                 return
@@ -159,9 +162,15 @@ class RayBackend(Backend):
             if not told.more:
                 return
 
-    def keep(self, mirror: Mirror, asked: Any, told: Any) -> bool:
+    def seat(self, workload_id: str, mirror: Mirror) -> Any:
+        """The actor of the instance; `None` for one that has none any more."""
+        seated = mirror.seat
+        return self.cluster.seat(workload_id, mirror.folder.name, seated.run) if seated else None
+
+    def keep(self, mirror: Mirror, asked: Asked, told: Told) -> bool:
         """Take what a node said. Whether the state is a new one."""
         seated = mirror.seat
+        self._doubted.pop(mirror.folder, None)
         if seated is not None and told.node != seated.node:
             self.lose(mirror, LOST)
             return True
@@ -170,6 +179,7 @@ class RayBackend(Backend):
     def doubt(self, mirror: Mirror) -> None:
         """A seat does not answer: it is lost if its node is."""
         seated = mirror.seat
+        self._doubted.setdefault(mirror.folder, time.time())
         if seated is not None and not self.cluster.lives(seated.node):
             self.lose(mirror, LOST)
 
@@ -179,7 +189,9 @@ class RayBackend(Backend):
             return
         host = mirror.folder.name
         state = seen.state if seen else InstanceState(host=host, phase="lost")
-        mirror.say(msgspec.structs.replace(state, phase="lost", message=why), whole=True)
+        # It ran until its node was last heard of, not until Ray gave the node up.
+        ended = self._doubted.pop(mirror.folder, None) or time.time()
+        mirror.say(msgspec.structs.replace(state, phase="lost", message=why, ended=ended), whole=True)
 
     def stop(self, workload_id: str) -> None:
         """See `Backend`."""
@@ -196,36 +208,61 @@ class RayBackend(Backend):
                 if not (mirror.seen and mirror.seen.whole):
                     self.ask(workload_id, mirror)
 
+    def near(self, workload_id: str, folder: str) -> bool:
+        """See `Backend`. Brings it, unless it is much."""
+        mirrors = [mirror for mirror in self._mirrors(workload_id) if mirror.folder.is_dir()]
+        return all(self._bring(workload_id, mirror, folder, all_of_it=False) for mirror in mirrors)
+
     def outputs(self, workload_id: str, folder: str) -> list[Path]:
         """See `Backend`. Copies: what is new or changed comes from the nodes first."""
         mirrors = [mirror for mirror in self._mirrors(workload_id) if mirror.folder.is_dir()]
         for mirror in mirrors:
-            self._copy(workload_id, mirror, folder)
+            self._bring(workload_id, mirror, folder, all_of_it=True)
         return [places.named(mirror.folder, folder) for mirror in mirrors]
 
-    def _copy(self, workload_id: str, mirror: Mirror, folder: str) -> None:
+    def _bring(self, workload_id: str, mirror: Mirror, folder: str, *, all_of_it: bool) -> bool:
+        """Whether the folder's copy is now what the node has. Of a lost instance it stays what it was."""
         place = places.named(mirror.folder, folder)
         done = mirror.folder / f"copied{place.name}"
         seen = mirror.seen
         over = bool(seen and seen.whole)
-        if done.exists():
-            return
-        if over and seen and seen.state.phase == "lost":
-            place.mkdir(exist_ok=True)
-            return
-        seat = self.cluster.seat(workload_id, mirror.folder.name)
-        if seat is None:
-            return
-        ray = self.cluster.ray
-        with mirror.alone():
-            found = msgspec.json.decode(ray.get(seat.survey.remote(folder)), type=list[Found])
-            copy_tree(place, found, lambda wanted: ray.get(seat.read.remote(folder, wanted)))
-        if over:
-            done.touch()
+        place.mkdir(exist_ok=True)
+        if done.exists() or (over and seen and seen.state.phase == "lost"):
+            return True
+        with mirror.alone("copying"):
+            found = self._survey(workload_id, mirror, folder)
+            if found is None:
+                if over:
+                    raise OutputsLost(f"{mirror.folder.name}: {LOST_OUTPUTS}")
+                return True
+            files, size = missing(place, found)
+            if not all_of_it and (files > NEAR_FILES or size > NEAR_BYTES):
+                return False
+            seat, ray = self.seat(workload_id, mirror), self.cluster.ray
+            copy_tree(place, found, lambda wanted: ray.get(seat.read.remote(folder, wanted), timeout=PATIENCE))
+            if over:
+                done.touch()
+        return True
+
+    def _survey(self, workload_id: str, mirror: Mirror, folder: str) -> list[Found] | None:
+        """`None` where it is not known, or not any more. Raises `Away` while it may be known again."""
+        seated, seat = mirror.seat, self.seat(workload_id, mirror)
+        if seated is None or seat is None:
+            return None
+        try:
+            told = self.cluster.ray.get(seat.survey.remote(folder), timeout=PATIENCE)
+        except Exception as error:
+            self.doubt(mirror)
+            seen = mirror.seen
+            if seen and seen.whole and seen.state.phase != "lost" and self.cluster.lives(seated.node):
+                raise Away(f"the node of {mirror.folder.name} does not answer") from error
+            return None
+        survey = msgspec.json.decode(told, type=Survey)
+        return survey.found if survey.node == seated.node else None
 
     def socket(self, workload_id: str, host: str) -> Path:
-        """See `Backend`."""
-        return places.short(self._folder(workload_id) / host / "run") / "serve.sock"
+        """See `Backend`. A file with its address (`remote_socket.py`)."""
+        return self._mirror(workload_id, host, "").socket
 
     def workloads(self) -> list[str]:
         """See `Backend`."""
@@ -234,21 +271,30 @@ class RayBackend(Backend):
     def destroy(self, workload_id: str) -> None:
         """See `Backend`."""
         folder = self._folder(workload_id)
-        if not folder.exists():
+        there = folder.exists()
+        if not there and (self._rooms.of(workload_id) is None or self._rooms.is_retained(workload_id)):
             return
         self.follower.leave(workload_id)
-        if (folder / "workload.json").exists():
-            for mirror in self._mirrors(workload_id):
-                if (seat := self.cluster.seat(workload_id, mirror.folder.name)) is not None:
-                    # A lost node keeps its folders; whoever comes there next removes them.
-                    with contextlib.suppress(Exception):
-                        self.cluster.ray.get(seat.close.remote(), timeout=PATIENCE)
-                    self.cluster.end(seat)
-            if not (self._retained / workload_id).exists():
-                self.cluster.release(workload_id)
+        self._close(workload_id)
+        if not self._rooms.is_retained(workload_id):
+            self._rooms.give_back(workload_id)
         shutil.rmtree(folder, ignore_errors=True)
         for call in list(self._told.values()):
             call()
+
+    def _close(self, workload_id: str) -> None:
+        """All seats at once. A lost node keeps its folders; whoever comes there next removes them."""
+        closing = []
+        for mirror in self._mirrors(workload_id):
+            lost = mirror.seen and mirror.seen.state.phase == "lost"
+            self._doubted.pop(mirror.folder, None)
+            if (seat := self.seat(workload_id, mirror)) is not None:
+                closing.append((seat, None if lost else seat.close.remote()))
+        for seat, closed in closing:
+            if closed is not None:
+                with contextlib.suppress(Exception):
+                    self.cluster.ray.get(closed, timeout=PATIENCE)
+            self.cluster.end(seat)
 
     def when_destroyed(self, who: str, call: Callable[[], None]) -> None:
         """See `Backend`."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clary.runtime.cluster.mirror import Mirror
-from clary.runtime.cluster.seat import Asked, answer
+from clary.runtime.cluster.parcel import Wanted, piece
+from clary.runtime.cluster.talk import Asked, answer
 from clary.runtime.shim import status
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Follower:
         self._backend = weakref.proxy(backend)
         self._guard = threading.Lock()
         self._wanted: set[str] = set()
+        self._lacking: dict[tuple[str, str], Wanted] = {}
         self._thread: threading.Thread | None = None
 
     def follow(self, workload_id: str) -> None:
@@ -84,11 +86,10 @@ class Follower:
             if not open_:
                 self.leave(key)
             for mirror in open_:
-                seat = (
-                    None if (key, mirror.folder.name) in asked else self._backend.cluster.seat(key, mirror.folder.name)
-                )
+                seat = None if (key, mirror.folder.name) in asked else self._backend.seat(key, mirror)
                 if seat is not None:
-                    question = mirror.asked(WAIT)
+                    lacking = self._lacking.pop((key, mirror.folder.name), None)
+                    question = mirror.asked(WAIT, piece(lacking) if lacking else None)
                     asking[seat.tell.remote(msgspec.json.encode(question))] = (key, mirror, question)
 
     def _hear(self, ref: Any, key: str, mirror: Mirror, asked: Asked) -> None:
@@ -100,6 +101,8 @@ class Follower:
             self._backend.doubt(mirror)
             news = bool(mirror.seen and mirror.seen.whole)
         else:
+            if told.wanted:
+                self._lacking[key, mirror.folder.name] = told.wanted
             news = self._backend.keep(mirror, asked, told)
         if news:
             status.poke(*self._backend.wake(key))

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from clary.runtime import shims
-from clary.runtime.cluster.seat import Asked, Found, Told
+from clary.runtime import remote_socket, shims
+from clary.runtime.cluster.parcel import Piece
+from clary.runtime.cluster.talk import Asked, Found, Told
+from clary.runtime.remote_socket import Address
 from clary.runtime.workload import InstanceState
 
 SEAT, SEEN = "seat.json", "seen.json"
@@ -25,9 +27,10 @@ Read = Callable[[list[tuple[str, int, int]]], list[bytes]]
 
 
 class Seated(msgspec.Struct, frozen=True):
-    """Where the instance was sent; written before it is."""
+    """Where the instance was sent, in which run of its workload; written before it is."""
 
     node: str
+    run: str
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -43,6 +46,7 @@ class Mirror:
     def __init__(self, folder: Path, log: Path) -> None:
         self.folder, self.log = folder, log
         self.metrics = folder / "metrics.jsonl"
+        self.socket = folder / remote_socket.NAME
 
     @property
     def seat(self) -> Seated | None:
@@ -51,9 +55,9 @@ class Mirror:
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def sit(self, node: str) -> None:
+    def sit(self, node: str, run: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        shims.replace(self.folder / SEAT, msgspec.json.encode(Seated(node)))
+        shims.replace(self.folder / SEAT, msgspec.json.encode(Seated(node, run)))
 
     @property
     def seen(self) -> Seen | None:
@@ -65,8 +69,15 @@ class Mirror:
     def say(self, state: InstanceState, *, whole: bool) -> None:
         shims.replace(self.folder / SEEN, msgspec.json.encode(Seen(state, whole)))
 
-    def asked(self, wait: float) -> Asked:
-        """What to ask the node for."""
+    @property
+    def address(self) -> Address | None:
+        try:
+            return remote_socket.read(self.socket)
+        except OSError:
+            return None
+
+    def asked(self, wait: float, piece: Piece | None = None) -> Asked:
+        """What to ask the node for, and what it is given with that."""
         seen = self.seen
         requests = tuple(name for name in ("stop", "kill") if (self.folder / name).exists())
         return Asked(
@@ -75,6 +86,8 @@ class Mirror:
             wait=wait,
             requests=requests,
             state=seen.state if seen else None,
+            address=self.address,
+            piece=piece,
         )
 
     def take(self, asked: Asked, told: Told) -> bool:
@@ -85,6 +98,8 @@ class Mirror:
             seen = self.seen
             if seen and seen.whole:
                 return False
+            if told.address and told.address != self.address:
+                shims.replace(self.socket, msgspec.json.encode(told.address))
             fits = _append(self.log, asked.log, told.log)
             fits &= _append(self.metrics, asked.metrics, told.metrics)
             ended = told.state.phase in ("exited", "lost")
@@ -96,8 +111,9 @@ class Mirror:
             return seen is None or seen.state != told.state
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def alone(self, lock: str = "lock") -> Iterator[None]:
+        """Nobody else keeps what came meanwhile, or with another lock does what that is for."""
+        fd = os.open(self.folder / lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield
@@ -115,7 +131,7 @@ def copy_tree(place: Path, found: list[Found], read: Read) -> None:
     kept: set[Path] = set()
     wanted: list[tuple[Path, Found]] = []
     for one in found:
-        target = place / os.fsdecode(bytes.fromhex(one.path))
+        target = place / _text(one.path)
         if target.parent not in folders or target in kept:
             continue
         if stat.S_ISDIR(one.mode):
@@ -124,7 +140,7 @@ def copy_tree(place: Path, found: list[Found], read: Read) -> None:
                 _remove(target)
                 target.mkdir()
         elif stat.S_ISLNK(one.mode):
-            _link(target, os.fsdecode(bytes.fromhex(one.link)))
+            _link(target, _text(one.link))
         elif not stat.S_ISREG(one.mode):
             continue
         elif not _is_same(target, one):
@@ -134,6 +150,16 @@ def copy_tree(place: Path, found: list[Found], read: Read) -> None:
         if path not in kept:
             _remove(path)
     _fetch(wanted, read, place.with_name("part"))
+
+
+def missing(place: Path, found: list[Found]) -> tuple[int, int]:
+    """How many files would come, and their bytes together."""
+    lacking = [one.size for one in found if stat.S_ISREG(one.mode) and not _is_same(place / _text(one.path), one)]
+    return len(lacking), sum(lacking)
+
+
+def _text(name: str) -> str:
+    return os.fsdecode(bytes.fromhex(name))
 
 
 def _link(target: Path, points_to: str) -> None:

@@ -3,13 +3,20 @@
 import contextlib
 import functools
 import logging
+import socket
 import threading
 import time
 import warnings
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from clary.runtime import roster
 from clary.runtime.backend import Away, NoRoom
+from clary.runtime.roster import Node
 
 NAMESPACE = "clary"
 SLOT = "clary_slot"
@@ -17,17 +24,15 @@ SLOT = "clary_slot"
 PLACING_SECONDS = 10.0
 LOOK_SECONDS = 0.25
 """How old the list of nodes may be."""
+WATCH_SECONDS = 1.0
+KNOCK_SECONDS = 3.0
+"""Ray itself tries for minutes to reach a head that is not there."""
+NODE_ID = "ray.io/node-id"
 
+Hosts = Sequence[Sequence[str]]
+"""For each instance, names of the nodes that may have it; empty: any of them may have any."""
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A living node that takes instances."""
-
-    id: str
-    address: str
-    slots: int
-    gpus: int
-    labels: dict[str, str]
+log = logging.getLogger(__name__)
 
 
 class Cluster:
@@ -51,6 +56,7 @@ class Cluster:
                 raise Away("the package ray is not installed: pip install 'clary[ray]'") from error
             if not ray.is_initialized():
                 try:
+                    _knock(self.address)
                     ray.init(
                         self.address,
                         namespace=NAMESPACE,
@@ -58,7 +64,7 @@ class Cluster:
                         logging_level=logging.ERROR,
                         configure_logging=False,
                     )
-                except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+                except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                     raise Away(f"the Ray cluster at {self.address} does not answer: {error}") from error
             logging.getLogger("ray.actor").setLevel(logging.ERROR)
             return ray
@@ -66,9 +72,22 @@ class Cluster:
     def nodes(self, *, now: bool = False) -> list[Node]:
         """Those that live and take instances."""
         if now or time.monotonic() - self._looked > LOOK_SECONDS:
-            self._nodes = [_node(one) for one in self.ray.nodes() if one["Alive"] and SLOT in one["Resources"]]
+            self._nodes = _named([one for one in self.ray.nodes() if one["Alive"] and SLOT in one["Resources"]])
             self._looked = time.monotonic()
         return self._nodes
+
+    def watch(self, home: Path) -> None:
+        """Keep the roster of that home as the cluster is, from now on, in a thread."""
+        threading.Thread(target=self._watch, args=(home,), name="ray-watch", daemon=True).start()
+
+    def _watch(self, home: Path) -> None:
+        while True:
+            try:
+                roster.write(home, self.nodes(now=True))
+            except Exception:
+                # What was last seen of a cluster that is away stays.
+                log.debug("the nodes cannot be listed", exc_info=True)
+            time.sleep(WATCH_SECONDS)
 
     def lives(self, node: str) -> bool:
         return any(one.id == node for one in self.nodes())
@@ -77,28 +96,51 @@ class Cluster:
         """Slots that no group holds."""
         return sum(max(0, node.slots) for node in self._unused())
 
-    def reserve(self, workload: str, instances: int, gpus: int) -> None:
-        """Room on as many nodes as there are instances. May be repeated. Raises `NoRoom`."""
+    def reserve(self, name: str, instances: int, gpus: int, hosts: Hosts = ()) -> None:
+        """Room on as many nodes as there are instances, as the group of that name. May be repeated. Raises `NoRoom`."""
         with self._placing:
-            if self._group(workload) is None:
-                self._place(workload, instances, gpus)
+            if self._group(name) is None:
+                self._place(name, gpus, hosts or [()] * instances)
 
-    def _place(self, workload: str, instances: int, gpus: int) -> None:
+    def stands(self, name: str, instances: int, gpus: int) -> bool:
+        """Whether there is such room by that name, on nodes that all live."""
+        from ray.util.placement_group import placement_group_table
+
+        if (group := self._group(name)) is None:
+            return False
+        table = placement_group_table(group)
+        nodes = {table["bundles_to_node_id"].get(number, "") for number in table["bundles"]}
+        enough = all(held.get("GPU", 0) >= gpus for held in table["bundles"].values())
+        fits = len(table["bundles"]) == instances and enough
+        return fits and table.get("state") == "CREATED" and nodes <= {node.id for node in self.nodes(now=True)}
+
+    def _place(self, name: str, gpus: int, hosts: Hosts) -> None:
         from ray.util.placement_group import placement_group, placement_group_table
 
         what = f"a free slot and {gpus} free GPUs" if gpus else "a free slot"
         able = [node for node in self._unused() if node.slots >= 1 and node.gpus >= gpus]
-        if len(able) < instances:
-            raise NoRoom(f"{instances} nodes with {what} are needed, {len(able)} of {len(self.nodes())} have that")
+        self._check(able, hosts, what)
         bundle = {SLOT: 1.0} | ({"GPU": float(gpus)} if gpus else {})
-        group = placement_group([bundle] * instances, "STRICT_SPREAD", name=workload, lifetime="detached")
+        where = [_selector(able, names) for names in hosts]
+        group = placement_group(
+            [bundle] * len(hosts), "STRICT_SPREAD", name=name, lifetime="detached", bundle_label_selector=where
+        )
         # What was given back a moment ago is not at once to be had.
         end = time.monotonic() + PLACING_SECONDS
         while placement_group_table(group).get("state") != "CREATED":
             if time.monotonic() > end:
-                self.release(workload)
-                raise NoRoom(f"the Ray cluster does not place {instances} instances on nodes with {what}")
+                self.release(name)
+                raise NoRoom(f"the Ray cluster does not place {len(hosts)} instances on nodes with {what}")
             time.sleep(0.005)
+
+    def _check(self, able: list[Node], hosts: Hosts, what: str) -> None:
+        """Raises `NoRoom` where Ray would search in vain: groups of alike instances one by one, then all together."""
+        alike = Counter(tuple(names) for names in hosts)
+        for names, count in (*alike.items(), ((), len(hosts))):
+            these = [node for node in able if not names or node.name in names]
+            if len(these) < count:
+                of = len(names) or len(self.nodes())
+                raise NoRoom(f"{count} nodes with {what} are needed, {len(these)} of {of} have that")
 
     def _unused(self) -> list[Node]:
         """The nodes with what no group holds of them: Ray's own figures of what is free come late."""
@@ -114,37 +156,37 @@ class Cluster:
                     nodes[node.id] = replace(node, slots=slots, gpus=gpus)
         return list(nodes.values())
 
-    def _group(self, workload: str) -> Any:
+    def _group(self, name: str) -> Any:
         self.ray  # noqa: B018
         from ray.util import get_placement_group
 
         try:
-            return get_placement_group(workload)
+            return get_placement_group(name)
         except ValueError:
             return None
 
-    def release(self, workload: str) -> None:
+    def release(self, name: str) -> None:
         """Give the room back; ends the seats in it. May be repeated."""
         from ray.util import remove_placement_group
 
-        if (group := self._group(workload)) is not None:
+        if (group := self._group(name)) is not None:
             remove_placement_group(group)
 
-    def seat(self, workload: str, host: str) -> Any:
-        """The actor of an instance, or `None` while there is none."""
+    def seat(self, workload: str, host: str, run: str) -> Any:
+        """The actor of an instance of that run, or `None` while there is none."""
         try:
-            return self.ray.get_actor(_name(workload, host), NAMESPACE)
+            return self.ray.get_actor(_name(workload, host, run), NAMESPACE)
         except ValueError:
             return None
 
-    def take(self, workload: str, host: str, number: int, gpus: int) -> Any:
-        """The same, made when there is none, in its place of the room."""
+    def take(self, workload: str, host: str, run: str, group: str, number: int, gpus: int) -> Any:
+        """The same, made when there is none, in its place of the group."""
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         from clary.runtime.cluster.seat import Seat
 
         actor = self.ray.remote(Seat).options(
-            name=_name(workload, host),
+            name=_name(workload, host, run),
             namespace=NAMESPACE,
             lifetime="detached",
             get_if_exists=True,
@@ -154,25 +196,45 @@ class Cluster:
             # On its own node it goes on; on another one it finds nothing, and says so.
             max_restarts=-1,
             max_concurrency=8,
-            scheduling_strategy=PlacementGroupSchedulingStrategy(self._group(workload), number),
+            scheduling_strategy=PlacementGroupSchedulingStrategy(self._group(group), number),
         )
-        return actor.remote(workload, host)
+        return actor.remote(workload, host, run)
 
     def end(self, seat: Any) -> None:
         with contextlib.suppress(Exception):
             self.ray.kill(seat, no_restart=True)
 
 
-def _name(workload: str, host: str) -> str:
-    return f"{workload}/{host}"
+def _name(workload: str, host: str, run: str) -> str:
+    return f"{workload}/{host}/{run}"
 
 
-def _node(told: dict[str, Any]) -> Node:
-    resources = told["Resources"]
+def _selector(able: list[Node], names: Sequence[str]) -> dict[str, str]:
+    chosen = [node.id for node in able if node.name in names]
+    return {NODE_ID: f"in({','.join(chosen)})"} if chosen else {}
+
+
+def _knock(address: str) -> None:
+    """Raises `OSError` where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
+
+
+def _named(told: list[dict[str, Any]]) -> list[Node]:
+    """Several nodes of one machine are told apart by their ids."""
+    names = Counter(one["NodeManagerHostname"] for one in told)
+    return [_node(one, alone=names[one["NodeManagerHostname"]] == 1) for one in told]
+
+
+def _node(told: dict[str, Any], *, alone: bool) -> Node:
+    resources, host = told["Resources"], told["NodeManagerHostname"]
     return Node(
         id=told["NodeID"],
+        name=host if alone else f"{host}-{told['NodeID'][:8]}",
         address=told["NodeManagerAddress"],
         slots=int(resources[SLOT]),
+        cpus=int(resources.get("CPU", 0)),
+        memory_bytes=int(resources.get("memory", 0)),
         gpus=int(resources.get("GPU", 0)),
         labels=dict(told.get("Labels") or {}),
     )

@@ -1,5 +1,7 @@
 """What goes to a node for one instance: its part of the workload, and what its sources hold that no S3 has.
 
+A large file of them, such as an endpoint's own copy of its model, follows in pieces, as the node asks for them.
+
 Plain JSON both ways: nothing of either side is unpickled by our own code.
 """
 
@@ -13,6 +15,9 @@ import msgspec
 
 from clary.runtime.workload import Instance, Workload
 
+PIECE = 4 * 1024 * 1024
+"""Bytes; a file that holds more comes in several of them."""
+
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
     """One source. Its folder holds what `tar` holds and the objects of `listing`; a file is named `""` in either."""
@@ -21,20 +26,57 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     is_folder: bool
     tar: bytes = b""
     listing: str = ""
+    size: int | None = None
+    """Of a file that comes in pieces."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The piece that a node lacks next."""
+
+    source: str
+    start: int
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """`data` is `None` where the source is not there any more."""
+
+    source: str
+    start: int
+    data: bytes | None
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """`workload` has the one instance."""
+    """`workload` has the one instance. `run`: what tells this run from others of the same workload."""
 
     workload: Workload
     brought: tuple[Brought, ...]
+    run: str
 
 
-def pack(workload: Workload, instance: Instance, addresses: Mapping[str, str]) -> bytes:
+class Run(msgspec.Struct):
+    """What of a `Parcel` is read back first."""
+
+    run: str = ""
+
+
+def pack(workload: Workload, instance: Instance, addresses: Mapping[str, str], run: str) -> bytes:
     """For one instance. `addresses`: of all hosts."""
     own = msgspec.structs.replace(workload, instances=(instance,), addresses=addresses)
     brought = tuple(_bring(Path(source), workload.objects.get(source)) for source in _sources(own, instance))
-    return msgspec.json.encode(Parcel(workload=own, brought=brought))
+    return msgspec.json.encode(Parcel(workload=own, brought=brought, run=run))
+
+
+def run_of(parcel: bytes) -> str:
+    return msgspec.json.decode(parcel, type=Run).run
+
+
+def piece(wanted: Wanted) -> Piece:
+    try:
+        with Path(wanted.source).open("rb") as file:
+            file.seek(wanted.start)
+            return Piece(wanted.source, wanted.start, file.read(PIECE) or None)
+    except OSError:
+        return Piece(wanted.source, wanted.start, None)
 
 
 def unpack(parcel: bytes) -> Parcel:
@@ -51,6 +93,9 @@ def _sources(workload: Workload, instance: Instance) -> list[str]:
 def _bring(source: Path, listing: str | None) -> Brought:
     told = Path(listing).read_text(encoding="ascii") if listing else ""
     if not source.is_dir():
+        size = 0 if told else source.stat().st_size
+        if size > PIECE:
+            return Brought(source=str(source), is_folder=False, size=size)
         return Brought(source=str(source), is_folder=False, tar=b"" if told else source.read_bytes(), listing=told)
     listed = {line.partition(" ")[0] for line in told.splitlines()}
     return Brought(source=str(source), is_folder=True, tar=_tar(source, listed), listing=told)

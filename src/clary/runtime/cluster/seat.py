@@ -11,7 +11,7 @@ import stat
 import threading
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -19,48 +19,26 @@ from clary.runtime import places, shims
 from clary.runtime.archive import BadArchive, entries, open_file
 from clary.runtime.cluster import parcel
 from clary.runtime.cluster.download import CannotFetch
-from clary.runtime.cluster.unpacking import lay_out
+from clary.runtime.cluster.exposing import Exposed
+from clary.runtime.cluster.parcel import Parcel, Piece
+from clary.runtime.cluster.talk import Asked, Found, Survey, Told
+from clary.runtime.cluster.unpacking import add, lay_out, next_wanted
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
 from clary.runtime.local import LocalBackend
+from clary.runtime.remote_socket import Address, new_secret
 from clary.runtime.workload import InstanceState
 
 PIECE = 4 * 1024 * 1024
 """Most bytes of a log that one answer holds."""
 SHORT, LONG = 0.02, 0.25
 """Seconds between looks at the log."""
-ACCEPTED, DONE, TROUBLE, LOG = "parcel.json", "laid", "trouble.json", "log"
+ACCEPTED, TROUBLE, LOG, BROUGHT, ADDRESS = "parcel.json", "trouble.json", "log", "brought", "address.json"
+KILLED = 137
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the controller has already, and what it wants: `stop` and `kill`."""
-
-    log: int = 0
-    metrics: int = 0
-    wait: float = 0.0
-    requests: tuple[str, ...] = ()
-    state: InstanceState | None = None
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What is new. `state` is `None` on a node that has no such instance."""
-
-    node: str
-    state: InstanceState | None = None
-    log: bytes = b""
-    metrics: bytes = b""
-    more: bool = False
-    """There is more of the log or the metrics."""
-
-
-class Found(msgspec.Struct, frozen=True, array_like=True):
-    """Something in an output folder. `mode` includes the file type; `link`: where a link points."""
-
-    path: str
-    mode: int
-    size: int
-    changed: int
-    link: str = ""
+class Stopped(Exception):
+    """It was asked to end before there was anything to end."""
 
 
 def home() -> Path:
@@ -76,7 +54,8 @@ def environments() -> Path | None:
 class Seat:
     """One instance. Every call may be repeated."""
 
-    def __init__(self, workload_id: str, host: str) -> None:
+    def __init__(self, workload_id: str, host: str, run: str) -> None:
+        """`run`: no other run of the workload has it; what others left on the node is removed."""
         import ray
 
         self._context = ray.get_runtime_context()
@@ -87,12 +66,19 @@ class Seat:
         self._guard = threading.Lock()
         self._work: threading.Thread | None = None
         self._progress = ""
+        self._lacking: Parcel | None = None
+        self._missing = ""
+        self._arrived = threading.Event()
+        self._exposed: Exposed | None = None
         self._name = f"\0clary-{os.getpid()}-{workload_id}-{host}"
         self._wake = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wake.bind(self._name)
         threading.Thread(target=self._sweep, daemon=True).start()
         if (self.job / ACCEPTED).exists():
-            self._go_on()
+            if parcel.run_of((self.job / ACCEPTED).read_bytes()) == run:
+                self._go_on()
+            else:
+                self.local.destroy(workload_id)
 
     def where(self) -> bytes:
         """Node and address."""
@@ -113,34 +99,20 @@ class Seat:
         """What is new since; waits for it at most as long as asked."""
         asked = msgspec.json.decode(question, type=Asked)
         self._obey(asked.requests)
+        if asked.piece:
+            self._take(asked.piece)
         end, pause = time.monotonic() + asked.wait, SHORT
         while True:
             told = self._look(asked)
-            if told.log or told.metrics or told.state != asked.state or time.monotonic() >= end:
+            if told.is_news(asked) or time.monotonic() >= end:
                 return msgspec.json.encode(told)
             self._rest(min(pause, end - time.monotonic()))
             pause = min(pause * 1.5, LONG)
 
     def survey(self, folder: str) -> bytes:
-        """Everything in an output folder, parents first."""
-        place = places.named(self.folder, folder)
-        found = []
-        with contextlib.suppress(BadArchive):
-            for entry in entries(place):
-                with contextlib.suppress(OSError):
-                    told = entry.lstat()
-                    link = str(entry.readlink()) if entry.is_symlink() else ""
-                    name = str(entry.relative_to(place))
-                    found.append(
-                        Found(
-                            os.fsencode(name).hex(),
-                            told.st_mode,
-                            told.st_size,
-                            told.st_mtime_ns,
-                            os.fsencode(link).hex(),
-                        )
-                    )
-        return msgspec.json.encode(found)
+        """A `Survey` of an output folder."""
+        found = self._found(places.named(self.folder, folder)) if (self.job / ACCEPTED).exists() else None
+        return msgspec.json.encode(Survey(self._context.get_node_id(), found))
 
     def read(self, folder: str, wanted: list[tuple[str, int, int]]) -> list[bytes]:
         """Parts of files: path, start and length of each. What is gone meanwhile is empty."""
@@ -156,6 +128,8 @@ class Seat:
         if self._work:
             self.local.kill(self.id)
             self._work.join()
+        if self._exposed:
+            self._exposed.close()
         self.local.destroy(self.id)
 
     # -- on the node
@@ -170,26 +144,74 @@ class Seat:
         import ray
 
         try:
+            told = parcel.unpack((self.job / ACCEPTED).read_bytes())
+            if told.workload.purpose == "serve":
+                self._expose()
             if shims.status(self.folder) is None:
-                told = parcel.unpack((self.job / ACCEPTED).read_bytes())
+                self._await_pieces(told)
                 self._await_environment(told.workload.image, told.workload.limits.gpus)
-                workload = lay_out(told, self.job / "brought")
+                workload = lay_out(told, self.job / BROUGHT)
                 (instance,) = workload.instances
                 own = msgspec.structs.replace(instance, log=str(self.job / LOG))
                 workload = msgspec.structs.replace(workload, instances=(own,), wake=self._name)
                 self.local.launch(workload, [int(number) for number in ray.get_gpu_ids()])
+        except Stopped:
+            self._say_trouble("stopped", "", KILLED)
         except (CannotFetch, BuildFailed, UnknownImage, OSError, ValueError) as error:
-            cause: Literal["data", "platform"] = "data" if isinstance(error, CannotFetch) else "platform"
-            state = InstanceState(
-                host=self.host, phase="exited", message=str(error), ended=time.time(), exit_code=1, cause=cause
-            )
-            shims.replace(self.job / TROUBLE, msgspec.json.encode(state))
+            self._say_trouble("data" if isinstance(error, CannotFetch) else "platform", str(error), 1)
+
+    def _say_trouble(self, cause: Literal["stopped", "data", "platform"], message: str, code: int) -> None:
+        state = InstanceState(
+            host=self.host, phase="exited", message=message, ended=time.time(), exit_code=code, cause=cause
+        )
+        shims.replace(self.job / TROUBLE, msgspec.json.encode(state))
+        self._waken()
 
     def _await_environment(self, image: str, gpus: int) -> None:
         while progress := self.local.prepare(image, gpus):
+            self._heed()
             self._progress = progress
             time.sleep(0.2)
         self._progress = ""
+
+    def _await_pieces(self, told: Parcel) -> None:
+        self._lacking = told
+        self._waken()
+        try:
+            while next_wanted(told, self.job / BROUGHT):
+                self._heed()
+                if self._missing:
+                    raise CannotFetch(f"What the instance starts from is not there any more: {self._missing}")
+                self._arrived.wait(0.2)
+                self._arrived.clear()
+        finally:
+            self._lacking = None
+
+    def _take(self, piece: Piece) -> None:
+        with self._guard:
+            if (lacking := self._lacking) is not None:
+                add(lacking, self.job / BROUGHT, piece)
+                self._missing = self._missing or (piece.source if piece.data is None else "")
+        self._arrived.set()
+
+    def _heed(self) -> None:
+        """Raises `Stopped` where it is to run no more."""
+        asked = any((self.folder / name).exists() for name in ("stop", "kill"))
+        if asked or not (self.job / ACCEPTED).exists():
+            raise Stopped
+
+    def _expose(self) -> None:
+        """Let callers in, where they were let in before, if it is the seat that began anew."""
+        import ray
+
+        file = self.job / ADDRESS
+        try:
+            known = msgspec.json.decode(file.read_bytes(), type=Address)
+        except (FileNotFoundError, msgspec.DecodeError):
+            known = Address(ray.util.get_node_ip_address(), 0, new_secret())
+        self._exposed = Exposed(self.local.socket(self.id, self.host), known)
+        shims.replace(file, msgspec.json.encode(self._exposed.address))
+        self._waken()
 
     def _sweep(self) -> None:
         """Remove what this node still holds, or runs, of workloads that were given up while it was away."""
@@ -206,6 +228,12 @@ class Seat:
             for name in requests:
                 shims.request(self.folder, name)
 
+    def _waken(self) -> None:
+        """Questions wait for what changes."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.setblocking(False)
+            line.sendto(b"", self._name)
+
     def _rest(self, seconds: float) -> None:
         self._wake.settimeout(max(0.001, seconds))
         with contextlib.suppress(TimeoutError, BlockingIOError):
@@ -216,7 +244,15 @@ class Seat:
         state = self._state()
         log, more = _since(self.job / LOG, asked.log)
         metrics, many = _since(self.folder / "metrics.jsonl", asked.metrics)
-        return Told(node=self._context.get_node_id(), state=state, log=log, metrics=metrics, more=more or many)
+        return Told(
+            node=self._context.get_node_id(),
+            state=state,
+            log=log,
+            metrics=metrics,
+            more=more or many,
+            address=self._exposed.address if self._exposed else None,
+            wanted=next_wanted(self._lacking, self.job / BROUGHT) if self._lacking else None,
+        )
 
     def _state(self) -> InstanceState | None:
         if not (self.job / ACCEPTED).exists():
@@ -225,6 +261,17 @@ class Seat:
             return msgspec.json.decode((self.job / TROUBLE).read_bytes(), type=InstanceState)
         seen = self.local.observe(self.id).instances
         return seen[0] if seen else InstanceState(host=self.host, phase="preparing", message=self._progress)
+
+    def _found(self, place: Path) -> list[Found]:
+        found = []
+        with contextlib.suppress(BadArchive):
+            for entry in entries(place):
+                with contextlib.suppress(OSError):
+                    told = entry.lstat()
+                    link = str(entry.readlink()) if entry.is_symlink() else ""
+                    name = os.fsencode(entry.relative_to(place)).hex()
+                    found.append(Found(name, told.st_mode, told.st_size, told.st_mtime_ns, os.fsencode(link).hex()))
+        return found
 
     def _part(self, place: Path, file: Path, start: int, count: int) -> bytes:
         try:
@@ -245,11 +292,3 @@ def _since(file: Path, start: int) -> tuple[bytes, bool]:
             return data, bool(source.peek(1)) if hasattr(source, "peek") else False
     except FileNotFoundError:
         return b"", False
-
-
-def answer(told: bytes) -> Told:
-    return msgspec.json.decode(told, type=Told)
-
-
-def question(**asked: Any) -> bytes:
-    return msgspec.json.encode(Asked(**asked))
