@@ -91,6 +91,13 @@ REFUSED: dict[str, Callable[[str], list[Member]]] = {
 TAKEN: dict[str, Callable[[str], list[Member]]] = {
     "setuid": lambda outside: [file("s", mode=0o6777), folder("f", 0o7777)],
     "odd-names": lambda outside: [file("-rf"), file("line\nbreak"), file("\u202etxt"), file(b"\xff".decode("latin-1"))],
+    "link-cycles": lambda outside: [
+        link("a", "b"),
+        link("b", "a"),
+        link("self", "self"),
+        folder("d"),
+        link("d/up", ".."),
+    ],
     "other-owner": lambda outside: [file("o", uid=12345, gid=54321, uname="nobody")],
     "twice": lambda outside: [file("t", b"1"), file("t", b"2")],
     "sparse-large": lambda outside: [file("zeros", bytes(64 * MEGABYTE))],

@@ -167,7 +167,7 @@ HOSTILE = """
 import os, socket, subprocess, sys
 os.chdir("/opt/ml/processing/out")
 subprocess.run(["/bin/sh", "-ec", '''
-echo 1 > plain; ln plain hard; ln -s /etc/passwd link; ln -s /etc folder; mkfifo pipe
+echo 1 > plain; ln plain hard; ln -s /etc/passwd link; ln -s /etc folder; ln -s . round; ln -s me me; mkfifo pipe
 mkdir deep; echo 2 > deep/x; chmod 000 deep/x deep
 cd ..; rmdir up/etc up; ln -s / up; sleep $0''', sys.argv[1]], check=True)
 socket.socket(socket.AF_UNIX).bind("socket")

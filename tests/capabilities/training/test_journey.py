@@ -312,12 +312,26 @@ def test_folders_without_end_fail_the_job_and_are_removed(journey: Journey) -> N
     wait_until(lambda: not list((journey.clary.home / "jobs").iterdir()))
 
 
+UNCOMPRESSED = """
+import os
+os.makedirs("/opt/ml/model/deep")
+os.symlink("..", "/opt/ml/model/deep/round")
+os.symlink("itself", "/opt/ml/model/itself")
+open("/opt/ml/model/deep/m", "w").write("x")
+open("/opt/ml/output/data/m", "w").write("y")
+"""
+
+
 def test_uncompressed_outputs(journey: Journey) -> None:
     place = {"S3OutputPath": f"s3://{BUCKET}/out", "CompressionType": "NONE"}
-    script = "import os; os.makedirs('/opt/ml/model/deep'); open('/opt/ml/model/deep/m', 'w').write('x')"
-    found = journey.run("plain", script=script, OutputDataConfig=place)
+    found = journey.run("plain", script=UNCOMPRESSED, OutputDataConfig=place)
     assert found["ModelArtifacts"] == {"S3ModelArtifacts": f"s3://{BUCKET}/out/plain/output/model/"}
-    assert journey.s3.get_object(Bucket=BUCKET, Key="out/plain/output/model/deep/m")["Body"].read() == b"x"
+    stored = journey.s3.list_objects_v2(Bucket=BUCKET, Prefix="out/plain/output/")["Contents"]
+    assert [each["Key"] for each in stored] == [f"out/plain/output/{key}" for key in ("model/deep/m", "output/m")]
+    odd = "open(b'/opt/ml/model/\\xff', 'w').close()"
+    found = journey.run("plain-odd", script=odd, OutputDataConfig=place)
+    why = "ClientError: Failed to upload model artifacts: 'out/plain-odd/output/model/\\udcff': "
+    assert (found["TrainingJobStatus"], found["FailureReason"].startswith(why)) == ("Failed", True), found
 
 
 HUGE = """

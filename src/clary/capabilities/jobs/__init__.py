@@ -1,3 +1,10 @@
-"""What jobs of every kind share: the line for room, data laid out before the start, results put into S3, the way back
-to this server. Training still has its own of some.
+"""What jobs of every kind share, in the order of a job's life.
+
+line.py                                     waiting for room
+hosts.py, resources.py, site.py             the hosts, and what plans need to know of this machine
+reaching.py                                 variables, credentials and logs: the way back to this server
+items.py, laying.py, landing.py, staging.py objects of S3 as files and streams, before the start
+measures.py                                 what hosts use, into CloudWatch
+failure.py                                  why an instance failed whose code had no part in it
+mirror.py, uploads.py                       folders into S3; the large ones beside the reconciler
 """
