@@ -26,7 +26,7 @@ class CannotJoin(CliFailure):
 
 
 class Given(NamedTuple):
-    """What the node is said to have; `None` is all of the machine."""
+    """What the node has to give."""
 
     slots: int
     cpus: int

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from clary.capabilities import images
+from clary.capabilities import images, instances
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.keep import Artefacts, keep
 from clary.capabilities.endpoints.plan import GRACE_SECONDS, Placed
-from clary.capabilities.instances import Machine, fit
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.landing import Landing
 from clary.companions.iam import KeyRing
@@ -19,8 +18,6 @@ from clary.companions.logs import LogStore
 from clary.objects import Objects, Stored, parse_uri
 from clary.resources.records import Record
 from clary.resources.wake import Wake
-from clary.runtime import limits
-from clary.runtime.workload import Limits
 from clary.settings import Settings
 from clary.wire.context import Parts
 
@@ -33,11 +30,13 @@ class NoModelData(Exception):
 
 
 def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Placed:
-    """Raises `NoModelData`, `NoCapacity`, `UnknownImage`, or the `AwsError` of a role that is gone."""
+    """Raises `NoModelData`, `NoCapacity`, `Away`, `UnknownImage`, or the `AwsError` of a role that is gone."""
     container = fleet.container(variant.model)
     settings = parts.need(Settings)
     home = kept_home(record, settings) / fleet.variant_of(record.id, workload)
     landing = Landing(parts.need(Objects), home.with_name(f"{home.name}.fetched"))
+    # As many as the variant has: those of its instances that start later find room like the first.
+    placing = instances.place(parts, record.region, [variant.production["InstanceType"]] * max(1, variant.count))
     artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container, landing))
     landing.close()
     return Placed(
@@ -45,7 +44,8 @@ def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Plac
         wake=str(parts.need(Wake).path),
         log=str(log_file(record, variant, workload, parts)),
         endpoint=settings.url,
-        limits=_limits(variant, settings),
+        limits=msgspec.structs.replace(placing.fit.limits, grace_seconds=GRACE_SECONDS),
+        hosts=placing.hosts[0] if placing.hosts else (),
         image=images.canonical(container["Image"], settings.url, record.account, record.region),
         framework=images.framework(container["Image"]),
         credentials=_credentials(record, variant, parts),
@@ -56,13 +56,6 @@ def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Plac
 def kept_home(record: Record, settings: Settings) -> Path:
     """Where an endpoint keeps what its instances start from."""
     return settings.home / "endpoints" / record.id
-
-
-def _limits(variant: Variant, settings: Settings) -> Limits:
-    """Those of the instance type, as far as this machine goes. Raises `NoCapacity`."""
-    machine = Machine(limits.cores(), limits.memory(), limits.gpus(), settings.processes)
-    found = fit(variant.production["InstanceType"], machine, settings.gpu_types_on_cpu).limits
-    return msgspec.structs.replace(found, grace_seconds=GRACE_SECONDS)
 
 
 def log_file(record: Record, variant: Variant, workload: str, parts: Parts) -> Path:

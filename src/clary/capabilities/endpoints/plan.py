@@ -27,6 +27,8 @@ class Placed:
     log: str
     endpoint: str
     limits: Limits
+    hosts: tuple[str, ...]
+    """Names of those that it may be on; none: any."""
     image: str
     framework: str
     """The managed runtime that serves; empty where the image itself does, as a container."""
@@ -45,7 +47,7 @@ def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
         purpose="serve",
         environment=_environment(container, placed),
         folders=() if placed.artefacts.files or unpacked else (MODEL,),
-        instances=(Instance(host=HOST, log=placed.log, mounts=_mounts(placed), unpacked=unpacked),),
+        instances=(Instance(host=HOST, log=placed.log, hosts=placed.hosts, mounts=_mounts(placed), unpacked=unpacked),),
         limits=placed.limits,
         isolated=bool(variant.model.get("EnableNetworkIsolation")),
         endpoint=placed.endpoint,

@@ -21,7 +21,7 @@ from clary.resources.kinds import Kind
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
-from clary.runtime.backend import Backend, NoRoom
+from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
 from clary.runtime.workload import InstanceState, Workload
@@ -123,6 +123,8 @@ class _Look:
         try:
             planned = workload(instance.workload, variant, place(self._record, variant, instance.workload, self._parts))
             blocked = self._backend.prepare(planned.image, planned.limits.gpus)
+        except Away as error:
+            return Sight(presence="absent", blocked=f"Waiting: {error}")
         except (NoModelData, NoCapacity, UnknownImage, BuildFailed, AwsError) as error:
             return Sight(presence="absent", broken=str(error))
         self._planned[instance.workload] = planned

@@ -34,6 +34,8 @@ def check(ctx: Context, uri: str) -> None:
             raise
     except UnknownImage:
         pass
+    if ctx.need(Settings).backend == "ray":
+        raise UnknownImage(f"{uri} would run as a container, which the nodes of a Ray cluster do not do yet.")
     _check_container(ctx, canonical(uri, ctx.need(Settings).url, ctx.account, ctx.region))
 
 

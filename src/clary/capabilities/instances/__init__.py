@@ -2,7 +2,7 @@
 
 from clary.capabilities.instances.fitting import Fit, Machine, NoCapacity, fit, short_of
 from clary.capabilities.instances.here import fleet
-from clary.capabilities.instances.placing import Placing, machine, place
+from clary.capabilities.instances.placing import Placing, check_isolation, machine, place
 from clary.capabilities.instances.table import Figures, figures
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Machine",
     "NoCapacity",
     "Placing",
+    "check_isolation",
     "figures",
     "fit",
     "fleet",

@@ -11,7 +11,8 @@ from clary.catalogue.types import GIB
 from clary.runtime import limits
 from clary.runtime.backend import Away
 from clary.settings import Settings
-from clary.wire.context import Parts
+from clary.wire.context import Context, Parts
+from clary.wire.errors import ValidationException
 
 UNKNOWN = 10**9
 """Of what a host does not say how much it has."""
@@ -32,6 +33,15 @@ def place(parts: Parts, region: str, types: Sequence[str]) -> Placing:
         return _on_nodes(parts.need(Fleet), region, types, settings)
     here = Machine(limits.cores(), limits.memory(), limits.gpus(), settings.processes)
     return Placing(_smallest([fit(name, here, settings.gpu_types_on_cpu) for name in sorted(set(types))]))
+
+
+def check_isolation(ctx: Context, isolated: bool, count: int) -> None:
+    """Nodes share their networks with whatever else is there. Raises `ValidationException`."""
+    if isolated and count > 1 and ctx.need(Settings).backend == "ray":
+        raise ValidationException(
+            "EnableNetworkIsolation is not supported for jobs with several instances on the nodes of a Ray cluster. "
+            "Use one instance, or the local backend of this Clary."
+        )
 
 
 def machine(host: Host, processes: int = 4096) -> Machine:

@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from clary.capabilities import images
+from clary.capabilities.instances import check_isolation
 from clary.capabilities.processing.inputs import Input, Output, inputs, outputs
 from clary.capabilities.processing.places import PROCESSING, BadPath, local, overlap
 from clary.companions.iam.roles import check_pass_role
@@ -32,6 +33,8 @@ def admit(ctx: Context, request: Request) -> Request:
     spec = _defaults(request)
     check_pass_role(ctx, spec["RoleArn"])
     _check_cluster(spec["ProcessingResources"]["ClusterConfig"])
+    isolated = spec.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
+    check_isolation(ctx, isolated, _most(spec["ProcessingResources"]["ClusterConfig"]))
     for entry in spec.get("ProcessingInputs", ()):
         _check_input(entry)
     for entry in spec.get("ProcessingOutputConfig", {}).get("Outputs", ()):
@@ -65,6 +68,12 @@ def _check_image(ctx: Context, image: str) -> None:
         images.check(ctx, image)
     except UnknownImage as error:
         raise ValidationException(f"Cannot find repository of processing image {image}. {error}") from error
+
+
+def _most(config: Request) -> int:
+    """Instances, of whichever preference is chosen."""
+    counts = (entry.get("InstanceCount", 0) for entry in config.get("InstancePreferences", ()))
+    return int(max(counts, default=0) or config["InstanceCount"])
 
 
 def _check_cluster(config: Request) -> None:

@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from clary.capabilities import images
+from clary.capabilities.instances import check_isolation
+from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.training import debugging, inputs
 from clary.capabilities.training.inputs import HasBucket
 from clary.companions.iam.roles import check_pass_role
@@ -32,6 +34,7 @@ def admit(ctx: Context, request: Request) -> Request:
     check_pass_role(ctx, _given(spec, "RoleArn"))
     _check_algorithm(spec["AlgorithmSpecification"])
     _check_instances(_given(spec, "ResourceConfig"))
+    check_isolation(ctx, spec["EnableNetworkIsolation"], len(hosts(spec["ResourceConfig"])))
     _check_stopping(spec)
     debugging.check(spec)
     _check_warm_pool(spec)
