@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +32,8 @@ PROGRAMS = (
 LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "pydoc_data", "tkinter", "ensurepip", "distutils"}
 SEARCH_PATH = "ENV PATH=/usr/local/bin:/usr/bin:/bin"
 RUNTIMES = ("crun", "runc")
+NETWORKS = ("podman", "bridge", "host", "none")
+"""Those that an engine has by itself."""
 DRIVERS = ("overlay", "vfs")
 PROBE = {"Image": BASE, "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
 
@@ -89,6 +91,21 @@ class Podman:
             name.lstrip("/") for each in self.engine.call("GET", "/containers/json", all="1") for name in each["Names"]
         ]
 
+    def push(self, image: str, where: str, credentials: str) -> None:
+        """`podman push` of an image under another name; `credentials` are `user:password`."""
+        options = ["--tls-verify=false", "--creds", credentials]
+        _run("podman", "--url", self.url, "push", *options, image, where)
+
+    def left_over(self) -> list[str]:
+        """Names of all containers, volumes, and networks but the engine's own."""
+        volumes = self.engine.call("GET", "/volumes").get("Volumes") or ()
+        networks = [each["Name"] for each in self.engine.call("GET", "/networks")]
+        return [
+            *self.containers(),
+            *(each["Name"] for each in volumes),
+            *(name for name in networks if name not in NETWORKS),
+        ]
+
     def pause(self) -> None:
         """End the service alone: containers go on."""
         self._end()
@@ -125,10 +142,33 @@ class Podman:
         self._process = None
 
     def _wipe(self) -> None:
-        wipe = ["unshare"] if os.geteuid() else []
-        command = ["podman", *wipe, "rm", "-rf"] if wipe else ["rm", "-rf"]
-        subprocess.run(["umount", "-l", str(self.folder / "root" / "overlay")], capture_output=True, check=False)
+        """Once what cleans up after containers has ended: it mounts the storage again."""
+        end = time.monotonic() + 10
+        while self._processes(but=b"--exit-delay") and time.monotonic() < end:
+            time.sleep(0.02)
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for mounted in self._mounts():
+            subprocess.run(["umount", "-l", mounted], capture_output=True, check=False)
+        command = ["podman", "unshare", "rm", "-rf"] if os.geteuid() else ["rm", "-rf"]
         subprocess.run([*command, str(self.folder / "root"), self._running], capture_output=True, check=False)
+
+    def _processes(self, but: bytes = b"/") -> list[int]:
+        """Podman's own that work on the storage. What watched over a `podman exec` stays for five minutes more."""
+        root = f"{self.folder}/root".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if (root in words or b"--root=" + root in words) and but not in words:
+                    found.append(int(process.name))
+        return found
+
+    def _mounts(self) -> list[str]:
+        """Innermost first."""
+        places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        return [place for place in reversed(places) if place.startswith(f"{self.folder}/")]
 
     def __enter__(self) -> Self:
         return self
@@ -202,8 +242,18 @@ class Given(Podman):
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
+        """Nor can it be stopped for a while."""
         self.pause()
         yield
+
+    def push(self, image: str, where: str, credentials: str) -> None:
+        """`docker login`, `docker tag` and `docker push`."""
+        user, _, password = credentials.partition(":")
+        with tempfile.TemporaryDirectory() as folder:
+            docker = ("docker", "--config", folder, "--host", self.url)
+            _run(*docker, "login", "-u", user, "-p", password, where.split("/")[0])
+            _run(*docker, "tag", image, where)
+            _run(*docker, "push", where)
 
     def stop(self) -> None:
         """It goes on."""
@@ -212,6 +262,11 @@ class Given(Podman):
         name, _, tag = BASE.rpartition(":")
         query = {"fromSrc": "-", "repo": name, "tag": tag, "changes": SEARCH_PATH}
         list(self.engine.stream("POST", "/images/create", _tar(_base()), **query))
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def _tar(files: dict[str, Path | str]) -> bytes:

@@ -1,96 +1,52 @@
 """Bring your own image: built here from a base made on the machine, pushed, trained, deployed and asked, by boto3."""
 
 import base64
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.podman import BASE, Podman
-from tests.servers import Clary, wait_until
-
-ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
-PROGRAM = Path(__file__).parent / "images" / "own" / "program.py"
-DOCKERFILE = f'FROM {BASE}\nCOPY program.py /program.py\nENTRYPOINT ["/bin/python", "/program.py"]\n'
-LOCAL = "localhost/clary-test/own:1"
-ALIAS = "123456789012.dkr.ecr.us-east-1.amazonaws.com/aliased:1"
+from tests.journeys.own_images import ALIAS, ENDED, LOCAL, ROLE, OwnImages
+from tests.podman import Podman
+from tests.servers import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
-
-@pytest.fixture(scope="module")
-def clary(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
-    podman.build(LOCAL, DOCKERFILE, {"program.py": PROGRAM.read_text()})
-    with Clary(tmp_path_factory.mktemp("own-image") / "home", containers=podman.url) as clary:
-        s3 = clary.start().client("s3")
-        s3.create_bucket(Bucket="own")
-        s3.put_object(Bucket="own", Key="data/a.csv", Body=b"1,2\n2,4\n")
-        s3.put_object(Bucket="own", Key="data/b.csv", Body=b"3,6\n")
-        yield clary
+SPOT = {
+    "EnableManagedSpotTraining": True,
+    "StoppingCondition": {"MaxRuntimeInSeconds": 120, "MaxWaitTimeInSeconds": 600},
+    "CheckpointConfig": {"S3Uri": "s3://own/checkpoints/"},
+}
+RESUMED = "cd /opt/ml/checkpoints; cat step && exit; echo first > step; echo saved; sleep 600"
+PIPED = "id -u; cat /opt/ml/input/data/train_0 > /opt/ml/model/first; cat /opt/ml/input/data/train_1; echo read"
 
 
-def train(clary: Clary, name: str, image: str, **more: Any) -> dict[str, Any]:
-    """The ended job's description."""
-    sagemaker = clary.client("sagemaker")
-    channel = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://own/data/"}}
-    algorithm = {
-        "TrainingImage": image,
-        "TrainingInputMode": "File",
-        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+);"}],
-    } | more.pop("algorithm", {})
-    sagemaker.create_training_job(
-        **{
-            "TrainingJobName": name,
-            "AlgorithmSpecification": algorithm,
-            "RoleArn": ROLE,
-            "InputDataConfig": [{"ChannelName": "train", "DataSource": channel}],
-            "OutputDataConfig": {"S3OutputPath": "s3://own/out"},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 120},
-            **more,
-        }
-    )
-    found: dict[str, Any] = {}
-
-    def ended() -> bool:
-        found.update(sagemaker.describe_training_job(TrainingJobName=name))
-        return found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
-
-    wait_until(ended, 120, lambda: str(found))
-    return found
-
-
-def test_an_aliased_image_is_trained_and_deployed(clary: Clary, podman: Podman) -> None:
-    clary.command("images", "alias", ALIAS, LOCAL, check=True)
-    job = train(clary, "aliased", ALIAS, HyperParameters={"scale": "10"})
+def test_an_aliased_image_is_trained_and_deployed(own_images: OwnImages) -> None:
+    job = own_images.train("aliased", HyperParameters={"scale": "10"})
     assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Completed", None)
     assert [(each["MetricName"], each["Value"]) for each in job["FinalMetricDataList"]] == [("loss", 0.0)]
-    sagemaker, runtime = clary.client("sagemaker"), clary.client("sagemaker-runtime")
-    container = {"Image": ALIAS, "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"]}
-    sagemaker.create_model(ModelName="own", PrimaryContainer=container, ExecutionRoleArn=ROLE)
-    variant = {"VariantName": "a", "ModelName": "own", "InstanceType": "ml.m5.large", "InitialInstanceCount": 2}
-    sagemaker.create_endpoint_config(EndpointConfigName="own", ProductionVariants=[variant])
-    sagemaker.create_endpoint(EndpointName="own", EndpointConfigName="own")
-    wait_until(lambda: _status(sagemaker) != "Creating", 120, lambda: _status(sagemaker))
-    assert _status(sagemaker) == "InService"
+    more = {"InitialInstanceCount": 2, "ContainerStartupHealthCheckTimeoutInSeconds": 240}
+    made = own_images.deploy("own", ALIAS, job["ModelArtifacts"]["S3ModelArtifacts"], **more)
+    assert made["EndpointStatus"] == "InService"
+    runtime = own_images.clary.client("sagemaker-runtime")
     for _ in range(4):
         answer = runtime.invoke_endpoint(EndpointName="own", ContentType="text/csv", Body=b"1\n2")
         assert (answer["ContentType"], answer["Body"].read()) == ("text/csv", b"20.0\n40.0")
-    sagemaker.delete_endpoint(EndpointName="own")
-    wait_until(lambda: not podman.containers(), 60, lambda: str(podman.containers()))
+    own_images.sagemaker.delete_endpoint(EndpointName="own")
+    own_images.leaves_nothing()
 
 
-def test_a_pushed_image_is_run(clary: Clary, podman: Podman) -> None:
-    ecr = clary.client("ecr")
+def test_a_pushed_image_is_run(own_images: OwnImages) -> None:
+    ecr = own_images.clary.client("ecr")
     uri = ecr.create_repository(repositoryName="team/own")["repository"]["repositoryUri"]
-    push(podman, ecr, LOCAL, f"{uri}:v1")
+    push(own_images.podman, ecr, LOCAL, f"{uri}:v1")
     details = ecr.describe_images(repositoryName="team/own")["imageDetails"]
     assert [each["imageTags"] for each in details] == [["v1"]]
-    for name, image in (("by-address", f"{uri}:v1"), ("by-uri", f"{ALIAS.split('/')[0]}/team/own:v1")):
-        job = train(clary, name, image)
+    images = {"by-address": f"{uri}:v1", "by-uri": f"{ALIAS.split('/')[0]}/team/own:v1"}
+    for name, image in images.items():
+        own_images.create(name, image)
+    for name, image in images.items():
+        job = own_images.finished(name)
         assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Completed", None)
         assert job["AlgorithmSpecification"]["TrainingImage"] == image
     digest = details[0]["imageDigest"]
@@ -98,9 +54,8 @@ def test_a_pushed_image_is_run(clary: Clary, podman: Podman) -> None:
     assert ecr.list_images(repositoryName="team/own")["imageIds"] == []
 
 
-def test_two_hosts_process_data_in_containers(clary: Clary) -> None:
-    clary.command("images", "alias", ALIAS, LOCAL, check=True)
-    sagemaker, s3 = clary.client("sagemaker"), clary.client("s3")
+def test_two_hosts_process_data_in_containers(own_images: OwnImages) -> None:
+    sagemaker, s3 = own_images.sagemaker, own_images.s3
     source = {"S3Uri": "s3://own/data", "LocalPath": "/opt/ml/processing/in", "S3DataType": "S3Prefix"}
     target = {"S3Uri": "s3://own/processed", "LocalPath": "/opt/ml/processing/out", "S3UploadMode": "EndOfJob"}
     sharded = {"S3InputMode": "File", "S3DataDistributionType": "ShardedByS3Key"}
@@ -116,32 +71,43 @@ def test_two_hosts_process_data_in_containers(clary: Clary) -> None:
 
     def ended() -> bool:
         found.update(sagemaker.describe_processing_job(ProcessingJobName="own"))
-        return found["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped")
+        return found["ProcessingJobStatus"] in ENDED
 
-    wait_until(ended, 120, lambda: str(found))
+    wait_until(ended, otherwise=lambda: str(found))
     assert (found["ProcessingJobStatus"], found.get("FailureReason")) == ("Completed", None)
     told = [s3.get_object(Bucket="own", Key=f"processed/algo-{number}")["Body"].read().decode() for number in (1, 2)]
     assert told == ["algo-1 algo-1 algo-2 a.csv", "algo-2 algo-1 algo-2 b.csv"]
 
 
-def test_images_that_fail(clary: Clary) -> None:
-    clary.command("images", "alias", ALIAS, LOCAL, check=True)
-    entry = {
-        "ContainerEntrypoint": ["/bin/sh", "-c"],
-        "ContainerArguments": ["echo why > /opt/ml/output/failure; exit 3"],
-    }
-    job = train(clary, "fails", ALIAS, algorithm=entry)
-    assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", "AlgorithmError: why\n, exit code: 3")
-    missing = train(clary, "missing", ALIAS, algorithm={"ContainerEntrypoint": ["/no/such/program"]})
-    assert missing["TrainingJobStatus"] == "Failed" and "exit code: 127" in missing["FailureReason"]
-    late = train(
-        clary,
-        "late",
-        ALIAS,
-        algorithm={"ContainerEntrypoint": ["/bin/sleep", "60"]},
-        StoppingCondition={"MaxRuntimeInSeconds": 1},
+def test_a_spot_job_is_entered_interrupted_and_resumed_in_a_warm_container(own_images: OwnImages) -> None:
+    own_images.create("spot", entry=("/bin/sh", "-c", RESUMED), **SPOT)
+    own_images.says("spot", "saved")
+    entered = own_images.clary.command(
+        "shell", "spot", "-c", "cat /opt/ml/checkpoints/step /proc/sys/kernel/hostname; exit 3"
     )
-    assert (late["TrainingJobStatus"], late["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert (entered.stdout.split(), entered.returncode) == (["first", "algo-1"], 3), entered.stderr
+    own_images.clary.command("interrupt", "spot", check=True)
+    told = own_images.finished("spot")
+    assert (told["TrainingJobStatus"], told.get("FailureReason")) == ("Completed", None)
+    statuses = [each["Status"] for each in told["SecondaryStatusTransitions"]]
+    assert (statuses.count("Interrupted"), statuses.count("Training")) == (1, 2)
+    assert own_images.lines("spot")[-1] == "first"
+    gone = own_images.clary.command("shell", "spot", "-c", "true")
+    assert gone.returncode == 1
+
+
+def test_a_pipe_is_read_by_a_user_who_is_not_root_and_the_instance_kept_warm(own_images: OwnImages) -> None:
+    image = own_images.image("piped", "USER 1000")
+    warm = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, "KeepAlivePeriodInSeconds": 600}
+    channel = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://own/data/"}}
+    data = [{"ChannelName": "train", "InputMode": "Pipe", "DataSource": channel}]
+    for name in ("piped-1", "piped-2"):
+        told = own_images.train(name, image, entry=("/bin/sh", "-c", PIPED), InputDataConfig=data, ResourceConfig=warm)
+        assert (told["TrainingJobStatus"], told.get("FailureReason")) == ("Completed", None), own_images.lines(name)
+        assert own_images.lines(name) == ["1000", "1,2", "2,4", "3,6", "read"]
+    statuses = [own_images.describe(name)["WarmPoolStatus"] for name in ("piped-1", "piped-2")]
+    assert statuses == [{**statuses[0], "Status": "Reused", "ReusedByJob": "piped-2"}, {"Status": "Available"}]
+    own_images.sagemaker.update_training_job(TrainingJobName="piped-2", ResourceConfig={"KeepAlivePeriodInSeconds": 0})
 
 
 @pytest.mark.parametrize(
@@ -153,21 +119,15 @@ def test_images_that_fail(clary: Clary) -> None:
         "UPPER case",
     ],
 )
-def test_images_that_are_nowhere_are_refused(clary: Clary, image: str) -> None:
+def test_images_that_are_nowhere_are_refused(own_images: OwnImages, image: str) -> None:
     with pytest.raises(ClientError, match="Cannot find repository of training image") as caught:
-        train(clary, "refused", image)
+        own_images.create("refused", image)
     assert caught.value.response["Error"]["Code"] == "ValidationException"
 
 
 def push(podman: Podman, ecr: Any, image: str, where: str) -> None:
-    """As a user does it: `podman login`, `podman push`."""
+    """As a user does it, with the password that ECR gives."""
     granted = ecr.get_authorization_token()["authorizationData"][0]
     assert granted["expiresAt"].timestamp() > time.time() + 3600
     credentials = base64.b64decode(granted["authorizationToken"]).decode()
-    command = ["podman", "--url", podman.url, "push", "--tls-verify=false", "--creds", credentials, image, where]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def _status(sagemaker: Any) -> str:
-    return str(sagemaker.describe_endpoint(EndpointName="own")["EndpointStatus"])
+    podman.push(image, where, credentials)

@@ -30,7 +30,12 @@ GONE = 30.0
 """How long an engine may be away, while it is restarted say, before the container counts as lost."""
 BEGIN = 2.0
 """How long the user's process may take to appear under the container's init."""
-NOT_FOUND = ("failed to exec pid1", "executable file not found", "exec format error", "no such file or directory")
+INIT_FAILED = b"failed to exec pid1"
+"""What podman's init says of a command that it cannot execute; it then exits with 1."""
+NOT_EXECUTED = ("executable file not found", "exec: ", "exec format error", "open executable", "unable to find user")
+"""What engines say of a command, or of a user to run it as, which the image does not have."""
+FORBIDDEN = ("permission denied", "exec format error", "unable to find user")
+"""Of these a shell would exit with 126, of the others with 127."""
 HELPERS = ("slirp4netns", "pasta")
 """What connects the network of a rootless container to the outside; it is not always there, or not allowed."""
 BY_NAME = (
@@ -211,13 +216,18 @@ class _Driver:
             line, self.rest = self.engine.attach(self.container)
             self.engine.call("POST", f"/containers/{self.container}/start", accept=(304,))
         except EngineError as error:
-            if not any(text in str(error).lower() for text in NOT_FOUND):
+            if not any(text in str(error).lower() for text in NOT_EXECUTED):
                 raise
             os.write(1, f"Clary: {error}\n".encode())
-            self._report({"exit-code": 127})
+            self._report({"exit-code": _shells_code(str(error))})
             return None
         if not self.told["podman"]:
-            self._open_doors()
+            try:
+                self._open_doors()
+            except OSError:
+                # One that has ended already needs none: how it ended is what there is to say.
+                if self._state()["Running"]:
+                    raise
         self.pid = self._state()["Pid"]
         self.groups = _groups(self.pid)
         self.began = time.monotonic()
@@ -324,8 +334,8 @@ class _Driver:
         if state.get("Status") == "created" or not self.began:
             return
         code = int(state["ExitCode"])
-        if code == 1 and NOT_FOUND[0].encode() in self.said:
-            code = 127
+        if code == 1 and INIT_FAILED in self.said:
+            code = _shells_code(self.said.decode("utf-8", "replace"))
             os.write(1, f"Clary: {self._first_word()}: cannot be executed in the image\n".encode())
         memory = {"cause": "memory"} if code and (self.kills or state.get("OOMKilled")) else {}
         self._report({"exit-code": code, "usage": self.usage, **memory})
@@ -336,6 +346,10 @@ class _Driver:
 
     def _report(self, report: dict[str, Any]) -> None:
         os.write(self.reports, json.dumps(report).encode() + b"\n")
+
+
+def _shells_code(said: str) -> int:
+    return 126 if any(text in said.lower() for text in FORBIDDEN) else 127
 
 
 def _unpack(archives: dict[str, str]) -> None:
