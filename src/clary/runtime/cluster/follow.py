@@ -7,11 +7,11 @@ import logging
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from clary.runtime.cluster.mirror import Mirror
+from clary.runtime.cluster.mirror import Mirror, Seated
 from clary.runtime.cluster.parcel import Wanted, piece
 from clary.runtime.cluster.talk import Asked, answer
 from clary.runtime.shim import status
@@ -23,8 +23,19 @@ log = logging.getLogger(__name__)
 
 WAIT = 10.0
 """Seconds that a question waits for news at its seat."""
+PAUSE = 0.25
+"""Seconds until a seat that did not answer is asked again: one whose node is gone fails at once."""
 LOOK = 0.1
 """Seconds until workloads that came meanwhile are followed too."""
+
+
+class Question(NamedTuple):
+    """One that waits at a seat."""
+
+    key: str
+    mirror: Mirror
+    seated: Seated | None
+    asked: Asked
 
 
 class Follower:
@@ -35,6 +46,7 @@ class Follower:
         self._guard = threading.Lock()
         self._wanted: set[str] = set()
         self._lacking: dict[tuple[str, str], Wanted] = {}
+        self._silent: dict[tuple[str, str], float] = {}
         self._thread: threading.Thread | None = None
 
     def follow(self, workload_id: str) -> None:
@@ -62,7 +74,7 @@ class Follower:
                     self._thread = None
 
     def _loop(self) -> None:
-        asking: dict[Any, tuple[str, Mirror, Asked]] = {}
+        asking: dict[Any, Question] = {}
         while True:
             self._ask(asking)
             with self._guard:
@@ -74,11 +86,11 @@ class Follower:
             else:
                 ready, _ = self._backend.cluster.ray.wait(list(asking), num_returns=1, timeout=LOOK)
                 for one in ready:
-                    self._hear(one, *asking.pop(one))
+                    self._hear(one, asking.pop(one))
 
-    def _ask(self, asking: dict[Any, tuple[str, Mirror, Asked]]) -> None:
+    def _ask(self, asking: dict[Any, Question]) -> None:
         """A question at every seat that has none."""
-        asked = {(key, mirror.folder.name) for key, mirror, _ in asking.values()}
+        asked = {(one.key, one.mirror.folder.name) for one in asking.values()}
         with self._guard:
             wanted = list(self._wanted)
         for key in wanted:
@@ -86,23 +98,32 @@ class Follower:
             if not open_:
                 self.leave(key)
             for mirror in open_:
-                seat = None if (key, mirror.folder.name) in asked else self._backend.seat(key, mirror)
-                if seat is not None:
-                    lacking = self._lacking.pop((key, mirror.folder.name), None)
-                    question = mirror.asked(WAIT, piece(lacking) if lacking else None)
-                    asking[seat.tell.remote(msgspec.json.encode(question))] = (key, mirror, question)
+                name = (key, mirror.folder.name)
+                if name in asked or time.monotonic() < self._silent.get(name, 0.0):
+                    continue
+                if (seat := self._backend.seat(key, mirror)) is not None:
+                    lacking = self._lacking.pop(name, None)
+                    question = Question(
+                        key, mirror, mirror.seat, mirror.asked(WAIT, piece(lacking) if lacking else None)
+                    )
+                    asking[seat.tell.remote(msgspec.json.encode(question.asked))] = question
 
-    def _hear(self, ref: Any, key: str, mirror: Mirror, asked: Asked) -> None:
-        if not mirror.folder.is_dir():
+    def _hear(self, ref: Any, question: Question) -> None:
+        key, mirror = question.key, question.mirror
+        if not mirror.folder.is_dir() or mirror.seat != question.seated:
+            # What another run says, under the same name, is not of this one.
             return
+        name = (key, mirror.folder.name)
         try:
             told = answer(self._backend.cluster.ray.get(ref))
         except Exception:
+            self._silent[name] = time.monotonic() + PAUSE
             self._backend.doubt(mirror)
             news = bool(mirror.seen and mirror.seen.whole)
         else:
+            self._silent.pop(name, None)
             if told.wanted:
-                self._lacking[key, mirror.folder.name] = told.wanted
-            news = self._backend.keep(mirror, asked, told)
+                self._lacking[name] = told.wanted
+            news = self._backend.keep(mirror, question.asked, told)
         if news:
             status.poke(*self._backend.wake(key))

@@ -1,7 +1,8 @@
 """The controller's copy of what an instance's node says, below the controller's home, where a local one would write it.
 
-The size of a copied log is how much of it has come: whatever crashes, nothing is lost and nothing comes twice. Several
-processes and threads may copy the same instance; a lock decides who appends.
+The size of a copied log is how much of it has come, after what earlier runs of the workload left there: whatever
+crashes, nothing is lost and nothing comes twice. Several processes and threads may copy the same instance; a lock
+decides who appends.
 """
 
 import fcntl
@@ -31,6 +32,8 @@ class Seated(msgspec.Struct, frozen=True):
 
     node: str
     run: str
+    log: int
+    """Bytes that the log held before."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -57,7 +60,12 @@ class Mirror:
 
     def sit(self, node: str, run: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        shims.replace(self.folder / SEAT, msgspec.json.encode(Seated(node, run)))
+        shims.replace(self.folder / SEAT, msgspec.json.encode(Seated(node, run, _size(self.log))))
+
+    @property
+    def _before(self) -> int:
+        seated = self.seat
+        return seated.log if seated else 0
 
     @property
     def seen(self) -> Seen | None:
@@ -81,7 +89,7 @@ class Mirror:
         seen = self.seen
         requests = tuple(name for name in ("stop", "kill") if (self.folder / name).exists())
         return Asked(
-            log=_size(self.log),
+            log=_size(self.log) - self._before,
             metrics=_size(self.metrics),
             wait=wait,
             requests=requests,
@@ -100,7 +108,7 @@ class Mirror:
                 return False
             if told.address and told.address != self.address:
                 shims.replace(self.socket, msgspec.json.encode(told.address))
-            fits = _append(self.log, asked.log, told.log)
+            fits = _append(self.log, self._before + asked.log, told.log)
             fits &= _append(self.metrics, asked.metrics, told.metrics)
             ended = told.state.phase in ("exited", "lost")
             if ended and (told.more or not fits):
