@@ -11,7 +11,7 @@ from tests.servers import Clary, wait_until
 from benchmarks import jobs
 from benchmarks.processes import whole
 from benchmarks.report import Section
-from clary.objects import Objects
+from clary.objects import LocalObjects
 from clary.resources.store import DATABASE_FILE, Store
 
 MB = 1 << 20
@@ -68,7 +68,7 @@ def measure(folder: Path, quick: bool) -> Section:
 
 def _store(folder: Path, clary: Clary, count: int, large: int, read: int) -> dict[str, set[int]]:
     """Put the objects; answers the inodes of each channel's."""
-    objects = Objects(clary.home / "objects", Store(f"sqlite:///{clary.home / DATABASE_FILE}").database)
+    objects = LocalObjects(clary.home / "objects", Store(f"sqlite:///{clary.home / DATABASE_FILE}").database)
     small = [objects.put_bytes(ACCOUNT, jobs.BUCKET, f"many/{number:05}", b"%d" % number) for number in range(count)]
     (folder / "large").touch()
     os.truncate(folder / "large", large)
