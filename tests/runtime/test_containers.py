@@ -14,6 +14,7 @@ import psutil
 import pytest
 from tests.podman import BASE, Podman, TakenForDocker
 from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench, until
+from tests.runtime.entering_conformance import EnteringConformance
 
 from clary.runtime import shims
 from clary.runtime.backend import Away, Backend
@@ -50,8 +51,8 @@ class InContainers:
         return LocalBackend(home, slots=SLOTS, containers=Containers(self.podman.url, home))
 
 
-class TestConformance(InContainers, BackendConformance):
-    pass
+class TestConformance(InContainers, EnteringConformance, BackendConformance):
+    restored = False
 
 
 class Benched(InContainers):

@@ -46,7 +46,9 @@ for path in /usr/x /bin/x /etc/ssl/certs/x /proc/sys/kernel/core_pattern /proc/s
     (echo x >> "$path") 2>/dev/null && echo "writes $path"
 done
 ln /opt/ml/input/data/train/data /opt/ml/model/hard 2>/dev/null && echo "links"
-mount -t tmpfs none /mnt 2>/dev/null && echo "mounts"
+mount -t tmpfs none /opt/ml 2>/dev/null && echo "mounts"
+mount -o remount,bind,rw /usr 2>/dev/null && echo "mounts anew"
+unshare --mount true 2>/dev/null && echo "unshares"
 ls -d /proc/[0-9]* | wc -l
 ls /opt/ml/input/data/train
 """

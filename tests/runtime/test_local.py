@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.runtime.backend_conformance import SLOTS, BackendConformance, until
+from tests.runtime.entering_conformance import EnteringConformance
 
 from clary.runtime import sandbox
 from clary.runtime.backend import Backend
@@ -14,7 +15,7 @@ from clary.runtime.sandbox import Rung
 from clary.runtime.workload import Instance, Workload
 
 
-class OnRung(BackendConformance):
+class OnRung(EnteringConformance, BackendConformance):
     rung: Rung
 
     def backend(self, home: Path) -> Backend:

@@ -14,6 +14,8 @@ SHELL = ["/bin/bash"]
 
 def shell(settings: Settings, *, name: str, instance: str, line: str) -> int:
     """Raises `CliFailure` for a job that has no sandbox here."""
+    if settings.backend == "ray":
+        raise CliFailure("The instances of jobs run on the nodes of the Ray cluster and cannot be entered from here")
     job = jobs.folder(settings, jobs.describe(settings, name)["TrainingJobArn"])
     if instance not in jobs.hosts(job):
         raise CliFailure(f"{name} has no instance {instance}, but {', '.join(jobs.hosts(job))}")

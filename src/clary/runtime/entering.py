@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from clary.runtime import shims
-from clary.runtime.shim import namespaces, processes
+from clary.runtime.shim import child, namespaces, processes
 from clary.runtime.shim.spec import Container, Spec
 
 
@@ -34,8 +34,8 @@ def enter(folder: Path, command: list[str]) -> int:
         _execute(command, spec)
     if living:
         _join(folder, spec, command)
-    if spec["view"] is None:
-        raise CannotEnter(f"the sandbox has ended and bubblewrap cannot make it again; its files lie in {folder}")
+    if spec["sandbox"] == "bubblewrap":
+        _wrap_again(spec, command)
     return _again(spec, command)
 
 
@@ -90,6 +90,15 @@ def _again(spec: Spec, command: list[str]) -> int:
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(reports)
     return code
+
+
+def _wrap_again(spec: Spec, command: list[str]) -> NoReturn:
+    """By bubblewrap, as the shim did."""
+    end = spec["command"].index("--") + 1
+    os.dup2(os.open(os.devnull, os.O_WRONLY), child.REPORTS)
+    os.closerange(child.REPORTS + 1, 256)
+    child.hold(spec["held"])
+    os.execve(spec["command"][0], [*spec["command"][:end], *command], spec["environment"] | _terminal())
 
 
 def _execute(command: list[str], spec: Spec) -> NoReturn:

@@ -85,6 +85,8 @@ def graphics() -> list[Entry]:
 def bubblewrap(view: View, command: Iterable[str]) -> list[str]:
     """The command line of its rung."""
     options = ["--unshare-user", "--uid", "0", "--gid", "0", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    # Where root runs Clary, bubblewrap leaves the process what could mount the machine's files anew, to write to them.
+    options += ["--cap-drop", "ALL"]
     options += ["--hostname", view.hostname, "--die-with-parent", "--json-status-fd", str(STATUS_FD)]
     if not view.network:
         options.append("--unshare-net")

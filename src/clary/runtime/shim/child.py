@@ -62,7 +62,7 @@ def _become(spec: Spec, output: int, reports: int) -> None:
     os.dup2(output, 2)
     os.dup2(reports, REPORTS)
     _close_others()
-    _hold(spec["held"])
+    hold(spec["held"])
     signal.set_wakeup_fd(-1)
     for number in _CHANGED:
         signal.signal(number, signal.SIG_DFL)
@@ -116,7 +116,7 @@ def _close_others() -> None:
     os.closerange(REPORTS + 1, 256)
 
 
-def _hold(folders: list[list[str]]) -> None:
+def hold(folders: list[list[str]]) -> None:
     """Open what bubblewrap mounts by descriptor, by agreement with `sandbox.py` from this number on. It closes them."""
     for number, (root, path) in enumerate(folders, REPORTS + 1):
         fd = below.open_folder(root, path)
