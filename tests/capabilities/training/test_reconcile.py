@@ -8,6 +8,7 @@ from tests.capabilities.training.records import job
 
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line
 from clary.capabilities.training.reconcile import TrainingReconciler
+from clary.objects import Objects
 from clary.resources.reconcile import Wait
 from clary.resources.store import Store
 from clary.resources.wake import Wake
@@ -37,7 +38,9 @@ def test_a_job_in_line_is_called_when_anything_is_destroyed(tmp_path: Path, back
     store, wake = Store(f"sqlite:///{tmp_path / 'clary.db'}"), Wake(tmp_path)
     listener = wake.listen()
     record = job(state={"SecondaryStatus": "Pending"})
-    waits = TrainingReconciler().reconcile(record, Parts(Settings(home=tmp_path), store, wake, backend, Line()))
+    waits = TrainingReconciler().reconcile(
+        record, Parts(Settings(home=tmp_path), store, wake, backend, Line(), Objects())
+    )
     assert waits == Wait(ROOM_SECONDS)
     backend.destroy(ENDPOINT)
     assert listener.receive(5) == [record.id]
