@@ -1,5 +1,6 @@
 """What jobs of every kind share, in the order of a job's life.
 
+addresses.py                                S3 addresses of a request, which Create looks at
 line.py                                     waiting for room
 hosts.py, resources.py, site.py             the hosts, and what plans need to know of this machine
 reaching.py                                 variables, credentials and logs: the way back to this server

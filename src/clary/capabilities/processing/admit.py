@@ -6,15 +6,14 @@ The wire has checked shapes, patterns and enums already; the name is checked by 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import cache, partial
 from typing import Any
 
 from clary.capabilities import images
 from clary.capabilities.instances import check_isolation
+from clary.capabilities.jobs.addresses import Addresses, parsed
 from clary.capabilities.processing.inputs import Input, Output, inputs, outputs
 from clary.capabilities.processing.places import PROCESSING, BadPath, local, overlap
 from clary.companions.iam.roles import check_pass_role
-from clary.objects import Objects, parse_uri
 from clary.runtime.images import UnknownImage
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
@@ -114,7 +113,7 @@ def _check_output(entry: Request) -> None:
 
 
 def _check_place(what: str, entry: Request, place: Request) -> None:
-    _parsed(place["S3Uri"])
+    parsed(place["S3Uri"])
     if "LocalPath" not in place:
         if entry["AppManaged"]:
             return
@@ -162,29 +161,8 @@ def _check_pipes(sources: list[Input], targets: list[Output]) -> None:
 
 
 def _check_data(ctx: Context, spec: Request) -> None:
-    objects = ctx.need(Objects)
-    # Most jobs name one bucket several times.
-    has_bucket = cache(partial(objects.bucket_exists, ctx.account))
+    addresses = Addresses(ctx, spec["RoleArn"])
     for source in inputs(spec):
-        bucket, key = _parsed(source.uri)
-        there = has_bucket(bucket)
-        if not there or not objects.has_prefix(bucket, key):
-            raise ValidationException(
-                f'No S3 objects found under S3 URL "{source.uri}" given in input data source. Please ensure that the '
-                f"bucket exists in the selected region ({ctx.region}), that objects exist under that S3 prefix, and "
-                f'that the role "{spec["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
-                + ("" if there else " Error message from S3: The specified bucket does not exist")
-            )
+        addresses.check_source(source.uri)
     for target in outputs(spec):
-        if not has_bucket(target.bucket):
-            raise ValidationException(
-                f"Failed to access S3 output location s3://{target.bucket}/{target.prefix}. Error message from S3: "
-                "The specified bucket does not exist"
-            )
-
-
-def _parsed(uri: str) -> tuple[str, str]:
-    try:
-        return parse_uri(uri)
-    except ValueError:
-        raise ValidationException(f"{uri} is not an S3 URI.") from None
+        addresses.check_target(f"s3://{target.bucket}/{target.prefix}", "output")

@@ -4,17 +4,15 @@ The wire has checked shapes, patterns and enums already; the name is checked by 
 """
 
 from collections.abc import Callable
-from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
 from clary.capabilities import images
 from clary.capabilities.instances import check_isolation
+from clary.capabilities.jobs.addresses import Addresses
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.training import debugging, inputs
-from clary.capabilities.training.inputs import HasBucket
 from clary.companions.iam.roles import check_pass_role
-from clary.objects import Objects, parse_uri
 from clary.runtime.images import UnknownImage
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
@@ -38,11 +36,10 @@ def admit(ctx: Context, request: Request) -> Request:
     _check_stopping(spec)
     debugging.check(spec)
     _check_warm_pool(spec)
-    # Most jobs name one bucket several times.
-    has_bucket = cache(partial(ctx.need(Objects).bucket_exists, ctx.account))
-    inputs.check(ctx, spec, has_bucket)
-    _check_bucket(_given(spec, "OutputDataConfig").get("S3OutputPath", ""), "output", has_bucket)
-    _check_checkpoints(spec.get("CheckpointConfig"), has_bucket)
+    addresses = Addresses(ctx, spec["RoleArn"])
+    inputs.check(ctx, spec, addresses)
+    addresses.check_target(_given(spec, "OutputDataConfig").get("S3OutputPath", ""), "output")
+    _check_checkpoints(spec.get("CheckpointConfig"), addresses)
     return spec
 
 
@@ -127,25 +124,10 @@ def _check_warm_pool(spec: Request) -> None:
         raise ValidationException("KeepAlivePeriodInSeconds is not supported with InstanceGroups.")
 
 
-def _check_checkpoints(config: Request | None, has_bucket: HasBucket) -> None:
+def _check_checkpoints(config: Request | None, addresses: Addresses) -> None:
     if config is None:
         return
-    _check_bucket(config["S3Uri"], "checkpoint", has_bucket)
+    addresses.check_target(config["S3Uri"], "checkpoint")
     folder = PurePosixPath(config.get("LocalPath") or "/opt/ml/checkpoints")
     if not folder.is_absolute() or ".." in folder.parts or len(folder.parts) < 3 or folder == PurePosixPath("/opt/ml"):
         raise ValidationException(f"CheckpointConfig: LocalPath {folder} cannot be a checkpoint folder.")
-
-
-def _check_bucket(uri: str, what: str, has_bucket: HasBucket) -> None:
-    bucket, _ = _uri(uri)
-    if not has_bucket(bucket):
-        raise ValidationException(
-            f"Failed to access S3 {what} location {uri}. Error message from S3: The specified bucket does not exist"
-        )
-
-
-def _uri(uri: str) -> tuple[str, str]:
-    try:
-        return parse_uri(uri)
-    except ValueError:
-        raise ValidationException(f"{uri} is not an S3 URI.") from None

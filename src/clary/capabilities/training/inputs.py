@@ -1,9 +1,10 @@
 """What CreateTrainingJob checks of input channels. `admit.py` calls it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from clary.capabilities.jobs.addresses import Addresses
 from clary.capabilities.training.channels import (
     AUGMENTED,
     FILE_SYSTEM,
@@ -13,16 +14,12 @@ from clary.capabilities.training.channels import (
     channels,
 )
 from clary.capabilities.training.file_systems import is_path
-from clary.objects import Objects, parse_uri
 from clary.settings import Settings
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
 
-HasBucket = Callable[[str], bool]
-"""Whether a bucket is the account's."""
 
-
-def check(ctx: Context, spec: Mapping[str, Any], has_bucket: HasBucket) -> None:
+def check(ctx: Context, spec: Mapping[str, Any], addresses: Addresses) -> None:
     """Raises `ValidationException`."""
     found = channels(spec)
     _check_names([channel.name for channel in found], {channel.name for channel in found if channel.mode == "Pipe"})
@@ -32,7 +29,7 @@ def check(ctx: Context, spec: Mapping[str, Any], has_bucket: HasBucket) -> None:
             _check_file_system(ctx, channel)
         elif channel.kind in (PREFIX, MANIFEST, AUGMENTED):
             _check_mode(channel)
-            _check_data(ctx, channel, spec, has_bucket)
+            addresses.check_source(channel.uri, of_folder=channel.mode == "FastFile")
         else:
             raise ValidationException(f"Channel {channel.name}: {channel.kind} is not available in this version.")
 
@@ -75,33 +72,3 @@ def _check_file_system(ctx: Context, channel: Channel) -> None:
         raise ValidationException(f"File system '{wanted.id}' does not exist.")
     if not is_path(wanted.path):
         raise ValidationException(f"Channel {channel.name}: {wanted.path} is not an absolute DirectoryPath.")
-
-
-def _check_data(ctx: Context, channel: Channel, spec: Mapping[str, Any], has_bucket: HasBucket) -> None:
-    bucket, key = _uri(channel.uri)
-    if not has_bucket(bucket):
-        raise _no_objects(ctx, channel.uri, bucket, spec, "The specified bucket does not exist")
-    if not _is_there(ctx.need(Objects), bucket, key, channel.mode):
-        raise _no_objects(ctx, channel.uri, bucket, spec, "")
-
-
-def _is_there(objects: Objects, bucket: str, key: str, mode: str) -> bool:
-    if mode != "FastFile" or not key or key.endswith("/"):
-        return objects.has_prefix(bucket, key)
-    return objects.find(bucket, key) is not None or objects.has_prefix(bucket, f"{key}/")
-
-
-def _no_objects(ctx: Context, uri: str, bucket: str, spec: Mapping[str, Any], cause: str) -> ValidationException:
-    return ValidationException(
-        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists '
-        f"in the selected region ({ctx.region}), that objects exist under that S3 prefix, and that the role "
-        f'"{spec["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
-        + (f" Error message from S3: {cause}" if cause else "")
-    )
-
-
-def _uri(uri: str) -> tuple[str, str]:
-    try:
-        return parse_uri(uri)
-    except ValueError:
-        raise ValidationException(f"{uri} is not an S3 URI.") from None
