@@ -125,6 +125,15 @@ def failure(why: str, ended: float = 1100.0) -> Become:
             replace(UPLOADING, state=UPLOADING.state | {"TimedOut": True}),
         ),
         ("InProgress", at("Uploading"), seen(exited()), Step.UPLOAD),
+        (
+            "InProgress",
+            at("Uploading", TrainingStartTime=1010.0, TrainingEndTime=1100.0),
+            seen(),
+            failure(
+                "InternalServerError: We encountered an internal error. Please try again. algo-1: The folder of the "
+                "running job is gone, or the machine that had it. User code is not started a second time."
+            ),
+        ),
         ("Stopping", at("Stopping"), seen(running()), Step.STOP),
         ("Stopping", at("Stopping", Halted=True), seen(running()), Wait(WATCH_SECONDS)),
         ("Stopping", at("Stopping", Halted=True), seen(exited(code=143, cause="stopped")), Step.UPLOAD),

@@ -40,9 +40,10 @@ class Landing:
         # Without links whoever lays files out would copy what is still empty.
         probe.with_suffix(".link").hardlink_to(probe)
 
-    def fetch(self) -> None:
-        """Have all bytes here. Raises `BadData` for what cannot be had, `CannotFetch` when the store is away."""
-        if not self._wanted:
+    def fetch(self, only: Path | None = None) -> None:
+        """Have all bytes here, or those of one path. Raises `BadData`, or `CannotFetch` when the store is away."""
+        wanted = {uri: file for uri, file in self._wanted.items() if only in (None, file)}
+        if not wanted:
             return
         origin = self._objects.origin
         assert origin, "every object has a path"
@@ -50,13 +51,13 @@ class Landing:
         from clary.runtime.cluster.download import CannotFetch, download
 
         try:
-            download(store(origin), self._wanted.items())
+            download(store(origin), wanted.items())
         except CannotFetch as error:
             # With a cause, it is the way to the store that failed, and it is to be tried again.
             if error.__cause__ is not None:
                 raise
             raise BadData(str(error)) from error
-        self._wanted.clear()
+        self._wanted = {uri: file for uri, file in self._wanted.items() if uri not in wanted}
 
     def close(self) -> None:
         """What was linked stays."""

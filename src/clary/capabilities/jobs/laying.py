@@ -64,7 +64,7 @@ class Source:
             raise BadData(f"Data download failed: {what} {uri} does not exist")
         path = self._landing.path(found)
         if now:
-            self._landing.fetch()
+            self._landing.fetch(path)
         return path
 
     def named(self, uri: str) -> File | None:
@@ -82,7 +82,7 @@ class Source:
         if info is None or info.size > LARGEST_MANIFEST:
             raise BadData(f"Data download failed: the manifest {uri} is missing or too large")
         file = self._landing.path(info)
-        self._landing.fetch()
+        self._landing.fetch(file)
         prefix, suffixes = manifest(file.read_bytes(), uri)
         return prefix, self._all(prefix, suffixes)
 

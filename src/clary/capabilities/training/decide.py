@@ -89,6 +89,9 @@ def decide(record: Record, seen: Seen) -> Become | Wait | Step:
             return _training(record, seen)
         case "Interrupted":
             return _interrupted(record, seen)
+        case _ if not seen.kept:
+            # Another machine's, which was lost with what was to be uploaded.
+            return fail(record, seen, reason(_vanished(), "", seen.built_in))
         case _:
             return Step.UPLOAD
 
@@ -161,7 +164,12 @@ def _preparing(record: Record, seen: Seen) -> Become | Wait:
     said = next((state.message for state in seen.instances if state.message), "")
     if said == record.state.get("HostProgress", ""):
         return Wait(WATCH_SECONDS)
-    return moved("InProgress", "Downloading", said or "Downloading input data", HostProgress=said)
+    return moved("InProgress", "Downloading", said or downloading(record.state.get("Note", "")), HostProgress=said)
+
+
+def downloading(note: str) -> str:
+    """`note`: what the instances have less than their types, if anything."""
+    return f"Downloading input data. {note}" if note else "Downloading input data"
 
 
 def _training(record: Record, seen: Seen) -> Become | Wait | Step:
@@ -227,7 +235,7 @@ def _interrupted(record: Record, seen: Seen) -> Become | Wait | Step:
 
 
 def _vanished() -> InstanceState:
-    return InstanceState(host="algo-1", phase="lost", message="The folder of the running job is gone.")
+    return InstanceState(host="algo-1", phase="lost", message="The folder of the running job is gone, or the machine that had it.")
 
 
 def uploaded(record: Record, seen: Seen) -> Become:
