@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from tests.capabilities.training.records import job
 
-from clary.capabilities.training import checkpoints, metrics
+from clary.capabilities.training import followed, following, metrics
 from clary.objects import LocalObjects
 from clary.resources.store import Store
 from clary.runtime import shims
@@ -82,4 +82,4 @@ def test_torn_memory_of_checkpoints_is_none(tmp_path: Path) -> None:
         LocalBackend(tmp_path, rung="plain"),
         LocalObjects(tmp_path / "objects", Store(f"sqlite:///{tmp_path}/clary.db").database),
     )
-    assert checkpoints.Sync(record, backend, tmp_path, objects)._known(2) == [{}, {}]
+    assert following.Sync(record, followed.followed(record)[0], backend, tmp_path, objects)._known(2) == [{}, {}]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.capabilities.training.journey import Journey
+from tests.capabilities.training.journey import BUCKET, Journey
 
 from clary.capabilities.training.debugging import check, files
 from clary.wire.errors import ValidationException
@@ -38,21 +38,41 @@ def test_a_disabled_profiler_is_told_nothing() -> None:
     assert files({"ProfilerConfig": {"DisableProfiler": True}}) == {}
 
 
-READ = """
-import json
-for name in ("debughookconfig", "profilerconfig"):
-    print(name, json.load(open(f"/opt/ml/input/config/{name}.json"))["LocalPath"])
+WRITE = """
+import json, os
+for name in ("debughook", "profiler", "tensorboardoutput"):
+    place = json.load(open(f"/opt/ml/input/config/{name}config.json"))["LocalPath"]
+    print(name, place)
+    os.makedirs(place + "/events")
+    open(place + "/events/" + name, "w").write("of one step")
+    open(place + "/" + name + ".tmp", "w").close()
+    os.rename(place + "/" + name + ".tmp", place + "/" + name)
+open(os.environ["SM_OUTPUT_INTERMEDIATE_DIR"] + "/early", "w").write("1")
 """
 
 
-def test_a_job_finds_its_settings_and_has_no_statuses_of_rules(journey: Journey) -> None:
-    more = {"DebugHookConfig": HOOK, "ProfilerConfig": PROFILER, "DebugRuleConfigurations": [rule("loss")]}
-    found = journey.run("debugged", script=READ, **more)
+def test_a_job_finds_its_settings_and_what_is_written_by_them_goes_to_s3(journey: Journey) -> None:
+    place = {"S3OutputPath": f"s3://{BUCKET}/debugged"}
+    more = {
+        "DebugHookConfig": place,
+        "ProfilerConfig": PROFILER | place,
+        "TensorBoardOutputConfig": {**place, "LocalPath": "/opt/tensorboard/here"},
+        "DebugRuleConfigurations": [rule("loss")],
+    }
+    given = {"sagemaker_s3_output": f'"s3://{BUCKET}/debugged/"'}
+    found = journey.run("debugged", script=WRITE, hyperparameters=given, **more)
     assert found["TrainingJobStatus"] == "Completed", journey.told("debugged")
     assert {name: found[name] for name in more} == more
     assert (found["ProfilingStatus"], "DebugRuleEvaluationStatuses" in found) == ("Disabled", False)
     lines = journey.log("debugged")
-    assert {"debughookconfig /opt/ml/output/tensors", "profilerconfig /opt/ml/output/profiler"} <= set(lines)
+    tensors, profiler = "debughook /opt/ml/output/tensors", "profiler /opt/ml/output/profiler"
+    assert {tensors, profiler, "tensorboardoutput /opt/tensorboard/here"} <= set(lines)
+    listed = journey.s3.list_objects_v2(Bucket=BUCKET, Prefix="debugged/debugged/")["Contents"]
+    assert [each["Key"].removeprefix("debugged/debugged/") for each in listed] == [
+        *("debug-output/debughook", "debug-output/events/debughook", "output/intermediate/early"),
+        *("profiler-output/events/profiler", "profiler-output/profiler"),
+        *("tensorboard-output/events/tensorboardoutput", "tensorboard-output/tensorboardoutput"),
+    ]
 
 
 def rule(name: str) -> dict[str, str]:
@@ -64,6 +84,8 @@ def rule(name: str) -> dict[str, str]:
     [
         {"ProfilerConfig": {"ProfilingIntervalInMilliseconds": 300}},
         {"DebugRuleConfigurations": [rule("one"), rule("one")]},
+        {"DebugHookConfig": {**HOOK, "LocalPath": "/opt/ml/../../etc"}},
+        {"TensorBoardOutputConfig": {"S3OutputPath": "https://example.com/x"}},
         {"ProfilerRuleConfigurations": [rule("one"), rule("one")]},
     ],
 )

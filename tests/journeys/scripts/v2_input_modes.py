@@ -1,4 +1,5 @@
-"""SDK v2: XGBoost from a pipe, its uncompressed model deployed; FastFile and an augmented manifest in a script."""
+"""SDK v2: XGBoost from a pipe, its uncompressed model deployed; FastFile and an augmented manifest in a script, whose
+tensors and events are found in S3."""
 
 import gzip
 import json
@@ -6,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import sagemaker
+from sagemaker.debugger import DebuggerHookConfig, TensorBoardOutputConfig
 from sagemaker.deserializers import CSVDeserializer
 from sagemaker.inputs import TrainingInput
+from sagemaker.s3 import S3Downloader
 from sagemaker.serializers import CSVSerializer
 from sagemaker.sklearn import SKLearn
 from sklearn.datasets import load_breast_cancer
@@ -48,6 +51,8 @@ script = SKLearn(
     framework_version="1.2-1",
     py_version="py3",
     sagemaker_session=session,
+    debugger_hook_config=DebuggerHookConfig(s3_output_path=f"s3://{bucket}/v2-modes/"),
+    tensorboard_output_config=TensorBoardOutputConfig(s3_output_path=f"s3://{bucket}/v2-modes/"),
 )
 script.fit(
     {
@@ -62,3 +67,6 @@ script.fit(
         ),
     }
 )
+for place in (script.latest_job_debugger_artifacts_path(), script.latest_job_tensorboard_artifacts_path()):
+    found = S3Downloader.list(place, sagemaker_session=session)
+    assert [each.rpartition("/")[2] for each in found] == ["step-0"], (place, found)

@@ -4,14 +4,13 @@ The wire has checked shapes, patterns and enums already; the name is checked by 
 """
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import Any
 
 from clary.capabilities import images
 from clary.capabilities.instances import check_isolation
 from clary.capabilities.jobs.addresses import Addresses
 from clary.capabilities.jobs.hosts import hosts
-from clary.capabilities.training import debugging, inputs
+from clary.capabilities.training import debugging, inputs, places
 from clary.companions.iam.roles import check_pass_role
 from clary.runtime.images import UnknownImage
 from clary.wire.context import Context
@@ -128,6 +127,6 @@ def _check_checkpoints(config: Request | None, addresses: Addresses) -> None:
     if config is None:
         return
     addresses.check_target(config["S3Uri"], "checkpoint")
-    folder = PurePosixPath(config.get("LocalPath") or "/opt/ml/checkpoints")
-    if not folder.is_absolute() or ".." in folder.parts or len(folder.parts) < 3 or folder == PurePosixPath("/opt/ml"):
+    folder = config.get("LocalPath") or places.CHECKPOINTS
+    if not places.is_folder(folder):
         raise ValidationException(f"CheckpointConfig: LocalPath {folder} cannot be a checkpoint folder.")

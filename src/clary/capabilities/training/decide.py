@@ -235,7 +235,9 @@ def _interrupted(record: Record, seen: Seen) -> Become | Wait | Step:
 
 
 def _vanished() -> InstanceState:
-    return InstanceState(host="algo-1", phase="lost", message="The folder of the running job is gone, or the machine that had it.")
+    return InstanceState(
+        host="algo-1", phase="lost", message="The folder of the running job is gone, or the machine that had it."
+    )
 
 
 def uploaded(record: Record, seen: Seen) -> Become:

@@ -1,6 +1,6 @@
 """Where things of a training job lie: in S3, on this machine, and inside its instances."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from clary.capabilities.jobs import staging
 from clary.resources.records import Record
@@ -33,6 +33,12 @@ def checkpoint_folder(record: Record) -> str | None:
     """Inside the instances; `None` without checkpoints."""
     config = record.spec.get("CheckpointConfig")
     return None if config is None else str(config.get("LocalPath") or CHECKPOINTS)
+
+
+def is_folder(path: str) -> bool:
+    """Whether a user may choose it for a folder of his own."""
+    folder = PurePosixPath(path)
+    return folder.is_absolute() and ".." not in folder.parts and len(folder.parts) > 2 and str(folder) != ML
 
 
 class Staging(staging.Staging):

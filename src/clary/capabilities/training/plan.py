@@ -15,6 +15,7 @@ from clary.capabilities.jobs.site import Site
 from clary.capabilities.training import places, runs
 from clary.capabilities.training.channels import WRITABLE, Channel, channels
 from clary.capabilities.training.config import config_files
+from clary.capabilities.training.followed import followed
 from clary.resources.records import Record
 from clary.runtime import listing
 from clary.runtime.images import UnknownImage, recognise
@@ -88,8 +89,7 @@ def environment(record: Record, site: Site, algorithm: Algorithm | None) -> dict
 
 
 def _folders(record: Record) -> tuple[str, ...]:
-    checkpoints = places.checkpoint_folder(record)
-    return places.FOLDERS if checkpoints is None else (*places.FOLDERS, checkpoints)
+    return tuple(dict.fromkeys([*places.FOLDERS, *(each.folder for each in followed(record))]))
 
 
 def _seeds(record: Record, site: Site) -> dict[str, str]:

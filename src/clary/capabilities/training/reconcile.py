@@ -16,9 +16,9 @@ from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.staging import fitting
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.training import (
-    checkpoints,
     failure,
     file_systems,
+    following,
     metrics,
     outputs,
     places,
@@ -29,6 +29,7 @@ from clary.capabilities.training import (
 )
 from clary.capabilities.training.channels import channels
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
+from clary.capabilities.training.followed import followed
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
 from clary.capabilities.training.plan import LOG_GROUP, built_in, image, plan
 from clary.companions.cloudwatch.store import MetricStore
@@ -101,11 +102,12 @@ class Work:
         )
 
     def _sync(self) -> bool:
-        """Whether all checkpoints are in S3. Those that take long go there beside this look."""
-        if checkpoints.folder(self.record) is None:
-            return True
-        sync = checkpoints.Sync(self.record, self.backend, self.folder.parent, self.parts.need(Objects))
-        return sync.go(self.uploads, self._ask_again)
+        """Whether S3 has all of the folders that are followed. What takes long goes there beside this look."""
+        place = (self.backend, self.folder.parent, self.parts.need(Objects))
+        syncs = [following.Sync(self.record, which, *place) for which in followed(self.record)]
+        # All of them are to go on, whatever one says.
+        missing = [sync for sync in syncs if not sync.go(self.uploads, self._ask_again)]
+        return not missing
 
     def _reclaim_after(self) -> float | None:
         rate = self.settings.spot_interruptions_per_hour

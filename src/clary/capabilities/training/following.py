@@ -1,9 +1,9 @@
-"""Checkpoints: what user code does in its checkpoint folder happens in S3 while the job runs, deletions too.
+"""What user code does in certain folders happens in S3 while the job runs: checkpoints, and what Debugger writes.
 
 Each host is followed by itself and all share one address, as on AWS: of equal names the one written last stays, and
-what one host deletes is gone. The way back, from S3 into the folder before each start, is `staging.py` and the
-workload's seeds: what was seeded counts as known, so that a run that starts again puts nothing twice, and deletes what
-its code deletes.
+what one host deletes is gone. The way back, from S3 into the folder before each start, is for checkpoints alone, by
+`staging.py` and the workload's seeds: what was seeded counts as known, so that a run that starts again puts nothing
+twice, and deletes what its code deletes.
 """
 
 import contextlib
@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clary.capabilities.jobs.uploads import Uploads
+from clary.capabilities.training.followed import CHECKPOINTS, Followed
 from clary.capabilities.training.outputs import files
-from clary.capabilities.training.places import Staging, checkpoint_folder
+from clary.capabilities.training.places import Staging
 from clary.objects import Objects, parse_uri
 from clary.objects.errors import S3Error
 from clary.resources.records import Record
@@ -31,8 +32,6 @@ LARGE_BYTES = 16 * 1024 * 1024
 LARGE_FILES = 200
 """More goes to S3 beside the reconciler, whose threads start other jobs."""
 
-folder = checkpoint_folder
-
 
 @dataclass
 class Change:
@@ -45,22 +44,22 @@ class Change:
 
 
 class Sync:
-    """Of one job that has a checkpoint folder."""
+    """Of one such folder of a job."""
 
-    def __init__(self, record: Record, backend: Backend, jobs: Path, objects: Objects) -> None:
-        self._record, self._backend, self._objects = record, backend, objects
+    def __init__(self, record: Record, which: Followed, backend: Backend, jobs: Path, objects: Objects) -> None:
+        self._record, self._which, self._backend, self._objects = record, which, backend, objects
         self._work = jobs / record.id
-        self._seeds = Staging(jobs, record.id).checkpoints
-        self._memory = self._work / "checkpoints.json"
-        self._bucket, key = parse_uri(record.spec["CheckpointConfig"]["S3Uri"])
+        self._seeds = Staging(jobs, record.id).checkpoints if which.name == CHECKPOINTS else None
+        self._memory = self._work / f"{which.name}.json"
+        self._bucket, key = parse_uri(which.uri)
         self._prefix = f"{key.rstrip('/')}/" if key.rstrip("/") else ""
 
     def go(self, uploads: Uploads, tell: Callable[[], None]) -> bool:
         """Whether S3 has all; else it is on its way, and `tell` is called when it is time to ask again."""
-        key = f"{self._record.id}/checkpoints"
+        key = f"{self._record.id}/{self._which.name}"
         if uploads.in_hand(key) or not self._objects.bucket_exists(self._record.account, self._bucket):
             return not uploads.in_hand(key)
-        if not self._backend.near(self._record.id, str(checkpoint_folder(self._record))):
+        if not self._backend.near(self._record.id, self._which.folder):
             return uploads.done(key, self.carry_out, tell) and uploads.done(key, self.carry_out, tell)
         try:
             changes = self._changes()
@@ -79,7 +78,7 @@ class Sync:
             self._do(self._changes())
 
     def _changes(self) -> list[Change]:
-        folders = self._backend.outputs(self._record.id, str(checkpoint_folder(self._record)))
+        folders = self._backend.outputs(self._record.id, self._which.folder)
         known = self._known(len(folders))
         return [_compare(place, before) for place, before in zip(folders, known, strict=True)]
 
@@ -88,7 +87,7 @@ class Sync:
         with contextlib.suppress(FileNotFoundError, ValueError):
             found: list[Known] = json.loads(self._memory.read_bytes())
             return found
-        seeds = _found(self._seeds) if self._seeds.is_dir() else {}
+        seeds = _found(self._seeds) if self._seeds and self._seeds.is_dir() else {}
         return [seeds] * hosts
 
     def _are_large(self, changes: list[Change]) -> bool:
@@ -103,7 +102,8 @@ class Sync:
             for name in change.put:
                 self._put(change, name)
         fresh_names = {name for change in changes for name in change.put}
-        for name in {name for change in changes for name in change.gone} - fresh_names:
+        gone = {name for change in changes for name in change.gone} if self._which.deletes else set()
+        for name in gone - fresh_names:
             with contextlib.suppress(S3Error):
                 self._objects.delete(self._bucket, self._prefix + name)
         fresh = self._memory.with_suffix(".new")
@@ -112,7 +112,7 @@ class Sync:
 
     def _put(self, change: Change, name: str) -> None:
         # A copy: the job goes on writing to its own file, and may put links in the place of files and folders.
-        copy = self._work / "checkpoint.part"
+        copy = self._work / f"{self._which.name}.part"
         try:
             source = os.fdopen(open_file(change.folder, change.folder / name), "rb")
             with source, copy.open("wb") as target:
