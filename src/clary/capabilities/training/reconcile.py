@@ -28,7 +28,7 @@ from clary.capabilities.training import (
     warm,
 )
 from clary.capabilities.training.channels import channels
-from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, fail, moved, uploaded
+from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, downloading, fail, moved, uploaded
 from clary.capabilities.training.followed import followed
 from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
 from clary.capabilities.training.plan import LOG_GROUP, built_in, image, plan
@@ -148,9 +148,9 @@ class Work:
         except (BuildFailed, UnknownImage) as error:
             return self._failed(f"InternalServerError: The runtime of the image cannot be built: {error}")
         if progress is None:
-            note = f". {fitted.note}" if fitted.note else ""
-            downloading = moved("InProgress", "Downloading", f"Downloading input data{note}")
-            return replace(downloading, brief=staging.is_brief(self.record))
+            note = {"Note": fitted.note} if fitted.note else {}
+            begun = moved("InProgress", "Downloading", downloading(fitted.note), **note)
+            return replace(begun, brief=staging.is_brief(self.record))
         return self._starting(progress)
 
     def _starting(self, progress: str) -> Outcome:
