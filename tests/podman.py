@@ -222,6 +222,13 @@ class TakenForDocker(Containers):
         return msgspec.structs.replace(super().found(), name="docker")
 
 
+class Promising(Containers):
+    """An engine that says it holds limits, whether it does or not."""
+
+    def found(self) -> Found:
+        return msgspec.structs.replace(super().found(), limits=True)
+
+
 class Given(Podman):
     """An engine that runs already, such as Docker, at the address that CLARY_TEST_ENGINE names."""
 

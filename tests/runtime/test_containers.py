@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.podman import BASE, Podman, TakenForDocker
+from tests.podman import BASE, Podman, Promising, TakenForDocker
 from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench, until
 from tests.runtime.entering_conformance import EnteringConformance
 
@@ -209,6 +209,12 @@ class TestContainers(Benched):
         assert away.observe(workload.id).instances == ()
 
     # -- limits
+
+    def test_memory_that_the_engine_does_not_hold_is_watched(self, bench: Bench) -> None:
+        bench.backend = LocalBackend(bench.home, containers=Promising(self.podman.url, bench.home))
+        hog = "import time; x = [bytearray(1 << 20) for _ in range(600)]; time.sleep(60)"
+        state, _ = bench.run("python", "-c", hog, limits=Limits(memory_bytes=128 << 20))
+        assert (state.exit_code, state.cause) == (137, "memory")
 
     def test_shared_memory_processes_and_rights_are_limited(self, bench: Bench) -> None:
         script = """import os

@@ -88,6 +88,8 @@ def spec(launch: Launch) -> Spec:
             "endpoint": _endpoint(launch),
             # A server without its model would only fail in a less telling way.
             "unpack": unpacked if workload.purpose == "serve" else {},
+            "memory_bytes": workload.limits.memory_bytes if launch.found.limits else None,
+            "processes": None if launch.found.limits else workload.limits.processes,
             "held": [[entry.root, entry.source, entry.target] for entry in entries if entry.root],
             "hands": [entry.source for entry in entries if _is_own(entry, folder)],
         },

@@ -8,6 +8,7 @@ its shim; when it is killed itself, the shim (`forget`) or whoever finds the ins
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -139,6 +140,7 @@ class _Driver:
         self.engine = Engine(told["engine"])
         self.container = told["name"]
         self.reports = reports
+        self.identity = ""
         self.held: dict[str, int] = {}
         self.pid = 0
         self.groups: dict[str, str] = {}
@@ -184,13 +186,22 @@ class _Driver:
         # A container of this name can only be left over from a start that a crash cut short.
         self.engine.call("DELETE", f"/containers/{self.container}", accept=(404,), force="1", v="1")
         try:
-            self.engine.call("POST", "/containers/create", body, name=self.container)
+            made = self.engine.call("POST", "/containers/create", body, name=self.container)
         except EngineError as error:
             if "init" not in str(error):
                 raise
             # An engine without an init program: the user's process is the container's first.
             body["HostConfig"] = body["HostConfig"] | {"Init": False}
-            self.engine.call("POST", "/containers/create", body, name=self.container)
+            made = self.engine.call("POST", "/containers/create", body, name=self.container)
+        self.identity = str(made["Id"])
+
+    def _prepare(self, pid: int) -> None:
+        """What an engine leaves to be done before the user's process begins."""
+        self._check_mounts(pid)
+        if (most := self.told["processes"]) is not None:
+            # A rootless podman gives its user's own limit whatever it was told.
+            with contextlib.suppress(OSError):
+                resource.prlimit(pid, resource.RLIMIT_NPROC, (most, most))
 
     def _check_mounts(self, pid: int) -> None:
         """Engines mount by name, in a namespace in which another process's descriptors cannot be mounted: compare."""
@@ -210,8 +221,7 @@ class _Driver:
             if self.told["podman"]:
                 # Its namespaces are there before its process, so the doors are open in time.
                 self.engine.call("POST", f"/v4.0.0/libpod/containers/{self.container}/init")
-                if self.held:
-                    self._check_mounts(self._state()["Pid"])
+                self._prepare(self._state()["Pid"])
                 self._open_doors()
             line, self.rest = self.engine.attach(self.container)
             self.engine.call("POST", f"/containers/{self.container}/start", accept=(304,))
@@ -229,8 +239,11 @@ class _Driver:
                 if self._state()["Running"]:
                     raise
         self.pid = self._state()["Pid"]
-        self.groups = _groups(self.pid)
+        self.groups = _groups(self.pid, self.identity)
         self.began = time.monotonic()
+        wanted = self.told["memory_bytes"]
+        if wanted and not holds_memory(self.groups, wanted):
+            self._report({"watch": wanted})
         return line
 
     def _open_doors(self) -> None:
@@ -324,8 +337,12 @@ class _Driver:
         return found
 
     def _measure(self) -> None:
-        """What the container's control groups say. The engine removes them a moment after the end: look at once."""
-        for name, value in _usage(self.groups).items():
+        """What the container's control groups say, which the engine removes a moment after the end; else its processes.
+
+        A rootless engine makes no groups where none were delegated to it.
+        """
+        seen = usage(self.groups) if self.groups else processes.used(processes.tree(self.pid))
+        for name, value in seen.items():
             self.usage[name] = max(value, self.usage.get(name, 0.0))
         folder = self.groups.get("memory") or self.groups.get("")
         self.kills = max(self.kills, memory_kills({folder: {}}) if folder else 0)
@@ -381,13 +398,16 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def _usage(groups: dict[str, str]) -> dict[str, float]:
-    found = {}
+def usage(groups: dict[str, str]) -> dict[str, float]:
+    """Of a container, by the folders of its control groups (`_groups`)."""
+    found: dict[str, float] = {}
     for name, group, file, read in (
         ("cpu_seconds", "cpuacct", "cpuacct.usage", lambda text: int(text) / 1e9),
         ("cpu_seconds", "", "cpu.stat", lambda text: int(text.split()[1]) / 1e6),
         ("max_rss_bytes", "memory", "memory.max_usage_in_bytes", int),
         ("max_rss_bytes", "", "memory.peak", int),
+        # Linux knows the peak since 5.19; before, the most that was seen counts.
+        ("max_rss_bytes", "", "memory.current", int),
     ):
         if group in groups and name not in found:
             with contextlib.suppress(OSError, ValueError, IndexError), open(f"{groups[group]}/{file}") as text:
@@ -395,12 +415,30 @@ def _usage(groups: dict[str, str]) -> dict[str, float]:
     return found
 
 
-def _groups(pid: int) -> dict[str, str]:
-    """The folder of the process's control group, by controller; version 2's by the empty name. Not the machine's."""
+def holds_memory(groups: dict[str, str], wanted: int) -> bool:
+    """Whether the kernel holds the container to so many bytes, in its own control group or in one above it."""
+    file = "memory.limit_in_bytes" if "memory" in groups else "memory.max"
+    folder = Path(groups.get("memory") or groups.get("") or "/")
+    # podman's own group has the limit, and the container may be in one below it.
+    return any(_number(above / file) <= wanted for above in (folder, *folder.parents))
+
+
+def _number(file: Path) -> float:
+    try:
+        return int(file.read_bytes())
+    except (OSError, ValueError):
+        return float("inf")
+
+
+def _groups(pid: int, container: str) -> dict[str, str]:
+    """The folder of the process's control group, by controller; version 2's by the empty name.
+
+    Only those made for the container: one that a rootless engine could not move has its engine's.
+    """
     found = {}
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cgroup") as lines:
         for line in lines:
             _, names, path = line.rstrip("\n").split(":", 2)
-            for name in names.split(",") if path != "/" else ():
+            for name in names.split(",") if container in path else ():
                 found[name] = f"/sys/fs/cgroup/{name}{path}" if name else f"/sys/fs/cgroup{path}"
     return found

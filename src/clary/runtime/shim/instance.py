@@ -181,6 +181,7 @@ class Instance:
             self.init = report.get("child-pid", self.init)
             self.exit_code = report.get("exit-code", self.exit_code)
             self.usage |= report.get("usage", {})
+            self.spec["memory_bytes"] = report.get("watch", self.spec["memory_bytes"])
             self.cause = self.cause or report.get("cause", "")
 
     def _obey(self) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def children(pid: int) -> list[int]:
@@ -44,6 +45,12 @@ def exact_memory(pids: list[int]) -> int:
     return sum(_proportional(pid) for pid in pids)
 
 
+def used(pids: list[int]) -> dict[str, float]:
+    """Seconds of CPU of the processes and of the children that they have outlived; the most that one of them held."""
+    times = sum(_cpu_ticks(pid) for pid in pids)
+    return {"cpu_seconds": times / TICKS, "max_rss_bytes": max(map(_resident, pids), default=0)}
+
+
 def signal_all(pids: list[int], number: int = signal.SIGKILL) -> None:
     """Send a signal to each that still is."""
     for pid in pids:
@@ -56,6 +63,14 @@ def _resident(pid: int) -> int:
         with open(f"/proc/{pid}/statm") as file:
             return int(file.read().split()[1]) * PAGE
     except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _cpu_ticks(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return sum(map(int, file.read().rpartition(")")[2].split()[11:15]))
+    except (OSError, ValueError):
         return 0
 
 

@@ -58,6 +58,10 @@ class Container(TypedDict):
     """Address and port of Clary that the container is to find at the same address; empty: it needs no help."""
     unpack: dict[str, str]
     """Archives that have to be there unpacked, by folder: without them the container is not run."""
+    memory_bytes: int | None
+    """What the engine was asked to hold; where its control groups do not show it, the shim watches the memory."""
+    processes: int | None
+    """For RLIMIT_NPROC; `None` where the engine's control groups hold the limit."""
     held: list[list[str]]
     """Root, path and target of each folder that is mounted with no link followed below the root."""
     hands: list[str]
