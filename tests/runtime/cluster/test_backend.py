@@ -8,6 +8,8 @@ from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench, 
 
 from clary.runtime.backend import Backend, NoRoom, OutputsLost
 from clary.runtime.cluster.backend import NEAR_BYTES, RayBackend
+from clary.runtime.cluster.nodes import Cluster
+from clary.runtime.cluster.rooms import Rooms
 
 
 class TestRay(BackendConformance):
@@ -19,15 +21,15 @@ class TestRay(BackendConformance):
         return RayBackend(home, self.cluster.address)
 
     def test_a_warm_room_goes_from_one_workload_to_the_next(self, bench: Bench) -> None:
-        first, second = (bench.workload("true", hosts=SLOTS - 1) for _ in range(2))
-        other = bench.workload("true", hosts=2)
+        first, second = (bench.workload("true", hosts=2) for _ in range(2))
+        other = bench.workload("true", hosts=SLOTS - 1)
         bench.backend.start(first)
         bench.backend.retain(first.id)
         bench.ended(first.id)
         bench.backend.destroy(first.id)
-        with bench.make().room(second.id, SLOTS - 1, 0, instead_of=first.id):
+        with bench.make().room(second.id, 2, 0, instead_of=first.id):
             pass
-        with bench.make().room(second.id, SLOTS - 1, 0, instead_of=first.id):
+        with bench.make().room(second.id, 2, 0, instead_of=first.id):
             with pytest.raises(NoRoom):
                 bench.backend.start(other)
             bench.backend.start(second)
@@ -40,6 +42,18 @@ class TestRay(BackendConformance):
         assert {state.exit_code for state in bench.ended(other.id)} == {0}
         bench.backend.destroy(other.id)
         assert not list((bench.home / "rooms").iterdir())
+
+    def test_room_of_one_that_was_never_started_is_given_back_by_the_next_process(self, bench: Bench) -> None:
+        dead, other = bench.workload("true", hosts=SLOTS), bench.workload("true")
+        rooms = Rooms(bench.home, self.cluster_of(bench))
+        rooms.take(dead.id, SLOTS, 0, (), "")
+        bench.make().start(other)
+        assert {state.exit_code for state in bench.ended(other.id)} == {0}
+        assert [file.name for file in (bench.home / "rooms").iterdir()] == [other.id]
+
+    def cluster_of(self, bench: Bench) -> Cluster:
+        assert isinstance(bench.backend, RayBackend)
+        return bench.backend.cluster
 
     def test_a_workload_that_starts_again_runs_again(self, bench: Bench) -> None:
         """As after an interruption: under the same id, maybe on the same node, and at once."""

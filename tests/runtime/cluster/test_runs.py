@@ -10,6 +10,8 @@ from tests.capabilities.training.journey import BUCKET, Journey
 from tests.ray_cluster import RayCluster
 from tests.servers import wait_until
 
+from clary.runtime.cluster.backend import NEAR_BYTES
+
 pytestmark = pytest.mark.timeout(600)
 
 LAST_RUN = 3
@@ -30,8 +32,10 @@ while step < end:
     step += 1
     save("steps", step)
     time.sleep(0.1)
+with open("/opt/ml/model/large", "wb") as file:
+    file.write(os.urandom(LARGE))
 print(json.dumps({"run": run, "to": step, "at": time.time()}), flush=True)
-""".replace("LAST_RUN", str(LAST_RUN))
+""".replace("LAST_RUN", str(LAST_RUN)).replace("LARGE", str(NEAR_BYTES + 1))
 SPOT = {
     "EnableManagedSpotTraining": True,
     "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600},
@@ -59,6 +63,7 @@ def test_a_job_resumes_after_an_interruption_and_on_another_node(journey: Journe
     begun = ["Starting", "Downloading", "Training"]
     ends = ["Interrupted", *begun, "Restarting", *begun, "Uploading", "Completed"]
     assert (told["TrainingJobStatus"], statuses) == ("Completed", begun + ends)
+    assert journey.archive("runs")["large"].size == NEAR_BYTES + 1
     _bills_what_ran(told, begins, cut, said[-1]["at"])
 
 

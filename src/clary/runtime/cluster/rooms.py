@@ -5,6 +5,7 @@ are new for each room, because Ray gives a name free some time after it was told
 """
 
 import secrets
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,10 @@ class Rooms:
     def __init__(self, home: Path, cluster: Cluster) -> None:
         self._folder = home / "rooms"
         self._retained = home / "retained"
+        self._jobs = home / "jobs"
         self._cluster = cluster
+        self._guard = threading.Lock()
+        self._old = [file.name for file in self._folder.glob("*")]
 
     def of(self, workload: str) -> Room | None:
         try:
@@ -35,6 +39,7 @@ class Rooms:
 
     def take(self, workload: str, instances: int, gpus: int, hosts: Hosts, instead_of: str) -> None:
         """May be repeated. Raises `NoRoom`, and then the pool of `instead_of` is as it was."""
+        self._sweep(workload)
         room = self.of(workload) or self._of_pool(instead_of, instances, gpus) or self._fresh(workload)
         self._write(workload, room)
         try:
@@ -64,6 +69,14 @@ class Rooms:
         if room and not any(self._has(other, room.group) for other in self._folder.iterdir() if other.name != workload):
             self._cluster.release(room.group)
         (self._folder / workload).unlink(missing_ok=True)
+
+    def _sweep(self, workload: str) -> None:
+        """Give back what an earlier process took for others, and was killed before it started them."""
+        with self._guard:
+            while self._old:
+                other = self._old.pop()
+                if not (other == workload or self.is_retained(other) or (self._jobs / other).exists()):
+                    self.give_back(other)
 
     def _of_pool(self, pool: str, instances: int, gpus: int) -> Room | None:
         """The pool's own group, which nobody else can get in between. One that lost a node is of no use."""
