@@ -23,6 +23,8 @@ from clary.runtime.workload import InstanceState, Observation, Workload
 
 PATIENCE = 30.0
 """Seconds until a node that is said to live must answer."""
+BEGIN_PATIENCE = 90.0
+"""Likewise for one that is to take an instance: Ray starts a process for it first."""
 NEAR_BYTES = 16 * 1024 * 1024
 NEAR_FILES = 1000
 """What is brought from a node at once; more takes its time."""
@@ -123,7 +125,7 @@ class RayBackend(Backend):
         """Raises `NoRoom` where a node that was to take an instance does not answer."""
         ray = self.cluster.ray
         try:
-            return ray.get(asked, timeout=PATIENCE)
+            return ray.get(asked, timeout=BEGIN_PATIENCE)
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError) as error:
             raise NoRoom("the nodes that were to take it do not answer") from error
 
