@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from clary.runtime import listing
+from clary.runtime.cluster import cards
 from clary.runtime.cluster.download import download
 from clary.runtime.cluster.parcel import Brought, Parcel, Piece, Wanted
 from clary.runtime.workload import Instance, Workload
@@ -73,6 +74,7 @@ def _moved(workload: Workload, places: Mapping[str, str]) -> Workload:
     change = msgspec.structs.replace
     own: Instance = change(
         instance,
+        files=cards.named(instance.files, workload.addresses.get(instance.host, "")),
         mounts=tuple(change(mount, source=places.get(mount.source, mount.source)) for mount in instance.mounts),
         pipes=tuple(change(pipe, source=places[pipe.source]) for pipe in instance.pipes),
         unpacked={target: places[source] for target, source in instance.unpacked.items()},
