@@ -1,12 +1,14 @@
 """Which of several servers leads. On PostgreSQL: SQLite has one server."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from tests.databases import database_of_servers, postgres
 
 from clary.resources.database import Database
@@ -81,6 +83,36 @@ def test_who_led_last_comes_back_at_once_and_others_wait(database: Database) -> 
     ended.set()
     waiting.join(30)
     assert won == [None]
+
+
+HOLDS = """
+import sys, threading, msgspec
+from clary.resources.database import Database
+from clary.resources.leader import Election, Member
+election = Election(Database(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Member), 0.0)
+election.hold(election.win(threading.Event(), lambda: None))
+print("leads", flush=True)
+threading.Event().wait()
+"""
+
+END_HOLDERS = """
+SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+    AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())
+"""
+
+
+def test_whoever_loses_the_database_ends(database: Database) -> None:
+    url = database.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", HOLDS, url, msgspec.json.encode(FIRST).decode()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout and holder.stdout.readline() == b"leads\n"
+            with database.write() as conn:
+                ended = [done for (done,) in conn.execute(text(END_HOLDERS))]
+            assert (ended, holder.wait(60)) == ([True], 1)
+        finally:
+            holder.kill()
+    wins(database, SECOND).close()
 
 
 def test_a_machine_keeps_its_name(tmp_path: Path) -> None:

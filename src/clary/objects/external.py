@@ -68,12 +68,12 @@ class ExternalObjects(Objects):
 
     @functools.cached_property
     def credentials(self) -> Any:
-        """Raises `Unavailable` when there are none."""
+        """Raises `S3Error` when there are none."""
         if self._key:
             return Credentials(*self._key)
         found = self._session.get_credentials()
         if found is None:
-            raise Unavailable("There are no credentials for the external S3: set s3_access_key and s3_secret_key.")
+            raise S3Error("InvalidAccessKeyId", "there are no credentials: set s3_access_key and s3_secret_key")
         return found
 
     @property
