@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 from tests.capabilities.training.journey import Journey
+from tests.databases import POSTGRESQL
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(POSTGRESQL, reason="what frameworks do is the same on every database, and takes long"),
+]
 
 REGISTRY = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 TENSORFLOW = f"{REGISTRY}/tensorflow-training:2.19.0-cpu-py312-ubuntu22.04-sagemaker"

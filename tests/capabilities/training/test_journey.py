@@ -424,22 +424,3 @@ def test_gpu_types_need_a_gpu(journey: Journey) -> None:
     found = journey.run("gpu", script="pass", ResourceConfig=config)
     assert found["TrainingJobStatus"] == "Failed"
     assert found["FailureReason"].startswith("CapacityError: Unable to provision requested ML compute capacity.")
-
-
-TORCH = """
-import os, torch, torch.distributed as dist
-dist.init_process_group("gloo")
-number = torch.tensor([float(dist.get_rank() + 1)])
-dist.all_reduce(number)
-print("SUM", number.item(), dist.get_rank(), dist.get_world_size(), os.environ["MASTER_ADDR"], flush=True)
-dist.destroy_process_group()
-"""
-
-
-def test_torchrun_on_two_hosts(journey: Journey) -> None:
-    found = journey.run(
-        "torch", "pytorch", script=TORCH, count=2, hyperparameters={"sagemaker_torch_distributed_enabled": "true"}
-    )
-    assert found["TrainingJobStatus"] == "Completed", journey.told("torch")
-    assert "SUM 3.0 0 2 algo-1" in journey.log("torch")
-    assert "SUM 3.0 1 2 algo-1" in journey.log("torch", "algo-2")
