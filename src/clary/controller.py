@@ -22,6 +22,7 @@ from clary.companions.logs import LogStore
 from clary.objects import Objects
 from clary.objects.errors import S3Error
 from clary.parental import end_with_parent
+from clary.resources import reserve
 from clary.resources.leader import Election, Member, NotShared, join, machine_id
 from clary.resources.runner import Runner
 from clary.resources.store import Store
@@ -66,6 +67,7 @@ def _run(assembly: Assembly, settings: Settings) -> None:
         runner = Runner(assembly.parts, assembly.reconcilers)
         _watch_nodes(assembly, settings)
         runner.start()
+        reserve.keep(assembly.parts.need(Store).database)
         while not ended.wait(TIDY_SECONDS):
             _tidy(assembly)
         runner.stop()
@@ -149,6 +151,7 @@ def _end_workloads(assembly: Assembly) -> None:
 
 def _tidy(assembly: Assembly) -> None:
     try:
+        reserve.keep(assembly.parts.need(Store).database)
         assembly.parts.need(LogStore).sweep()
         assembly.parts.need(MetricStore).tidy()
     except Exception:

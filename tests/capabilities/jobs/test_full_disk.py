@@ -3,6 +3,7 @@
 The home is on a small disk and the jobs' folders on a smaller one, so that either can be full.
 """
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -96,6 +97,31 @@ def test_a_job_that_fills_its_disk(trained: training.Journey) -> None:
     found = trained.run("filler", script=FILL)
     assert (found["TrainingJobStatus"], found["FailureReason"]) == ("Failed", UPLOAD)
     assert trained.s3.list_objects_v2(Bucket=training.BUCKET, Prefix="out/filler")["KeyCount"] == 0
+
+
+WAIT = """
+import os, time
+print("ready", flush=True)
+while not os.path.exists("/opt/ml/model/go"):
+    time.sleep(0.05)
+open("/opt/ml/model/m", "wb").write(os.urandom(1_000_000))
+"""
+
+
+def test_the_database_has_no_room_either(clary: Clary, trained: training.Journey) -> None:
+    """The end of the job is known all the same, and with it the room would come back if the job had taken it."""
+    trained.create("database", script=WAIT)
+    trained.until("database", "Training")
+    filler = clary.home / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    (folder,) = clary.home.glob("jobs/*/algo-1/*model")
+    (folder / "go").touch()
+    found = trained.finished("database")
+    assert (found["TrainingJobStatus"], found["FailureReason"]) == ("Failed", UPLOAD)
+    filler.unlink()
+    assert trained.run("afterwards", script="pass")["TrainingJobStatus"] == "Completed", trained.told("afterwards")
 
 
 def test_a_store_without_room(clary: Clary, trained: training.Journey, processed: processing.Journey) -> None:
