@@ -35,7 +35,7 @@ def main() -> int:
 
 def _run(arguments: list[str]) -> int:
     passed = Passed()
-    spread = ["-n", WORKERS, "-p", "tests.scheduling", "--no-loadscope-reorder"]
+    spread = ["-n", WORKERS, "-p", "tests.scheduling", "--no-loadscope-reorder", "-rs"]
     code = pytest.main([*spread, *arguments], plugins=[passed])
     return int(code) if passed.count else int(code) or int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
