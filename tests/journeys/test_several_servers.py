@@ -70,7 +70,10 @@ def journeys(two: Two) -> tuple[Journey, Journey]:
     assert (alone.returncode, "secrets/master.key" in alone.stderr) == (1, True), alone.stderr
     shutil.copy(two.first.home / "secrets/master.key", two.second.home / "secrets/master.key")
     two.second.start()
-    return Journey(two.first), Journey(two.second)
+    first, second = Journey(two.first), Journey(two.second)
+    for key, body in {"in/a": b"1", "in/b": b"2"}.items():
+        second.put(key, body)
+    return first, second
 
 
 def controllers(clary: Clary) -> set[int]:
@@ -84,8 +87,6 @@ def controllers(clary: Clary) -> set[int]:
 
 def test_jobs_and_objects_through_either(journeys: tuple[Journey, Journey]) -> None:
     first, second = journeys
-    for key, body in {"in/a": b"1", "in/b": b"2"}.items():
-        second.put(key, body)
     found = second.run("either", script=READS, InputDataConfig=DATA)
     assert found["TrainingJobStatus"] == "Completed", second.told("either")
     without = ("ResponseMetadata",)
