@@ -32,12 +32,12 @@ def measure(folder: Path, quick: bool) -> Section:
     script.write_text(SCRIPT)
     with whole(folder / "home") as clary:
         jobs.upload(clary, SCRIPT)
-        _through_clary(clary, "warm-up", 2)
+        through_clary(clary, "warm-up", 2)
         python = Shelf(CACHE / "environments").path("sklearn") / "bin" / "python"
         ours, plain = [], []
         for number in range(rounds):
             plain.append(_plain(python, script, count))
-            ours.append(_through_clary(clary, f"round{number}", count))
+            ours.append(through_clary(clary, f"round{number}", count))
     for name, seconds in (("plain processes", median(plain)), ("training jobs", median(ours))):
         section.rows.append((f"{count} {name}", f"{seconds:.2f}", f"{seconds / count * 1000:.1f}"))
     ratio = median(ours) / median(plain)
@@ -57,7 +57,7 @@ def _plain(python: Path, script: Path, count: int) -> float:
     return time.perf_counter() - started
 
 
-def _through_clary(clary: Clary, label: str, count: int) -> float:
+def through_clary(clary: Clary, label: str, count: int) -> float:
     keys = signer(clary.home, clary.url)
     address = ("127.0.0.1", clary.port)
     creates = [keys.json("CreateTrainingJob", jobs.request(f"{label}-{number}")) for number in range(count)]

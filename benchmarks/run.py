@@ -17,6 +17,7 @@ from benchmarks import (
     many_jobs,
     objects,
     processing,
+    ray_jobs,
     start_and_memory,
 )
 
@@ -25,6 +26,7 @@ MEASURES = {
     for module in (
         *(start_and_memory, control_plane, first_line, processing, channels, many_jobs, invocations, objects),
         downloads,
+        ray_jobs,
     )
 }
 
