@@ -104,10 +104,10 @@ class Cluster:
 
     def stands(self, name: str, instances: int, gpus: int) -> bool:
         """Whether there is such room by that name, on nodes that all live."""
-        from ray.util.placement_group import placement_group_table
-
         if (group := self._group(name)) is None:
             return False
+        from ray.util.placement_group import placement_group_table
+
         table = placement_group_table(group)
         nodes = {table["bundles_to_node_id"].get(number, "") for number in table["bundles"]}
         enough = all(held.get("GPU", 0) >= gpus for held in table["bundles"].values())
@@ -167,9 +167,9 @@ class Cluster:
 
     def release(self, name: str) -> None:
         """Give the room back; ends the seats in it. May be repeated."""
-        from ray.util import remove_placement_group
-
         if (group := self._group(name)) is not None:
+            from ray.util import remove_placement_group
+
             remove_placement_group(group)
 
     def seat(self, workload: str, host: str, run: str) -> Any:
