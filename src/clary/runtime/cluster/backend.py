@@ -117,7 +117,7 @@ class RayBackend(Backend):
             elif mirror.seat.node != node:
                 # It was sent to a node that is lost. It must never run twice.
                 continue
-            packed = parcel.pack(workload, instance, addresses if len(hosts) > 1 else {}, room.run)
+            packed = parcel.pack(workload, instance, addresses if len(hosts) > 1 else {})
             self._hear(seat.begin.remote(packed))
         self.follower.follow(workload.id)
 

@@ -46,28 +46,17 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """`workload` has the one instance. `run`: what tells this run from others of the same workload."""
+    """`workload` has the one instance."""
 
     workload: Workload
     brought: tuple[Brought, ...]
-    run: str
 
 
-class Run(msgspec.Struct):
-    """What of a `Parcel` is read back first."""
-
-    run: str = ""
-
-
-def pack(workload: Workload, instance: Instance, addresses: Mapping[str, str], run: str) -> bytes:
+def pack(workload: Workload, instance: Instance, addresses: Mapping[str, str]) -> bytes:
     """For one instance. `addresses`: of all hosts."""
     own = msgspec.structs.replace(workload, instances=(instance,), addresses=addresses)
     brought = tuple(_bring(Path(source), workload.objects.get(source)) for source in _sources(own, instance))
-    return msgspec.json.encode(Parcel(workload=own, brought=brought, run=run))
-
-
-def run_of(parcel: bytes) -> str:
-    return msgspec.json.decode(parcel, type=Run).run
+    return msgspec.json.encode(Parcel(workload=own, brought=brought))
 
 
 def piece(wanted: Wanted) -> Piece:

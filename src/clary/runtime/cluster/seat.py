@@ -34,6 +34,8 @@ PIECE = 4 * 1024 * 1024
 SHORT, LONG = 0.02, 0.25
 """Seconds between looks at the log."""
 ACCEPTED, TROUBLE, LOG, BROUGHT, ADDRESS = "parcel.json", "trouble.json", "log", "brought", "address.json"
+RUN = "run"
+"""Whose the rest is; written last."""
 KILLED = 137
 
 
@@ -55,11 +57,11 @@ class Seat:
     """One instance. Every call may be repeated."""
 
     def __init__(self, workload_id: str, host: str, run: str) -> None:
-        """`run`: no other run of the workload has it; what others left on the node is removed."""
+        """`run`: no other run of the workload has it. To a seat of another one there is nothing on the node."""
         import ray
 
         self._context = ray.get_runtime_context()
-        self.id, self.host = workload_id, host
+        self.id, self.host, self.run = workload_id, host, run
         self.local = LocalBackend(home(), environments=environments(), slots=1_000_000)
         self.job = self.local.jobs / workload_id
         self.folder = self.job / host
@@ -74,11 +76,8 @@ class Seat:
         self._wake = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wake.bind(self._name)
         threading.Thread(target=self._sweep, daemon=True).start()
-        if (self.job / ACCEPTED).exists():
-            if parcel.run_of((self.job / ACCEPTED).read_bytes()) == run:
-                self._go_on()
-            else:
-                self.local.destroy(workload_id)
+        if self._is_mine():
+            self._go_on()
 
     def where(self) -> bytes:
         """Node and address."""
@@ -87,12 +86,14 @@ class Seat:
         return msgspec.json.encode([self._context.get_node_id(), ray.util.get_node_ip_address()])
 
     def begin(self, told: bytes) -> None:
-        """Accept the instance: from now on it runs, once, unless the node is lost."""
+        """Accept the instance: from now on it runs, once, unless the node is lost. What other runs left is removed."""
         with self._guard:
-            if not (self.job / ACCEPTED).exists():
+            if not self._is_mine():
+                self.local.destroy(self.id)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.job.chmod(0o700)
                 shims.replace(self.job / ACCEPTED, told)
+                shims.replace(self.job / RUN, self.run.encode())
         self._go_on()
 
     def tell(self, question: bytes) -> bytes:
@@ -111,7 +112,7 @@ class Seat:
 
     def survey(self, folder: str) -> bytes:
         """A `Survey` of an output folder."""
-        found = self._found(places.named(self.folder, folder)) if (self.job / ACCEPTED).exists() else None
+        found = self._found(places.named(self.folder, folder)) if self._is_mine() else None
         return msgspec.json.encode(Survey(self._context.get_node_id(), found))
 
     def read(self, folder: str, wanted: list[tuple[str, int, int]]) -> list[bytes]:
@@ -124,7 +125,9 @@ class Seat:
     def close(self) -> None:
         """End and forget the instance."""
         with self._guard:
-            (self.job / ACCEPTED).unlink(missing_ok=True)
+            if self._whose() not in ("", self.run):
+                return
+            (self.job / RUN).unlink(missing_ok=True)
         if self._work:
             self.local.kill(self.id)
             self._work.join()
@@ -133,6 +136,15 @@ class Seat:
         self.local.destroy(self.id)
 
     # -- on the node
+
+    def _is_mine(self) -> bool:
+        return self._whose() == self.run
+
+    def _whose(self) -> str:
+        try:
+            return (self.job / RUN).read_text()
+        except FileNotFoundError:
+            return ""
 
     def _go_on(self) -> None:
         with self._guard:
@@ -197,7 +209,7 @@ class Seat:
     def _heed(self) -> None:
         """Raises `Stopped` where it is to run no more."""
         asked = any((self.folder / name).exists() for name in ("stop", "kill"))
-        if asked or not (self.job / ACCEPTED).exists():
+        if asked or not self._is_mine():
             raise Stopped
 
     def _expose(self) -> None:
@@ -224,7 +236,7 @@ class Seat:
                 self.local.destroy(workload)
 
     def _obey(self, requests: tuple[str, ...]) -> None:
-        if self.folder.is_dir():
+        if self._is_mine():
             for name in requests:
                 shims.request(self.folder, name)
 
@@ -255,7 +267,7 @@ class Seat:
         )
 
     def _state(self) -> InstanceState | None:
-        if not (self.job / ACCEPTED).exists():
+        if not self._is_mine():
             return None
         if (self.job / TROUBLE).exists():
             return msgspec.json.decode((self.job / TROUBLE).read_bytes(), type=InstanceState)
