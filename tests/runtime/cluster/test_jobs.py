@@ -41,7 +41,7 @@ def on(count: int) -> dict[str, object]:
 def says_up(journey: Journey, name: str) -> bool:
     try:
         return "up" in journey.log(name)
-    except ClientError:
+    except (ClientError, ValueError):
         # There is no log yet.
         return False
 
@@ -79,5 +79,5 @@ def kill_actors(cluster: RayCluster) -> None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             mine = process.environ().get("CLARY_NODE_HOME", "").startswith(str(cluster.home))
-            if mine and process.name().startswith("ray::Seat"):
+            if mine and process.name().startswith(("ray::Seat", "ray::Warden")):
                 process.kill()
