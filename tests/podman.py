@@ -168,7 +168,7 @@ class Podman:
     def _mounts(self) -> list[str]:
         """Innermost first."""
         places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-        return [place for place in reversed(places) if place.startswith(f"{self.folder}/")]
+        return [place for place in reversed(places) if place.startswith((f"{self.folder}/", f"{self._running}/"))]
 
     def __enter__(self) -> Self:
         return self
@@ -233,7 +233,6 @@ class Given(Podman):
     """An engine that runs already, such as Docker, at the address that CLARY_TEST_ENGINE names."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(Path("/nowhere"))
         self.url = url
 
     def start(self) -> Self:
