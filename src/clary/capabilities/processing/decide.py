@@ -108,7 +108,8 @@ def ended(record: Record, seen: Seen, said: str, trouble: str) -> Become:
 def _reason(seen: Seen, said: str) -> str:
     bad = failed(seen.instances)
     if bad is None:
-        return "" if seen.instances else f"{INTERNAL} The folder of the running job is gone, or the machine that had it."
+        gone = f"{INTERNAL} The folder of the running job is gone, or the machine that had it."
+        return "" if seen.instances else gone
     if told := blameless(bad):
         return told
     return OUT_OF_MEMORY if bad.cause == "memory" else f"AlgorithmError: {said or NO_MESSAGE}"
