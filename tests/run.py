@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-WORKERS = str(min(os.cpu_count() or 1, 4))
+WORKERS = str(min((os.cpu_count() or 1) + 1, 4))
+"""One more than cores: many tests mostly wait, for clients that sleep and for processes that end."""
 ON_POSTGRESQL = ("resources", "companions", "objects", "capabilities")
 """Folders of the tests whose subject keeps or reads records."""
 BUT_NOT = ("capabilities/processing/test_spark.py", "capabilities/training/test_frameworks.py")

@@ -1,6 +1,7 @@
-"""Which worker runs which tests: those of one folder go to one worker, the folders that take longest first.
+"""Which worker runs which tests: what shares something dear goes to one worker, what takes longest goes first.
 
-A folder's tests share what is dear to make, mostly a whole `clary up`. A pytest plugin.
+A folder's tests mostly share a whole `clary up`, so a folder is one piece; where they share nothing of weight, and
+together take minutes, each file is one. A pytest plugin.
 """
 
 from pathlib import PurePosixPath
@@ -8,35 +9,45 @@ from pathlib import PurePosixPath
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+BY_FILE = ("tests/journeys", "tests/crash", "tests/runtime")
 LONGEST_FIRST = (
-    "tests/journeys",
-    "tests/hostile",
-    "tests/crash",
-    "tests/capabilities/endpoints",
-    "tests/capabilities/training",
+    "tests/journeys/test_journeys.py",
+    "tests/journeys/test_several_servers.py",
+    "tests/runtime/cluster",
+    "tests/crash/test_processing.py",
     "tests/capabilities/processing",
-    "tests/runtime",
+    "tests/hostile",
+    "tests/capabilities/training",
+    "tests/capabilities/endpoints",
+    "tests/cli",
+    "tests/algorithms",
     "tests/serving/server",
+    "tests/crash",
+    "tests/journeys",
+    "tests/runtime",
 )
 
 
-class ByFolder(LoadScopeScheduling):
+class ByPiece(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        return _folder(nodeid)
+        return _piece(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFolder:
-    return ByFolder(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPiece:
+    return ByPiece(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _rank(_folder(item.nodeid)))
+    items.sort(key=lambda item: _rank(_piece(item.nodeid)))
 
 
-def _folder(nodeid: str) -> str:
-    return str(PurePosixPath(nodeid.partition("::")[0]).parent)
+def _piece(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    folder = str(PurePosixPath(file).parent)
+    return file if folder in BY_FILE else folder
 
 
-def _rank(folder: str) -> int:
-    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+def _rank(piece: str) -> int:
+    places = (piece, str(PurePosixPath(piece).parent))
+    return next((LONGEST_FIRST.index(place) for place in places if place in LONGEST_FIRST), len(LONGEST_FIRST))
