@@ -17,7 +17,7 @@ from clary.runtime.cluster.follow import Follower
 from clary.runtime.cluster.mirror import Mirror, copy_tree, missing
 from clary.runtime.cluster.nodes import Cluster, Hosts
 from clary.runtime.cluster.rooms import Rooms
-from clary.runtime.cluster.talk import Asked, Found, Survey, Told, answer
+from clary.runtime.cluster.talk import Asked, Found, Survey, Told, alone, answer
 from clary.runtime.local import OWN_INTERPRETER, read_hosts
 from clary.runtime.workload import InstanceState, Observation, Workload
 
@@ -103,9 +103,9 @@ class RayBackend(Backend):
             raise NoRoom("its room was given back")
         hosts = [instance.host for instance in workload.instances]
         gpus = workload.limits.gpus
+        run = alone(room.run) if gpus or workload.purpose == "serve" else room.run
         seats = [
-            self.cluster.take(workload.id, host, room.run, room.group, number, gpus)
-            for number, host in enumerate(hosts)
+            self.cluster.take(workload.id, host, run, room.group, number, gpus) for number, host in enumerate(hosts)
         ]
         told = self._hear([seat.where.remote() for seat in seats])
         where = [msgspec.json.decode(one, type=tuple[str, str]) for one in told]
@@ -113,7 +113,7 @@ class RayBackend(Backend):
         for instance, seat, (node, _) in zip(workload.instances, seats, where, strict=True):
             mirror = self._mirror(workload.id, instance.host, instance.log)
             if mirror.seat is None:
-                mirror.sit(node, room.run)
+                mirror.sit(node, run)
             elif mirror.seat.node != node:
                 # It was sent to a node that is lost. It must never run twice.
                 continue
@@ -167,7 +167,7 @@ class RayBackend(Backend):
     def seat(self, workload_id: str, mirror: Mirror) -> Any:
         """The actor of the instance; `None` for one that has none any more."""
         seated = mirror.seat
-        return self.cluster.seat(workload_id, mirror.folder.name, seated.run) if seated else None
+        return self.cluster.seat(workload_id, mirror.folder.name, seated.run, seated.node) if seated else None
 
     def keep(self, mirror: Mirror, asked: Asked, told: Told) -> bool:
         """Take what a node said. Whether the state is a new one."""
@@ -297,6 +297,7 @@ class RayBackend(Backend):
                 with contextlib.suppress(Exception):
                     self.cluster.ray.get(closed, timeout=PATIENCE)
             self.cluster.end(seat)
+        self.cluster.forget(workload_id)
 
     def when_destroyed(self, who: str, call: Callable[[], None]) -> None:
         """See `Backend`."""

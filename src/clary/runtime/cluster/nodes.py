@@ -9,6 +9,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from msgspec.structs import replace
 
 from clary.runtime import roster
 from clary.runtime.backend import Away, NoRoom
+from clary.runtime.cluster import known
+from clary.runtime.cluster.talk import is_alone
+from clary.runtime.cluster.warden import Shared
 from clary.runtime.roster import Node
 
 NAMESPACE = "clary"
@@ -28,6 +32,8 @@ WATCH_SECONDS = 1.0
 KNOCK_SECONDS = 3.0
 """Ray itself tries for minutes to reach a head that is not there."""
 NODE_ID = "ray.io/node-id"
+VERSION = metadata.version("clary")
+"""An actor of a node runs what its Clary was when it was made."""
 
 Hosts = Sequence[Sequence[str]]
 """For each instance, names of the nodes that may have it; empty: any of them may have any."""
@@ -42,6 +48,8 @@ class Cluster:
         self.address = address
         self._guard = threading.Lock()
         self._placing = threading.Lock()
+        self._wardening = threading.Lock()
+        self._wardens: dict[str, Any] = {}
         self._nodes: list[Node] = []
         self._looked = 0.0
 
@@ -172,8 +180,10 @@ class Cluster:
 
             remove_placement_group(group)
 
-    def seat(self, workload: str, host: str, run: str) -> Any:
-        """The actor of an instance of that run, or `None` while there is none."""
+    def seat(self, workload: str, host: str, run: str, node: str) -> Any:
+        """The actor of an instance of that run, or its part of its node's; `None` where it has none any more."""
+        if not is_alone(run):
+            return Shared(self._warden(node), (workload, host, run))
         try:
             return self.ray.get_actor(_name(workload, host, run), NAMESPACE)
         except ValueError:
@@ -181,28 +191,70 @@ class Cluster:
 
     def take(self, workload: str, host: str, run: str, group: str, number: int, gpus: int) -> Any:
         """The same, made when there is none, in its place of the group."""
+        self.ray  # noqa: B018
+        known.add(workload)
+        placed = self._group(group)
+        if is_alone(run):
+            return self._own(workload, host, run, placed, number, gpus)
+        from ray.util.placement_group import placement_group_table
+
+        node = placement_group_table(placed)["bundles_to_node_id"][number]
+        return Shared(self._warden(node), (workload, host, run))
+
+    def _own(self, workload: str, host: str, run: str, group: Any, number: int, gpus: int) -> Any:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         from clary.runtime.cluster.seat import Seat
 
         actor = self.ray.remote(Seat).options(
-            name=_name(workload, host, run),
-            namespace=NAMESPACE,
-            lifetime="detached",
-            get_if_exists=True,
-            num_cpus=0,
+            **_lasting(_name(workload, host, run)),
             num_gpus=gpus,
             resources={SLOT: 1},
-            # On its own node it goes on; on another one it finds nothing, and says so.
-            max_restarts=-1,
             max_concurrency=8,
-            scheduling_strategy=PlacementGroupSchedulingStrategy(self._group(group), number),
+            scheduling_strategy=PlacementGroupSchedulingStrategy(group, number),
         )
         return actor.remote(workload, host, run)
 
+    def _warden(self, node: str) -> Any:
+        """The node's; made when there is none. Of a node that is gone, every call fails."""
+        ray = self.ray
+        with self._wardening:
+            if node not in self._wardens:
+                from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+                from clary.runtime.cluster.warden import Warden
+
+                slots = next((one.slots for one in self.nodes() if one.id == node), 1)
+                actor = ray.remote(Warden).options(
+                    **_lasting(f"node/{node}/{VERSION}"),
+                    # A question may wait at each of its seats.
+                    max_concurrency=4 * slots + 16,
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+                )
+                self._wardens[node] = actor.remote()
+            return self._wardens[node]
+
     def end(self, seat: Any) -> None:
         with contextlib.suppress(Exception):
-            self.ray.kill(seat, no_restart=True)
+            seat.end() if isinstance(seat, Shared) else self.ray.kill(seat, no_restart=True)
+
+    def forget(self, workload: str) -> None:
+        """No node is to go on with it."""
+        with contextlib.suppress(Exception):
+            self.ray  # noqa: B018
+            known.remove(workload)
+
+
+def _lasting(name: str) -> dict[str, Any]:
+    """Options of actors that outlive whoever made them. Restarted on their own node they go on."""
+    return {
+        "name": name,
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "get_if_exists": True,
+        "num_cpus": 0,
+        "max_restarts": -1,
+    }
 
 
 def _name(workload: str, host: str, run: str) -> str:

@@ -17,11 +17,11 @@ import msgspec
 
 from clary.runtime import places, shims
 from clary.runtime.archive import BadArchive, entries, open_file
-from clary.runtime.cluster import parcel
+from clary.runtime.cluster import known, parcel
 from clary.runtime.cluster.download import CannotFetch
 from clary.runtime.cluster.exposing import Exposed
 from clary.runtime.cluster.parcel import Parcel, Piece
-from clary.runtime.cluster.talk import Asked, Found, Survey, Told
+from clary.runtime.cluster.talk import Asked, Found, Survey, Told, is_alone
 from clary.runtime.cluster.unpacking import add, lay_out, next_wanted
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
@@ -75,7 +75,8 @@ class Seat:
         self._name = f"\0clary-{os.getpid()}-{workload_id}-{host}"
         self._wake = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wake.bind(self._name)
-        threading.Thread(target=self._sweep, daemon=True).start()
+        if is_alone(run):
+            threading.Thread(target=sweep, daemon=True).start()
         if self._is_mine():
             self._go_on()
 
@@ -134,6 +135,10 @@ class Seat:
         if self._exposed:
             self._exposed.close()
         self.local.destroy(self.id)
+
+    def leave(self) -> None:
+        """Nobody asks any more."""
+        self._wake.close()
 
     # -- on the node
 
@@ -225,16 +230,6 @@ class Seat:
         shims.replace(file, msgspec.json.encode(self._exposed.address))
         self._waken()
 
-    def _sweep(self) -> None:
-        """Remove what this node still holds, or runs, of workloads that were given up while it was away."""
-        import ray
-
-        here = {file.parent.name for file in self.local.jobs.glob(f"*/{ACCEPTED}")} - {self.id}
-        if here:
-            names = ray.util.list_named_actors(all_namespaces=True)
-            for workload in here - {one["name"].partition("/")[0] for one in names}:
-                self.local.destroy(workload)
-
     def _obey(self, requests: tuple[str, ...]) -> None:
         if self._is_mine():
             for name in requests:
@@ -294,6 +289,14 @@ class Seat:
             return os.pread(fd, count, start) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
         finally:
             os.close(fd)
+
+
+def sweep() -> None:
+    """Remove what this node still holds, or runs, of workloads that were given up while it was away."""
+    local = LocalBackend(home(), environments=environments())
+    here = {file.parent.name for file in local.jobs.glob(f"*/{ACCEPTED}")}
+    for workload in here - known.workloads() if here else ():
+        local.destroy(workload)
 
 
 def _since(file: Path, start: int) -> tuple[bytes, bool]:

@@ -58,3 +58,12 @@ class Survey(msgspec.Struct, frozen=True):
 
 def answer(told: bytes) -> Told:
     return msgspec.json.decode(told, type=Told)
+
+
+def alone(run: str) -> str:
+    """The run's name where its instances have an actor each."""
+    return f"alone-{run}"
+
+
+def is_alone(run: str) -> bool:
+    return run.startswith("alone-")
