@@ -34,7 +34,7 @@ open("/opt/ml/model/model.txt", "w").write("made")
 WAITS = """
 import time, boto3
 print("begun", flush=True)
-while not boto3.client("s3").list_objects_v2(Bucket="journeys", Prefix="go")["KeyCount"]:
+while not boto3.client("s3").list_objects_v2(Bucket="journeys", Prefix="signal")["KeyCount"]:
     time.sleep(0.2)
 """
 DATA = [data("train", "in/")]
@@ -108,13 +108,13 @@ def test_what_becomes_of_jobs_when_the_server_that_leads_dies(two: Two, journeys
     (before,) = controllers(two.first)
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: controllers(two.first) - {before})
-    second.put("go")
+    second.put("signal")
     assert second.finished("goes-on")["TrainingJobStatus"] == "Completed", second.told("goes-on")
 
     two.second.stop()
     (two.second.home / "clary.toml").write_text("takeover_seconds = 1.0")
     two.second.start()
-    second.s3.delete_object(Bucket=BUCKET, Key="go")
+    second.s3.delete_object(Bucket=BUCKET, Key="signal")
     second.create("lost", script=WAITS)
     second.until("lost", "Training")
     second.create("waits", script=READS, InputDataConfig=DATA)
