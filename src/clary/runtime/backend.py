@@ -80,6 +80,12 @@ class Backend(Protocol):
         `OutputsLost`, or `Away` while the machine that has them does not answer.
         """
 
+    def brought(self, workload_id: str, folder: str) -> list[bool]:
+        """For each instance, whether its folder in the last `outputs` is as user code found or left it.
+
+        What is absent from it says nothing otherwise: another machine still prepares it, or was lost before.
+        """
+
     def socket(self, workload_id: str, host: str) -> Path:
         """Where a `serve` instance is called: its unix socket, or the file of its address (`remote_socket.py`)."""
 

@@ -171,6 +171,10 @@ class LocalBackend(Backend):
         job = self._folder(workload_id)
         return [places.named(job / host, folder) for host in self._hosts(job)]
 
+    def brought(self, workload_id: str, folder: str) -> list[bool]:
+        """See `Backend`. Folders are filled before anything is launched."""
+        return [True for _ in self._hosts(self._folder(workload_id))]
+
     def socket(self, workload_id: str, host: str) -> Path:
         """See `Backend`."""
         return places.short(self._folder(workload_id) / host / "run") / "serve.sock"

@@ -1,15 +1,21 @@
 """RayBackend on a real Ray cluster: the conformance suite, and what only a cluster does."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 
 import pytest
 from tests.ray_cluster import RayCluster
-from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench, until
+from tests.runtime.backend_conformance import PATIENCE, SLOTS, BackendConformance, Bench, until
 
+from clary.runtime import listing
 from clary.runtime.backend import Backend, NoRoom, OutputsLost
 from clary.runtime.cluster.backend import NEAR_BYTES, RayBackend
 from clary.runtime.cluster.nodes import Cluster
 from clary.runtime.cluster.rooms import Rooms
+from clary.runtime.listing import Listed
+from clary.runtime.workload import Store
 
 
 class TestRay(BackendConformance):
@@ -74,6 +80,26 @@ class TestRay(BackendConformance):
         (place,) = bench.backend.outputs(identity, folder)
         assert (place / "m").stat().st_size == NEAR_BYTES + 1
 
+    def test_a_folder_that_its_node_still_fills_says_nothing_of_what_is_absent(self, bench: Bench) -> None:
+        folder, seeds = "/opt/ml/checkpoints", bench.home / "seeds"
+        seeds.mkdir()
+        listing.write(bench.home / "listing", [Listed("old", "s3://bucket/old")])
+        with SlowStore() as store:
+            identity = bench.start(
+                *("sh", "-c", "echo up; sleep 60"),
+                folders=(folder,),
+                seeds={folder: str(seeds)},
+                objects={str(seeds): str(bench.home / "listing")},
+                store=Store(endpoint=store.url, region="here", access_key="AKID", secret="secret", token=""),
+            )
+            assert store.asked.wait(PATIENCE)
+            (place,) = bench.backend.outputs(identity, folder)
+            assert (list(place.iterdir()), bench.backend.brought(identity, folder)) == ([], [False])
+            store.gate.set()
+            bench.says(identity, "up")
+            until(lambda: bench.backend.outputs(identity, folder) and bench.backend.brought(identity, folder) == [True])
+        assert (place / "old").read_text() == "kept"
+
     def test_what_went_with_its_node_is_not_taken_for_nothing(self, bench: Bench) -> None:
         identity = bench.start("sh", "-c", "echo > ${SAGEMAKER_BASE_DIR:-/opt/ml}/model/m", folders=("/opt/ml/model",))
         bench.ended(identity)
@@ -82,6 +108,39 @@ class TestRay(BackendConformance):
         self.cluster.join()
         with pytest.raises(OutputsLost, match="algo-1"):
             until(lambda: _brought(bench.backend, identity))
+
+
+class SlowStore(ThreadingHTTPServer):
+    """An S3 with one object, which it gives once `gate` is open."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Slowly)
+        self.asked, self.gate = threading.Event(), threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gate.set()
+        self.shutdown()
+        self.server_close()
+
+
+class Slowly(BaseHTTPRequestHandler):
+    server: SlowStore
+
+    def do_GET(self) -> None:
+        self.server.asked.set()
+        self.server.gate.wait(PATIENCE)
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"kept")
+
+    def log_message(self, *_: object) -> None:
+        """Not on the tests' screen."""
 
 
 def _brought(backend: Backend, identity: str) -> bool:

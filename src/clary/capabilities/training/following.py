@@ -79,8 +79,12 @@ class Sync:
 
     def _changes(self) -> list[Change]:
         folders = self._backend.outputs(self._record.id, self._which.folder)
+        brought = self._backend.brought(self._record.id, self._which.folder)
         known = self._known(len(folders))
-        return [_compare(place, before) for place, before in zip(folders, known, strict=True)]
+        return [
+            _compare(place, before) if told else Change(place, before)
+            for place, before, told in zip(folders, known, brought, strict=True)
+        ]
 
     def _known(self, hosts: int) -> list[Known]:
         """By host. At first each has what was laid out for all."""

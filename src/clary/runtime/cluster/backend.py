@@ -222,6 +222,11 @@ class RayBackend(Backend):
             self._bring(workload_id, mirror, folder, all_of_it=True)
         return [places.named(mirror.folder, folder) for mirror in mirrors]
 
+    def brought(self, workload_id: str, folder: str) -> list[bool]:
+        """See `Backend`."""
+        mirrors = [mirror for mirror in self._mirrors(workload_id) if mirror.folder.is_dir()]
+        return [_mark_of_use(mirror, places.named(mirror.folder, folder)).exists() for mirror in mirrors]
+
     def _bring(self, workload_id: str, mirror: Mirror, folder: str, *, all_of_it: bool) -> bool:
         """Whether the folder's copy is now what the node has. Of a lost instance it stays what it was."""
         place = places.named(mirror.folder, folder)
@@ -242,6 +247,9 @@ class RayBackend(Backend):
                 return False
             seat, ray = self.seat(workload_id, mirror), self.cluster.ray
             copy_tree(place, found, lambda wanted: ray.get(seat.read.remote(folder, wanted), timeout=PATIENCE))
+            if seen and seen.state.started is not None:
+                # The look came before the copy: until user code starts the node may still be filling the folder.
+                _mark_of_use(mirror, place).touch()
             if over:
                 done.touch()
         return True
@@ -321,3 +329,7 @@ class RayBackend(Backend):
         """Socket and key of who is to know of changes."""
         told = read_hosts(self._folder(workload_id))
         return (told.wake, told.key) if told else ("", "")
+
+
+def _mark_of_use(mirror: Mirror, place: Path) -> Path:
+    return mirror.folder / f"brought{place.name}"
