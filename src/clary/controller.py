@@ -4,6 +4,7 @@ Killing it stops no job and no prediction; the next one finds all work again. `-
 the two tasks of `clary up` that need the whole assembly, done here so that the parent stays small.
 """
 
+import faulthandler
 import fcntl
 import logging
 import os
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
+    faulthandler.enable()
     settings = load()
     end_with_parent(int(os.environ.get("CLARY_PARENT", os.getppid())))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

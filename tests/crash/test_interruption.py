@@ -53,7 +53,9 @@ def test_killed_between_two_runs(stage: Stage, witness: SecondRuns) -> None:
     while True:
         names.append(name := f"spot-{number}")
         assert stage.create(name, **SPOT)
-        wait_until(lambda: is_training(stage, names[-1]), PATIENCE, stage.told)
+        wait_until(
+            lambda: is_training(stage, names[-1]), PATIENCE, lambda: f"{stage.describe(names[-1])}{stage.told()}"
+        )
         stage.kill()
         requests.interrupt(stage.home / "jobs" / stage.id(name))
         stage.start(f"{stage.id(name)} {number}")

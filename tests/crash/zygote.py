@@ -4,10 +4,12 @@ Run by `controllers.py`. Each line on stdin starts one; its process id comes bac
 record and number of a write: the controller then kills itself before the n-th thing that it changes for that record.
 """
 
+import faulthandler
 import os
 import signal
 import sys
 import threading
+import traceback
 from typing import Any
 
 from clary import controller
@@ -26,6 +28,7 @@ _mine = threading.local()
 
 
 def main() -> None:
+    faulthandler.enable()
     for line in sys.stdin:
         record, _, number = line.strip().partition(" ")
         parent = os.getpid()
@@ -44,6 +47,8 @@ def run() -> None:
     settings = load()
     try:
         controller._run(assemble(settings), settings)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(1)
 

@@ -42,6 +42,10 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hosts: tuple[Host, ...] = ()
 
 
+# Prepared while one thread imports: msgspec does it at the first use of a class, and crashes if two threads are first.
+msgspec.json.Decoder(File)
+
+
 class Fleet:
     """`listed` gives the hosts, whenever it is asked; `home` is the Region where none of them names one."""
 

@@ -76,6 +76,9 @@ class Document(msgspec.Struct, frozen=True):
     types: dict[str, InstanceType]
 
 
+_read_document = msgspec.json.Decoder(Document).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars for one instance and hour, on demand."""
@@ -90,7 +93,7 @@ USAGES = ("notebook", "training", "processing", "hosting", "transform", "app", "
 
 @cache
 def document() -> Document:
-    found = msgspec.json.decode(FILE.read_bytes(), type=Document)
+    found = _read_document(FILE.read_bytes())
     types = {name: msgspec.structs.replace(one, name=name) for name, one in found.types.items()}
     return msgspec.structs.replace(found, types=types)
 

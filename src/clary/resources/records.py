@@ -33,6 +33,10 @@ class Record(msgspec.Struct, kw_only=True):
     """When the controller should look at it next; `None` when nothing is left to do."""
 
 
+# Prepared while one thread imports: msgspec does it at the first use of a class, and crashes if two threads are first.
+msgspec.json.Decoder(Record)
+
+
 class Event(msgspec.Struct, kw_only=True, frozen=True):
     """One transition: the source of `SecondaryStatusTransitions`, timelines and the audit trail."""
 

@@ -255,7 +255,7 @@ class LocalBackend(Backend):
             _sweep(folder)
             said = said | {"phase": "lost", "message": "The process that watched over the instance was killed."}
         known = {key: value for key, value in said.items() if key in InstanceState.__struct_fields__}
-        return msgspec.convert(known | {"host": folder.name}, InstanceState)
+        return InstanceState(**known | {"host": folder.name})
 
     def _start_one(self, folder: Path, workload: Workload, instance: Instance, gpus: list[int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)

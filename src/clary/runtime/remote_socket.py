@@ -36,6 +36,9 @@ class Address(msgspec.Struct, frozen=True):
     secret: str
 
 
+_read_address = msgspec.json.Decoder(Address).decode
+
+
 class NotReached(ConnectionError):
     """Nothing was sent of what the caller wants to send."""
 
@@ -104,7 +107,7 @@ def dial_blocking(file: Path, seconds: float) -> socket.socket:
 def read(file: Path) -> Address:
     """Raises `NotReached` while there is none."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Address)
+        return _read_address(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError) as error:
         raise NotReached("the instance has no address yet") from error
 

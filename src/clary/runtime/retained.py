@@ -13,6 +13,9 @@ class Kept(msgspec.Struct, frozen=True):
     gpus: list[int]
 
 
+_read_kept = msgspec.json.Decoder(Kept).decode
+
+
 class Retained:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,7 +38,7 @@ class Retained:
         found = {}
         for file in self._folder.glob("[!.]*"):
             try:
-                found[file.name] = msgspec.json.decode(file.read_bytes(), type=Kept)
+                found[file.name] = _read_kept(file.read_bytes())
             except (FileNotFoundError, msgspec.DecodeError):
                 # Given back meanwhile, or emptied by a power cut.
                 continue

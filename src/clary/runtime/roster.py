@@ -27,6 +27,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
 
 
+_read_nodes = msgspec.json.Decoder(tuple[Node, ...]).decode
+
+
 def write(home: Path, nodes: Iterable[Node]) -> None:
     """Replaced when something is different, and only then."""
     told = msgspec.json.encode(sorted(nodes, key=lambda node: node.name))
@@ -47,7 +50,7 @@ def forget(home: Path) -> None:
 def read(home: Path) -> tuple[Node, ...]:
     """In the order of names; none before the cluster was first seen."""
     try:
-        return msgspec.json.decode((home / FILE).read_bytes(), type=tuple[Node, ...])
+        return _read_nodes((home / FILE).read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         # A power cut may have left it empty.
         return ()

@@ -98,6 +98,10 @@ class Fleets(msgspec.Struct, kw_only=True, frozen=True):
         return self.serving or self.next
 
 
+# Prepared while one thread imports: msgspec does it at the first use of a class, and crashes if two threads are first.
+msgspec.json.Decoder(Fleets)
+
+
 def container(model: dict[str, Any]) -> dict[str, Any]:
     """The one container of a model's spec."""
     found: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]

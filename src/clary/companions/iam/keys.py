@@ -50,6 +50,9 @@ class _Sealed(msgspec.Struct, frozen=True, array_like=True):
     expires: float
 
 
+_read_sealed = msgspec.json.Decoder(_Sealed).decode
+
+
 class KeyRing(Keys):
     """The wire's `Keys`. One per process; `clock` gives epoch seconds."""
 
@@ -97,7 +100,7 @@ class KeyRing(Keys):
         if not hmac.compare_digest(seal.encode(), self._seal(payload).encode()):
             raise _unrecognized()
         try:
-            sealed = msgspec.json.decode(base64.urlsafe_b64decode(payload), type=_Sealed)
+            sealed = _read_sealed(base64.urlsafe_b64decode(payload))
         except (binascii.Error, ValueError) as error:
             raise _unrecognized() from error
         if sealed.access_key != access_key_id:

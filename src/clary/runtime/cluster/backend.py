@@ -17,7 +17,7 @@ from clary.runtime.cluster.follow import Follower
 from clary.runtime.cluster.mirror import Mirror, copy_tree, missing
 from clary.runtime.cluster.nodes import Cluster, Hosts
 from clary.runtime.cluster.rooms import Rooms
-from clary.runtime.cluster.talk import Asked, Found, Survey, Told, alone, answer
+from clary.runtime.cluster.talk import Asked, Found, Told, alone, answer, read_survey
 from clary.runtime.local import OWN_INTERPRETER, read_hosts
 from clary.runtime.workload import InstanceState, Observation, Workload
 
@@ -267,7 +267,7 @@ class RayBackend(Backend):
             if seen and seen.whole and seen.state.phase != "lost" and self.cluster.lives(seated.node):
                 raise Away(f"the node of {mirror.folder.name} does not answer") from error
             return None
-        survey = msgspec.json.decode(told, type=Survey)
+        survey = read_survey(told)
         return survey.found if survey.node == seated.node else None
 
     def socket(self, workload_id: str, host: str) -> Path:

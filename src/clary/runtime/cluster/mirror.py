@@ -43,6 +43,10 @@ class Seen(msgspec.Struct, frozen=True):
     whole: bool = False
 
 
+_read_seated = msgspec.json.Decoder(Seated).decode
+_read_seen = msgspec.json.Decoder(Seen).decode
+
+
 class Mirror:
     """Of one instance. `log` is its file in the log store."""
 
@@ -54,7 +58,7 @@ class Mirror:
     @property
     def seat(self) -> Seated | None:
         try:
-            return msgspec.json.decode((self.folder / SEAT).read_bytes(), type=Seated)
+            return _read_seated((self.folder / SEAT).read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
@@ -70,7 +74,7 @@ class Mirror:
     @property
     def seen(self) -> Seen | None:
         try:
-            return msgspec.json.decode((self.folder / SEEN).read_bytes(), type=Seen)
+            return _read_seen((self.folder / SEEN).read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 

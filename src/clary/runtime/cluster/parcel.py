@@ -52,6 +52,9 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     brought: tuple[Brought, ...]
 
 
+_read_parcel = msgspec.json.Decoder(Parcel).decode
+
+
 def pack(workload: Workload, instance: Instance, addresses: Mapping[str, str]) -> bytes:
     """For one instance. `addresses`: of all hosts."""
     own = msgspec.structs.replace(workload, instances=(instance,), addresses=addresses)
@@ -69,7 +72,7 @@ def piece(wanted: Wanted) -> Piece:
 
 
 def unpack(parcel: bytes) -> Parcel:
-    return msgspec.json.decode(parcel, type=Parcel)
+    return _read_parcel(parcel)
 
 
 def _sources(workload: Workload, instance: Instance) -> list[str]:

@@ -21,7 +21,7 @@ from clary.runtime.cluster import known, parcel
 from clary.runtime.cluster.download import CannotFetch
 from clary.runtime.cluster.exposing import Exposed
 from clary.runtime.cluster.parcel import Parcel, Piece
-from clary.runtime.cluster.talk import Asked, Found, Survey, Told, is_alone
+from clary.runtime.cluster.talk import Asked, Found, Survey, Told, is_alone, read_asked
 from clary.runtime.cluster.unpacking import add, lay_out, next_wanted
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
@@ -37,6 +37,9 @@ ACCEPTED, TROUBLE, LOG, BROUGHT, ADDRESS = "parcel.json", "trouble.json", "log",
 RUN = "run"
 """Whose the rest is; written last."""
 KILLED = 137
+
+_read_address = msgspec.json.Decoder(Address).decode
+_read_state = msgspec.json.Decoder(InstanceState).decode
 
 
 class Stopped(Exception):
@@ -99,7 +102,7 @@ class Seat:
 
     def tell(self, question: bytes) -> bytes:
         """What is new since; waits for it at most as long as asked."""
-        asked = msgspec.json.decode(question, type=Asked)
+        asked = read_asked(question)
         self._obey(asked.requests)
         if asked.piece:
             self._take(asked.piece)
@@ -223,7 +226,7 @@ class Seat:
 
         file = self.job / ADDRESS
         try:
-            known = msgspec.json.decode(file.read_bytes(), type=Address)
+            known = _read_address(file.read_bytes())
         except (FileNotFoundError, msgspec.DecodeError):
             known = Address(ray.util.get_node_ip_address(), 0, new_secret())
         self._exposed = Exposed(self.local.socket(self.id, self.host), known)
@@ -265,7 +268,7 @@ class Seat:
         if not self._is_mine():
             return None
         if (self.job / TROUBLE).exists():
-            return msgspec.json.decode((self.job / TROUBLE).read_bytes(), type=InstanceState)
+            return _read_state((self.job / TROUBLE).read_bytes())
         seen = self.local.observe(self.id).instances
         return seen[0] if seen else InstanceState(host=self.host, phase="preparing", message=self._progress)
 

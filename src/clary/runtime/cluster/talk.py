@@ -56,8 +56,13 @@ class Survey(msgspec.Struct, frozen=True):
     found: list[Found] | None
 
 
+read_asked = msgspec.json.Decoder(Asked).decode
+read_survey = msgspec.json.Decoder(Survey).decode
+_read_told = msgspec.json.Decoder(Told).decode
+
+
 def answer(told: bytes) -> Told:
-    return msgspec.json.decode(told, type=Told)
+    return _read_told(told)
 
 
 def alone(run: str) -> str:
