@@ -86,7 +86,7 @@ def test_killed_at_every_write(stage: Stage) -> None:
     number, names = 0, []
     while True:
         # What follows the end is deleting, one write for every file.
-        number += 8 if names and record(stage, names[-1]).status in FINAL else 2
+        number += 8 if names and record(stage, names[-1]).status in FINAL else 3
         names.append(name := f"job-{number}")
         create(stage, name, SHORT)
         stage.start(f"{record(stage, name).id} {number}")
