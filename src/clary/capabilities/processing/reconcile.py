@@ -197,16 +197,11 @@ class Work:
             return False
         if self.uploads.in_hand(f"{self.record.id}-finish"):
             return False
-        if not outputs.are_near(self.record, self.backend) or self._are_large():
-            return self._done("finish", self._finish_now)
-        self._finish_now()
+        targets = self._targets() if outputs.are_near(self.record, self.backend) else None
+        if targets is None or are_large(file for target in targets for _, _, file in target.files()):
+            return self._done("finish", lambda: self.mirror.finish(self._targets()))
+        self.mirror.finish(targets)
         return True
-
-    def _are_large(self) -> bool:
-        return are_large(file for target in self._targets() for _, _, file in target.files())
-
-    def _finish_now(self) -> None:
-        self.mirror.finish(self._targets())
 
     def _targets(self) -> list[Target]:
         return outputs.targets(self.record, self.backend)

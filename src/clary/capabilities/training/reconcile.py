@@ -266,10 +266,10 @@ class Work:
         try:
             if self.uploads.in_hand(self.record.id):
                 return Wait(WATCH_SECONDS)
-            is_large = not outputs.are_near(self.record, self.backend) or outputs.are_large(self._left())
-            if not is_large:
-                self._put()
-            elif not self.uploads.done(self.record.id, self._put, self._ask_again):
+            left = self._left() if outputs.are_near(self.record, self.backend) else None
+            if left and not outputs.are_large(left):
+                self._put(left)
+            elif not self.uploads.done(self.record.id, lambda: self._put(self._left()), self._ask_again):
                 return Wait(WATCH_SECONDS)
         except outputs.CannotUpload as error:
             return self._failed(f"ClientError: {error}")
@@ -280,8 +280,8 @@ class Work:
     def _left(self) -> outputs.Left:
         return outputs.find(self.record, self.backend)
 
-    def _put(self) -> None:
-        outputs.upload(self.record, self._left(), self.folder, self.parts.need(Objects))
+    def _put(self, left: outputs.Left) -> None:
+        outputs.upload(self.record, left, self.folder, self.parts.need(Objects))
 
     def retain(self) -> Outcome:
         """The room stays taken, and what lies there of the job goes."""
