@@ -45,7 +45,8 @@ told = session.describe_training_job(name)
 transitions = [entry["Status"] for entry in told["SecondaryStatusTransitions"]]
 assert transitions[2:7] == ["Training", "Interrupted", "Starting", "Downloading", "Training"], transitions
 
-warm = [SKLearn(**common, keep_alive_period_in_seconds=300) for _ in range(2)]
+# A size of its own: any other job of this account that matches may take the pool.
+warm = [SKLearn(**common, volume_size=31, keep_alive_period_in_seconds=300) for _ in range(2)]
 for each in warm:
     each.fit(logs=False)
 first, second = (session.describe_training_job(each.latest_training_job.name) for each in warm)
