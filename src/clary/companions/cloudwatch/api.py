@@ -4,22 +4,14 @@ import time
 
 from clary.companions import tokens
 from clary.companions.cloudwatch import putting
-from clary.companions.cloudwatch.expressions import Series, evaluate
-from clary.companions.cloudwatch.statistics import (
-    BASIC,
-    aligned,
-    check_period,
-    invalid,
-    percentile_of,
-    statistic,
-)
+from clary.companions.cloudwatch.queries import MOST_DATA_POINTS, Queries, metric_of, span
+from clary.companions.cloudwatch.statistics import invalid, percentile_of, statistic
 from clary.companions.cloudwatch.store import Metric, MetricStore, metric_id
 from clary.wire.context import Context
 from clary.wire.errors import AwsError
 from clary.wire.operations import Request, Response, operation
 
 MOST_POINTS = 1440
-MOST_DATA_POINTS = 100_800
 RECENT_SECONDS = 3 * 3600 + 300
 LIST_PAGE = 500
 
@@ -46,7 +38,7 @@ def get_metric_statistics(ctx: Context, request: Request) -> Response:
         raise invalid(message, "InvalidParameterCombination")
     if wrong := [name for name in extended if percentile_of(name) is None]:
         raise invalid(f"The value {wrong[0]} for parameter ExtendedStatistics is not supported.")
-    start, end, period = _range(request, request["Period"])
+    start, end, period = span(request["StartTime"], request["EndTime"], request["Period"])
     points = (end - start) // period
     if points > MOST_POINTS:
         raise invalid(
@@ -55,7 +47,7 @@ def get_metric_statistics(ctx: Context, request: Request) -> Response:
             "InvalidParameterCombination",
         )
     store, unit = ctx.need(MetricStore), request.get("Unit")
-    series = metric_id(ctx.account, ctx.region, _metric(request))
+    series = metric_id(ctx.account, ctx.region, metric_of(request))
     found = []
     for cell in store.cells(series, start, end, period, unit, units=True):
         values = {name: statistic(cell, name, store, series, period, cell.unit) for name in (*basic, *extended)}
@@ -95,25 +87,25 @@ def get_metric_data(ctx: Context, request: Request) -> Response:
 
 
 class _Answer:
-    """One GetMetricData call: each query's series is made when first needed, by the client or by an expression."""
+    """One GetMetricData call."""
 
     def __init__(self, ctx: Context, request: Request) -> None:
-        self._ctx, self._request = ctx, request
-        self._queries = {query["Id"]: query for query in request["MetricDataQueries"]}
-        if len(self._queries) != len(request["MetricDataQueries"]):
-            raise _invalid("The values for parameter Id in MetricDataQueries are not unique.")
-        self._made: dict[str, Series] = {}
-        self._making: set[str] = set()
+        self._request = request
+        span = request["StartTime"], request["EndTime"]
+        store = ctx.need(MetricStore)
+        self._queries = Queries(store, ctx.account, ctx.region, request["MetricDataQueries"], *span)
 
     def page(self) -> Response:
         """Results in the order of the queries. A token is the number of datapoints already given."""
         room = min(self._request.get("MaxDatapoints", MOST_DATA_POINTS), MOST_DATA_POINTS)
         skip = self._skip()
         results, given = [], skip
-        for query in self._queries.values():
+        for query in self._queries.by_id.values():
             if query.get("ReturnData", True) is False:
                 continue
-            times = sorted(self.series(query["Id"]), reverse=self._request.get("ScanBy") != "TimestampAscending")
+            times = sorted(
+                self._queries.series(query["Id"]), reverse=self._request.get("ScanBy") != "TimestampAscending"
+            )
             shown = times[skip : skip + room]
             if shown or (not times and not skip):
                 results.append(self._result(query, shown, len(shown) == len(times) - min(skip, len(times))))
@@ -121,44 +113,12 @@ class _Answer:
             if room == 0:
                 break
         more = given < sum(
-            len(self.series(query["Id"])) for query in self._queries.values() if query.get("ReturnData", True)
+            len(self._queries.series(query["Id"]))
+            for query in self._queries.by_id.values()
+            if query.get("ReturnData", True)
         )
         answer: Response = {"MetricDataResults": results, "Messages": []}
         return answer | ({"NextToken": tokens.write("data", given)} if more else {})
-
-    def series(self, query_id: str) -> Series:
-        if query_id not in self._queries:
-            raise _invalid(f"The expression names '{query_id}', which is no Id of MetricDataQueries.")
-        if query_id in self._making:
-            raise _invalid(f"The expression of '{query_id}' needs itself.")
-        if query_id not in self._made:
-            self._making.add(query_id)
-            self._made[query_id] = self._make(self._queries[query_id])
-            self._making.discard(query_id)
-        return self._made[query_id]
-
-    def _make(self, query: Request) -> Series:
-        if ("MetricStat" in query) == ("Expression" in query):
-            raise _invalid(f"Exactly one of MetricStat and Expression must be in '{query['Id']}'.")
-        if "Expression" in query:
-            return evaluate(query["Expression"], query["Id"], self.series, self._metrics)
-        wanted = query["MetricStat"]
-        name, unit = wanted["Stat"], wanted.get("Unit")
-        if name not in BASIC and percentile_of(name) is None:
-            raise _invalid(f"The value {name} for parameter Stat of '{query['Id']}' is not supported.")
-        start, end, period = _range(self._request, wanted["Period"])
-        if (end - start) // period > MOST_DATA_POINTS:
-            raise _invalid(f"The period of '{query['Id']}' gives more than {MOST_DATA_POINTS:,} datapoints.")
-        store, metric = self._ctx.need(MetricStore), _metric(wanted["Metric"])
-        series = metric_id(self._ctx.account, self._ctx.region, metric)
-        values = {
-            cell.at: statistic(cell, name, store, series, period, unit)
-            for cell in store.cells(series, start, end, period, unit, units=False)
-        }
-        return {at: float(value) for at, value in values.items() if value is not None}
-
-    def _metrics(self) -> list[Series]:
-        return [self.series(query_id) for query_id, query in self._queries.items() if "MetricStat" in query]
 
     def _skip(self) -> int:
         token = self._request.get("NextToken")
@@ -170,7 +130,7 @@ class _Answer:
             raise AwsError("The specified NextToken is invalid.", code="InvalidNextToken", status=400) from error
 
     def _result(self, query: Request, times: list[int], complete: bool) -> Response:
-        made = self.series(query["Id"])
+        made = self._queries.series(query["Id"])
         name = query.get("Label") or (
             query["MetricStat"]["Metric"]["MetricName"] if "MetricStat" in query else query["Id"]
         )
@@ -183,18 +143,6 @@ class _Answer:
         }
 
 
-def _range(request: Request, period: int) -> tuple[int, int, int]:
-    """Start, end and period in milliseconds."""
-    check_period(period)
-    if request["StartTime"] >= request["EndTime"]:
-        raise invalid("The parameter StartTime must be less than the parameter EndTime.")
-    return aligned(request["StartTime"], period), int(request["EndTime"] * 1000), period * 1000
-
-
-def _metric(of: Request) -> Metric:
-    return Metric(of.get("Namespace", ""), of.get("MetricName", ""), putting.dimensions(of))
-
-
 def _has(metric: Metric, wanted: list[tuple[str, str | None]]) -> bool:
     return all(any(name == key and wish in (None, value) for key, value in metric.dimensions) for name, wish in wanted)
 
@@ -205,7 +153,3 @@ def _shown(metric: Metric) -> Response:
         "MetricName": metric.name,
         "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
     }
-
-
-def _invalid(message: str) -> AwsError:
-    return invalid(message, "ValidationError")
