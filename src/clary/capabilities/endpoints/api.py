@@ -23,11 +23,15 @@ def resolve(ctx: Context, config: str, generation: int) -> Fleet:
     Raises the missing error of the configuration or of a model.
     """
     found = find(ctx, ENDPOINT_CONFIG, config)
-    variants = [_variant(ctx, found.spec, production) for production in found.spec["ProductionVariants"]]
-    return Fleet(config=found.name, generation=generation, variants=tuple(variants))
+    spec = found.spec
+    variants = [_variant(ctx, spec, production) for production in spec["ProductionVariants"]]
+    variants += [_variant(ctx, spec, shadow, shadow=True) for shadow in spec.get("ShadowProductionVariants", [])]
+    return Fleet(
+        config=found.name, generation=generation, variants=tuple(variants), capture=spec.get("DataCaptureConfig")
+    )
 
 
-def _variant(ctx: Context, config: Request, production: Request) -> Variant:
+def _variant(ctx: Context, config: Request, production: Request, *, shadow: bool = False) -> Variant:
     model = find(ctx, model_kind(ctx), production["ModelName"]).spec
     isolated = config.get("EnableNetworkIsolation") or model.get("EnableNetworkIsolation", False)
     return Variant(
@@ -36,6 +40,7 @@ def _variant(ctx: Context, config: Request, production: Request) -> Variant:
         count=production["InitialInstanceCount"],
         production=production,
         model={**model, "EnableNetworkIsolation": isolated},
+        shadow=shadow,
     )
 
 

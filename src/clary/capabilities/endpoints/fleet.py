@@ -42,6 +42,8 @@ class Variant(msgspec.Struct, kw_only=True, frozen=True):
     instances: tuple[Instance, ...] = ()
     started: int = 0
     """Workloads planned so far: numbers the next one."""
+    shadow: bool = False
+    """It gets copies of calls, and its answers go to nobody; kept running like any other."""
 
     @property
     def ready(self) -> tuple[Instance, ...]:
@@ -58,6 +60,17 @@ class Fleet(msgspec.Struct, kw_only=True, frozen=True):
     config: str
     generation: int
     variants: tuple[Variant, ...]
+    """Shadows too; `production` are those that answer."""
+    capture: dict[str, Any] | None = None
+    """The configuration's DataCaptureConfig."""
+
+    @property
+    def production(self) -> tuple[Variant, ...]:
+        return tuple(variant for variant in self.variants if not variant.shadow)
+
+    @property
+    def shadows(self) -> tuple[Variant, ...]:
+        return tuple(variant for variant in self.variants if variant.shadow)
 
     @property
     def instances(self) -> tuple[Instance, ...]:

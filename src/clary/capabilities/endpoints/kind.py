@@ -18,7 +18,6 @@ Request = dict[str, Any]
 
 UNBUILT = {
     "AsyncInferenceConfig": "Asynchronous endpoints (AsyncInferenceConfig)",
-    "ShadowProductionVariants": "Shadow variants (ShadowProductionVariants)",
     "ExplainerConfig": "Online explanations (ExplainerConfig)",
     "CrossRegionTrafficConfig": "CrossRegionTrafficConfig",
 }
@@ -35,15 +34,19 @@ UNBUILT_VARIANT = {
 def admit_config(ctx: Context, request: Request) -> Request:
     """The variants name models that exist, each variant once; features not built are refused."""
     _refuse(request, UNBUILT)
-    if request.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in request):
-        raise NotBuilt("Data capture (DataCaptureConfig) is not supported yet.")
     if role := request.get("ExecutionRoleArn"):
         check_pass_role(ctx, role)
     variants = [_admit_variant(ctx, variant) for variant in request["ProductionVariants"]]
-    names = [variant["VariantName"] for variant in variants]
+    shadows = [_admit_variant(ctx, variant) for variant in request.get("ShadowProductionVariants", [])]
+    if shadows and len(variants) + len(shadows) != 2:
+        raise ValidationException(
+            "An endpoint configuration with ShadowProductionVariants must have exactly one production variant and one "
+            "shadow variant."
+        )
+    names = [variant["VariantName"] for variant in (*variants, *shadows)]
     if len(set(names)) < len(names):
         raise ValidationException("Production variant names must be unique in an endpoint configuration.")
-    return {**request, "ProductionVariants": variants}
+    return {**request, "ProductionVariants": variants} | ({"ShadowProductionVariants": shadows} if shadows else {})
 
 
 def _admit_variant(ctx: Context, variant: Request) -> Request:
@@ -78,7 +81,29 @@ def production_variants(view: View) -> list[dict[str, Any]] | None:
     if current is None:
         return None
     resolved = view.record.created
-    return [_summary(variant, resolved) for variant in current.variants]
+    return [_summary(variant, resolved) for variant in current.production]
+
+
+def shadow_variants(view: View) -> list[dict[str, Any]] | None:
+    current = _fleets(view).current
+    shadows = current.shadows if current else ()
+    return [_summary(variant, view.record.created) for variant in shadows] or None
+
+
+def capture_summary(view: View) -> dict[str, Any] | None:
+    """DataCaptureConfigSummary: what the serving fleet does now."""
+    current = _fleets(view).current
+    config = current.capture if current else None
+    if config is None:
+        return None
+    on = config.get("EnableCapture", True)
+    return {
+        "EnableCapture": on,
+        "CaptureStatus": "Started" if on else "Stopped",
+        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+        "DestinationS3Uri": config["DestinationS3Uri"],
+        "KmsKeyId": config.get("KmsKeyId", ""),
+    }
 
 
 def _summary(variant: fleet.Variant, resolved: float) -> dict[str, Any]:
@@ -106,21 +131,23 @@ def pending(view: View) -> dict[str, Any] | None:
     fleets = _fleets(view)
     if fleets.serving is None or fleets.next is None:
         return None
-    variants = [
-        {
-            "VariantName": variant.name,
-            "DeployedImages": _summary(variant, view.record.modified)["DeployedImages"],
-            "CurrentWeight": 0.0,
-            "DesiredWeight": variant.weight,
-            "CurrentInstanceCount": len(variant.ready),
-            "DesiredInstanceCount": variant.count,
-        }
-        for variant in fleets.next.variants
-    ]
+    shadows = [_pending(variant, view.record.modified) for variant in fleets.next.shadows]
     return {
         "EndpointConfigName": fleets.next.config,
-        "ProductionVariants": variants,
+        "ProductionVariants": [_pending(variant, view.record.modified) for variant in fleets.next.production],
+        **({"ShadowProductionVariants": shadows} if shadows else {}),
         "StartTime": view.record.modified,
+    }
+
+
+def _pending(variant: fleet.Variant, resolved: float) -> dict[str, Any]:
+    return {
+        "VariantName": variant.name,
+        "DeployedImages": _summary(variant, resolved)["DeployedImages"],
+        "CurrentWeight": 0.0,
+        "DesiredWeight": variant.weight,
+        "CurrentInstanceCount": len(variant.ready),
+        "DesiredInstanceCount": variant.count,
     }
 
 
@@ -165,6 +192,8 @@ ENDPOINT = Kind(
     moves={"delete": "Deleting"},
     computed={
         "ProductionVariants": production_variants,
+        "ShadowProductionVariants": shadow_variants,
+        "DataCaptureConfig": capture_summary,
         "EndpointConfigName": config_name,
         "PendingDeploymentSummary": pending,
     },
