@@ -29,7 +29,7 @@ def test_no_weight_at_all_chooses_nothing() -> None:
 def test_instance_that_is_down_is_passed_over(tmp_path: Path) -> None:
     async def run() -> set[bytes]:
         gateway = Gateway()
-        variant = Variant("v", 1, (tmp_path / "down", tmp_path / "up"))
+        variant = Variant("v", 1, ((tmp_path / "down",), (tmp_path / "up",)))
         async with server(tmp_path / "up", says(ok(b"up"))):
             bodies = {(await gateway.invoke(variant, CSV, b"1")).reply.body for _ in range(10)}
             gateway.close()
@@ -40,7 +40,7 @@ def test_instance_that_is_down_is_passed_over(tmp_path: Path) -> None:
 
 def test_no_instance_at_all(tmp_path: Path) -> None:
     with pytest.raises(NoInstance):
-        asyncio.run(Gateway().invoke(Variant("v", 1, (tmp_path / "down",)), CSV, b"1"))
+        asyncio.run(Gateway().invoke(Variant("v", 1, ((tmp_path / "down",),)), CSV, b"1"))
 
 
 def test_call_that_broke_is_not_repeated_elsewhere(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_call_that_broke_is_not_repeated_elsewhere(tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:
             seen = [await stack.enter_async_context(server(tmp_path / name, says(b"HT", close=True))) for name in "ab"]
             with pytest.raises(Broken):
-                await gateway.invoke(Variant("v", 1, (tmp_path / "a", tmp_path / "b")), CSV, b"1")
+                await gateway.invoke(Variant("v", 1, ((tmp_path / "a",), (tmp_path / "b",))), CSV, b"1")
             return sum(map(len, seen))
 
     assert asyncio.run(run()) == 1
@@ -61,9 +61,9 @@ def test_slow_model_times_out_and_the_next_call_is_served(tmp_path: Path) -> Non
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(server(tmp_path / "slow", never))
             with pytest.raises(TimedOut):
-                await gateway.invoke(Variant("v", 1, (tmp_path / "slow",)), CSV, b"1")
+                await gateway.invoke(Variant("v", 1, ((tmp_path / "slow",),)), CSV, b"1")
             await stack.enter_async_context(server(tmp_path / "good", says(ok(b"1"))))
-            forwarded = await gateway.invoke(Variant("v", 1, (tmp_path / "good",)), CSV, b"1")
+            forwarded = await gateway.invoke(Variant("v", 1, ((tmp_path / "good",),)), CSV, b"1")
             gateway.close()
         assert forwarded.model_seconds < 1.0
         return forwarded.reply.body
@@ -77,7 +77,9 @@ def test_calls_spread_over_the_least_busy(tmp_path: Path) -> None:
         sockets = tuple(tmp_path / name for name in "abcd")
         async with AsyncExitStack() as stack:
             seen = [await stack.enter_async_context(server(socket, never)) for socket in sockets]
-            calls = [gateway.invoke(Variant("v", 1, sockets), CSV, b"1") for _ in range(8)]
+            calls = [
+                gateway.invoke(Variant("v", 1, tuple((socket,) for socket in sockets)), CSV, b"1") for _ in range(8)
+            ]
             results = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(result) for result in results] == [TimedOut] * 8
         return [len(requests) for requests in seen]

@@ -106,6 +106,9 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """What the shim sends to `wake` when something changes: the record's id."""
     wake: str
     """Path of the controller's datagram socket."""
+    within: str = ""
+    """A workload whose room this one shares, which is started first: its slot, its GPUs, and what CPU time and memory
+    it is limited to. Its own id for the first of those that share."""
     image: str
     """Image URI as the client wrote it; empty: no image, just the interpreter that Clary runs on."""
     purpose: Purpose

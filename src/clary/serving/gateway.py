@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clary.serving.http import Pool, request_bytes
-from clary.serving.reply import Reply, Unreachable
+from clary.serving.reply import Unreachable
+from clary.serving.serial import Forwarded, entry_headers, through
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 TIMEOUT_SECONDS = 60.0
@@ -25,18 +26,15 @@ class NoInstance(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`sockets` are those of the instances that are ready."""
+    """`sockets` are those of the instances that are ready: for each instance, one for each of its containers."""
 
     name: str
     weight: float
-    sockets: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Forwarded:
-    reply: Reply
-    model_seconds: float
-    """From sending the request to the whole answer."""
+    sockets: tuple[tuple[Path, ...], ...]
+    containers: tuple[str, ...] = ("primary",)
+    """Their names, in order."""
+    direct: bool = False
+    """Each call names its container; else it goes through all of them."""
 
 
 def choose(variants: Sequence[Variant]) -> Variant:
@@ -57,31 +55,34 @@ class Gateway:
         self._pools: dict[Path, Pool] = {}
         self._used: dict[Path, float] = {}
 
-    async def invoke(self, variant: Variant, headers: Mapping[str, str], body: bytes) -> Forwarded:
-        """The model's answer, whatever its status. Raises `NoInstance`, another `HttpError`, or `ValueError`.
+    async def invoke(
+        self, variant: Variant, headers: Mapping[str, str], body: bytes, container: int | None = None
+    ) -> Forwarded:
+        """The answer of one container, or of all in a row, whatever its status.
 
-        Only a call that reached no instance is tried on another one: a model may have acted on the others.
+        Raises `NoInstance`, another `HttpError` (its `container` says which did not answer), or `ValueError`. Only a
+        call that reached no instance is tried on another one: a model may have acted on the others.
         """
-        request = request_bytes("POST", "/invocations", headers.items(), body)
-        for pool in self._least_busy_first(variant):
-            start = time.perf_counter()
+        wanted = range(len(variant.containers)) if container is None else (container,)
+        first = request_bytes("POST", "/invocations", entry_headers(headers, len(wanted)), body)
+        for pools in self._least_busy_first(variant):
             try:
-                reply = await pool.send(request, self._timeout)
+                return await through(pools, wanted, first, headers, self._timeout)
             except Unreachable:
                 continue
-            return Forwarded(reply, time.perf_counter() - start)
         raise NoInstance(f"no instance of variant {variant.name} is reachable")
 
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
 
-    def _least_busy_first(self, variant: Variant) -> list[Pool]:
-        pools = [self._pool(socket) for socket in variant.sockets]
-        if len(pools) > 1:
-            random.shuffle(pools)
-            pools.sort(key=lambda pool: pool.outstanding)
-        return pools
+    def _least_busy_first(self, variant: Variant) -> list[list[Pool]]:
+        """The pools of each instance, one for each container."""
+        instances = [[self._pool(socket) for socket in sockets] for sockets in variant.sockets]
+        if len(instances) > 1:
+            random.shuffle(instances)
+            instances.sort(key=lambda pools: sum(pool.outstanding for pool in pools))
+        return instances
 
     def _pool(self, socket: Path) -> Pool:
         pool = self._pools.get(socket)

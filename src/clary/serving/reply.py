@@ -15,7 +15,8 @@ MAX_HEAD = 64 * 1024
 
 
 class HttpError(Exception):
-    pass
+    container = 0
+    """Which of an instance's containers it is about."""
 
 
 class Unreachable(HttpError):

@@ -5,8 +5,9 @@ from typing import Any
 
 from clary.capabilities.endpoints.metering import Call, Meter
 from clary.capabilities.endpoints.routes import Route, Routes
-from clary.serving.gateway import Forwarded, Gateway, NoInstance, Variant, choose
+from clary.serving.gateway import Gateway, NoInstance, Variant, choose
 from clary.serving.reply import HttpError, Reply, TimedOut
+from clary.serving.serial import Forwarded
 from clary.wire.context import Context
 from clary.wire.errors import AwsError
 from clary.wire.operations import operation
@@ -21,9 +22,7 @@ FORWARDED = {
 }
 """What of the client's request the model sees; nothing else of it is passed on."""
 
-UNBUILT = ("TargetModel", "TargetContainerHostname", "EnableExplanations", "InferenceComponentName", "SessionId")
-
-CONTAINER = "primary"
+UNBUILT = ("TargetModel", "EnableExplanations", "InferenceComponentName", "SessionId")
 
 
 class Invocations:
@@ -43,13 +42,14 @@ class Invocations:
         variant = _pick(route, request)
         call = Call(ctx.account, ctx.region, request["EndpointName"], variant.name)
         try:
-            forwarded = await self._forward(variant, request)
+            forwarded = await self._forward(variant, target_container(variant, request), request)
         except AwsError:
             self._meter.lost(call)
             raise
         overhead = time.perf_counter() - start - forwarded.model_seconds
         self._meter.answered(call, forwarded.reply.status, forwarded.model_seconds, overhead)
-        return _answer(ctx, request["EndpointName"], variant, forwarded.reply)
+        self._meter.passed(call, variant.containers, forwarded)
+        return _answer(ctx, request["EndpointName"], variant, forwarded)
 
     def _check(self, request: Request) -> None:
         if len(request.get("Body", b"")) > self._max_bytes:
@@ -64,7 +64,7 @@ class Invocations:
             raise _invalid(f"Endpoint {name} of account {ctx.account} not found.")
         return route
 
-    async def _forward(self, variant: Variant, request: Request) -> Forwarded:
+    async def _forward(self, variant: Variant, container: int | None, request: Request) -> Forwarded:
         if not variant.sockets:
             raise AwsError(
                 f"Variant {variant.name} has no instance that is ready; the model is being loaded.",
@@ -73,13 +73,14 @@ class Invocations:
             )
         headers = {header: request[member] for member, header in FORWARDED.items() if request.get(member)}
         try:
-            return await self._gateway.invoke(variant, headers, request.get("Body", b""))
+            return await self._gateway.invoke(variant, headers, request.get("Body", b""), container)
         except ValueError as error:
             raise _invalid(str(error)) from error
         except TimedOut as error:
-            message = f"Your invocation timed out while waiting for a response from container {CONTAINER}"
+            name = variant.containers[error.container]
+            message = f"Your invocation timed out while waiting for a response from container {name}"
             raise AwsError(
-                f'Received server error (0) from {CONTAINER} with message "{message}"',
+                f'Received server error (0) from {name} with message "{message}"',
                 code="ModelError",
                 status=424,
                 OriginalStatusCode=0,
@@ -107,9 +108,26 @@ def _pick(route: Route, request: Request) -> Variant:
     return found
 
 
-def _answer(ctx: Context, endpoint: str, variant: Variant, reply: Reply) -> Request:
+def target_container(variant: Variant, request: Request) -> int | None:
+    """The place of the container that alone answers; `None` where all do, in order. Raises ValidationError."""
+    wanted = request.get("TargetContainerHostname")
+    if not variant.direct:
+        if wanted:
+            raise _invalid(
+                "TargetContainerHostname cannot be used: the endpoint is not configured for Direct invocation."
+            )
+        return 0 if len(variant.containers) == 1 else None
+    if not wanted:
+        raise _invalid("TargetContainerHostname is required: the endpoint is configured for Direct invocation.")
+    if wanted not in variant.containers:
+        raise _invalid(f'Container "{wanted}" not found. The endpoint has: {", ".join(variant.containers)}.')
+    return variant.containers.index(wanted)
+
+
+def _answer(ctx: Context, endpoint: str, variant: Variant, forwarded: Forwarded) -> Request:
+    reply = forwarded.reply
     if not 200 <= reply.status < 300:
-        raise _model_error(ctx, endpoint, reply)
+        raise _model_error(ctx, endpoint, variant.containers[forwarded.container], reply)
     answer = {
         "Body": reply.body,
         "ContentType": reply.headers.get("content-type", ""),
@@ -119,7 +137,7 @@ def _answer(ctx: Context, endpoint: str, variant: Variant, reply: Reply) -> Requ
     return {name: value for name, value in answer.items() if value or name == "Body"}
 
 
-def _model_error(ctx: Context, endpoint: str, reply: Reply) -> AwsError:
+def _model_error(ctx: Context, endpoint: str, container: str, reply: Reply) -> AwsError:
     """AWS's wording, which clients take apart."""
     side = "client" if 400 <= reply.status < 500 else "server"
     original = reply.body.decode("utf-8", "replace")
@@ -129,7 +147,7 @@ def _model_error(ctx: Context, endpoint: str, reply: Reply) -> AwsError:
         f"#logEventViewer:group={group} in account {ctx.account}"
     )
     return AwsError(
-        f'Received {side} error ({reply.status}) from {CONTAINER} with message "{original}". '
+        f'Received {side} error ({reply.status}) from {container} with message "{original}". '
         f"See {place} for more information.",
         code="ModelError",
         status=424,

@@ -107,10 +107,12 @@ def capture_summary(view: View) -> dict[str, Any] | None:
 
 
 def _summary(variant: fleet.Variant, resolved: float) -> dict[str, Any]:
-    image = fleet.container(variant.model)["Image"]
+    images = [container["Image"] for container in fleet.containers(variant.model)]
     return {
         "VariantName": variant.name,
-        "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved}],
+        "DeployedImages": [
+            {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved} for image in images
+        ],
         "CurrentWeight": variant.weight,
         "DesiredWeight": variant.weight,
         "CurrentInstanceCount": len(variant.ready),

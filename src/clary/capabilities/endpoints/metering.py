@@ -7,10 +7,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from clary.companions.cloudwatch.store import Metric, MetricStore, Sample
+from clary.serving.serial import Forwarded
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class Tally:
     counts: dict[str, int] = field(default_factory=dict)
     model: Times = field(default_factory=Times)
     overhead: Times = field(default_factory=Times)
+    containers: dict[str, Times] = field(default_factory=dict)
+    """By name, where the model has several."""
 
     def count(self, *names: str) -> None:
         for name in names:
@@ -71,6 +74,15 @@ class Meter:
             tally.count("Invocation5XXErrors" if status >= 500 else "Invocation4XXErrors", "InvocationModelErrors")
         tally.model.add(model_seconds)
         tally.overhead.add(overhead_seconds)
+
+    def passed(self, call: Call, containers: Sequence[str], forwarded: Forwarded) -> None:
+        """The containers, of several, that an answered call went through: the last of them is `forwarded.container`."""
+        if len(containers) == 1:
+            return
+        tally = self._tally(call)
+        first = forwarded.container + 1 - len(forwarded.seconds)
+        for name, seconds in zip(containers[first:], forwarded.seconds, strict=False):
+            tally.containers.setdefault(name, Times()).add(seconds)
 
     def lost(self, call: Call) -> None:
         """No answer of the model reached the client."""
@@ -107,8 +119,16 @@ def samples(call: Call, tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
         (Metric(NAMESPACE, name, dimensions), Sample(now, "None", count, count, 1, 1))
         for name, count in tally.counts.items()
     ]
-    for name, times in (("ModelLatency", tally.model), ("OverheadLatency", tally.overhead)):
-        for count, total in times.bands.values():
-            mean = total / count
-            found.append((Metric(NAMESPACE, name, dimensions), Sample(now, "Microseconds", count, total, mean, mean)))
+    found += _bands(Metric(NAMESPACE, "ModelLatency", dimensions), tally.model, now)
+    found += _bands(Metric(NAMESPACE, "OverheadLatency", dimensions), tally.overhead, now)
+    for container, times in tally.containers.items():
+        own = tuple(sorted((*dimensions, ("ContainerName", container))))
+        found += _bands(Metric(NAMESPACE, "ContainerLatency", own), times, now)
     return found
+
+
+def _bands(metric: Metric, times: Times, now: int) -> list[tuple[Metric, Sample]]:
+    return [
+        (metric, Sample(now, "Microseconds", count, total, total / count, total / count))
+        for count, total in times.bands.values()
+    ]

@@ -29,20 +29,23 @@ class NoModelData(Exception):
     """The artefact is not, or no longer, where the model says."""
 
 
-def place(record: Record, variant: Variant, workload: str, parts: Parts) -> Placed:
-    """Raises `NoModelData`, `NoCapacity`, `Away`, `UnknownImage`, or the `AwsError` of a role that is gone."""
-    container = fleet.container(variant.model)
+def place(record: Record, variant: Variant, instance: str, number: int, parts: Parts) -> Placed:
+    """What the container of this number needs; `instance` is the workload of the first.
+
+    Raises `NoModelData`, `NoCapacity`, `Away`, `UnknownImage`, or the `AwsError` of a role that is gone.
+    """
+    container = fleet.containers(variant.model)[number]
     settings = parts.need(Settings)
-    home = kept_home(record, settings) / fleet.variant_of(record.id, workload)
+    home = kept(record, instance, number, settings)
     landing = Landing(parts.need(Objects), home.with_name(f"{home.name}.fetched"))
     # As many as the variant has: those of its instances that start later find room like the first.
     placing = instances.place(parts, record.region, [variant.production["InstanceType"]] * max(1, variant.count))
-    artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container, landing))
+    artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container, number, landing))
     landing.close()
     return Placed(
         key=record.id,
         wake=str(parts.need(Wake).path),
-        log=str(log_file(record, variant, workload, parts)),
+        log=str(log_file(record, variant, instance, number, parts)),
         endpoint=settings.url,
         limits=msgspec.structs.replace(placing.fit.limits, grace_seconds=GRACE_SECONDS),
         hosts=placing.hosts[0] if placing.hosts else (),
@@ -58,14 +61,22 @@ def kept_home(record: Record, settings: Settings) -> Path:
     return settings.home / "endpoints" / record.id
 
 
-def log_file(record: Record, variant: Variant, workload: str, parts: Parts) -> Path:
-    group, stream = f"/aws/sagemaker/Endpoints/{record.name}", f"{variant.name}/{fleet.instance_id(workload)}"
+def kept(record: Record, instance: str, number: int, settings: Settings) -> Path:
+    """The folder of one container, the same for all instances of a variant of a fleet."""
+    return kept_home(record, settings) / fleet.container_workload(fleet.variant_of(record.id, instance), number)
+
+
+def log_file(record: Record, variant: Variant, instance: str, number: int, parts: Parts) -> Path:
+    group, stream = f"/aws/sagemaker/Endpoints/{record.name}", f"{variant.name}/{fleet.instance_id(instance)}"
+    defined = fleet.containers(variant.model)
+    if len(defined) > 1:
+        stream += f"/{defined[number]['ContainerHostname']}"
     return parts.need(LogStore).stream(record.account, record.region, group, stream)
 
 
-def _find(objects: Objects, account: str, container: dict[str, Any], landing: Landing) -> Artefacts:
+def _find(objects: Objects, account: str, container: dict[str, Any], number: int, landing: Landing) -> Artefacts:
     """What is not on this machine is fetched."""
-    source = _Source(objects, account, landing.path)
+    source = _Source(objects, account, landing.path, number)
     archive, files = _model_data(source, container)
     found = Artefacts(archive, files, _code(source, container))
     try:
@@ -79,6 +90,7 @@ class _Source(NamedTuple):
     objects: Objects
     account: str
     path: Callable[[Stored], Path]
+    number: int
 
 
 def _model_data(source: _Source, container: dict[str, Any]) -> tuple[Path | None, tuple[tuple[str, Path], ...]]:
@@ -94,19 +106,19 @@ def _object(source: _Source, uri: str) -> Path:
     bucket, key = parse_uri(uri)
     found = source.objects.find(bucket, key) if source.objects.bucket_exists(source.account, bucket) else None
     if found is None:
-        raise _no_data(uri)
+        raise _no_data(uri, source.number)
     return source.path(found)
 
 
 def _files(source: _Source, uri: str) -> tuple[tuple[str, Path], ...]:
     bucket, prefix = parse_uri(uri)
     if not source.objects.bucket_exists(source.account, bucket):
-        raise _no_data(uri)
+        raise _no_data(uri, source.number)
     below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
     found = ((info.key[len(below) :], info) for info in source.objects.list(bucket, below))
     files = tuple((name, source.path(info)) for name, info in found if _is_file_name(name))
     if not files:
-        raise _no_data(uri)
+        raise _no_data(uri, source.number)
     return files
 
 
@@ -136,8 +148,9 @@ def _credentials(record: Record, variant: Variant, parts: Parts) -> dict[str, st
     }
 
 
-def _no_data(uri: str) -> NoModelData:
+def _no_data(uri: str, number: int) -> NoModelData:
     return NoModelData(
-        f'Failed to download model data for container "container_1" from URL: "{uri}". Please ensure that there is an '
-        "object located at the URL and that the role passed to CreateModel has permissions to download the object."
+        f'Failed to download model data for container "container_{number + 1}" from URL: "{uri}". Please ensure that '
+        "there is an object located at the URL and that the role passed to CreateModel has permissions to download the "
+        "object."
     )

@@ -1,4 +1,4 @@
-"""One instance of a variant as a workload. Pure: what the store and the object tree hold is given."""
+"""A container of an instance of a variant as a workload. Pure: what the store and the object tree hold is given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +16,13 @@ after the signal, and a model may take 60 s for an answer."""
 MODEL_ARCHIVE = "/opt/clary/input/model.tar.gz"
 CODE_ARCHIVE = "/opt/clary/input/sourcedir.tar.gz"
 MODEL = "/opt/ml/model"
+PORTS = {"SAGEMAKER_BIND_TO_PORT": "8080", "SAGEMAKER_SAFE_PORT_RANGE": "8081-8999"}
+"""What a container that shares its instance is told. Each has a network of its own here, so all listen on 8080."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What an instance needs that its variant does not say. Files are paths of this machine."""
+    """What a container needs that its variant does not say. Files are paths of this machine."""
 
     key: str
     wake: str
@@ -36,16 +38,19 @@ class Placed:
     artefacts: Artefacts
 
 
-def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
-    container = fleet.container(variant.model)
+def workload(instance: str, number: int, variant: Variant, placed: Placed) -> Workload:
+    """The workload of the container of this number, from 0; `instance` is that of the first."""
+    defined = fleet.containers(variant.model)
+    container = defined[number]
     unpacked = {} if placed.framework or not placed.artefacts.archive else {MODEL: str(placed.artefacts.archive)}
     return Workload(
-        id=workload_id,
+        id=fleet.container_workload(instance, number),
+        within=instance if len(defined) > 1 else "",
         key=placed.key,
         wake=placed.wake,
         image=placed.image,
         purpose="serve",
-        environment=_environment(container, placed),
+        environment=_environment(container, len(defined) > 1, placed),
         folders=() if placed.artefacts.files or unpacked else (MODEL,),
         instances=(Instance(host=HOST, log=placed.log, hosts=placed.hosts, mounts=_mounts(placed), unpacked=unpacked),),
         limits=placed.limits,
@@ -54,9 +59,9 @@ def workload(workload_id: str, variant: Variant, placed: Placed) -> Workload:
     )
 
 
-def _environment(container: dict[str, Any], placed: Placed) -> dict[str, str]:
+def _environment(container: dict[str, Any], several: bool, placed: Placed) -> dict[str, str]:
     if not placed.framework:
-        return {**placed.credentials, **container.get("Environment", {})}
+        return {**placed.credentials, **(PORTS if several else {}), **container.get("Environment", {})}
     ours = {"CLARY_FRAMEWORK": placed.framework}
     if placed.limits.cpus:
         ours["CLARY_CPUS"] = str(max(1, int(placed.limits.cpus)))

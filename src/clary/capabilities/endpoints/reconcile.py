@@ -1,4 +1,4 @@
-"""Keeps an endpoint as its record says: looks at every workload, lets `decide` choose, stores it, then acts.
+"""Keeps an endpoint as its record says: looks at every instance, lets `decide` choose, stores it, then acts.
 
 Actions may be repeated and come after the state that names their workloads is stored, so they are run here at once
 and the look after them is timed, not immediate.
@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from clary.capabilities.endpoints import fleet
-from clary.capabilities.endpoints.decide import Decision, Sight, decide
+from clary.capabilities.endpoints.decide import Decision, Presence, Sight, decide
 from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
 from clary.capabilities.endpoints.keep import drop
 from clary.capabilities.endpoints.kind import ENDPOINT
@@ -28,6 +28,9 @@ from clary.runtime.workload import InstanceState, Workload
 from clary.settings import Settings
 from clary.wire.context import Parts
 from clary.wire.errors import AwsError
+
+ORDER: tuple[Presence, ...] = ("ended", "absent", "starting", "running")
+"""An instance is as that of its containers which comes first here."""
 
 
 class EndpointReconciler:
@@ -56,7 +59,8 @@ class _Look:
         self._record = record
         self._parts = parts
         self._backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-        self._planned: dict[str, Workload] = {}
+        self._planned: dict[str, list[Workload]] = {}
+        """By instance: those of its containers that do not run yet."""
 
     def all(self, fleets: Fleets) -> dict[str, Sight]:
         retired = {each.workload: self._presence(each.workload) for each in fleets.retired}
@@ -74,11 +78,16 @@ class _Look:
             self._backend.destroy(gone)
         if before.retired and not after.retired:
             fleets = [each for each in (after.serving, after.next) if each]
-            kept = {fleet.variant_of(self._record.id, each.workload) for one in fleets for each in one.instances}
+            kept = {
+                fleet.container_workload(fleet.variant_of(self._record.id, each.workload), number)
+                for one in fleets
+                for each in one.instances
+                for number in range(each.containers)
+            }
             drop(kept_home(self._record, self._parts.need(Settings)), kept)
 
     def act(self, decision: Decision) -> dict[str, str]:
-        """Ends before starts, which may need the room. Which could not be started, and what they wait for."""
+        """Ends before starts, which may need the room. Which instances could not be started, and what they wait for."""
         for name in decision.stop:
             self._backend.stop(name)
         for name in decision.destroy:
@@ -86,7 +95,8 @@ class _Look:
         full: dict[str, str] = {}
         for name in decision.start:
             try:
-                self._backend.start(self._planned[name])
+                for planned in self._planned[name]:
+                    self._backend.start(planned)
             except NoRoom as error:
                 full[name] = f"Waiting for room: {error}"
         return full
@@ -99,18 +109,25 @@ class _Look:
             return Wait(decision.wait)
         known = {each.workload for each in fleets.waiting}
         for name in full.keys() - known:
-            say(Path(self._planned[name].instances[0].log), store.now(), full[name])
+            say(Path(self._planned[name][0].instances[0].log), store.now(), full[name])
         return Become(decision.status, message=next(iter(full.values())), state=fleet.dump(marked))
 
     def _instance(self, instance: Instance, variant: Variant) -> Sight:
-        sight = self._presence(instance.workload)
-        if sight.presence == "absent":
-            return self._startable(instance, variant)
+        sights = [self._container(instance, number, variant) for number in range(instance.containers)]
+        least = min(sights, key=lambda sight: (ORDER.index(sight.presence), sight.healthy))
+        if least.presence == "absent":
+            absent = [number for number, sight in enumerate(sights) if sight.presence == "absent"]
+            return self._startable(instance, absent, variant)
+        # Each has its own time to become healthy; the first were started a moment before the last.
+        return msgspec.structs.replace(least, started=max(sight.started for sight in sights))
+
+    def _container(self, instance: Instance, number: int, variant: Variant) -> Sight:
+        workload_id = instance.workloads[number]
+        sight = msgspec.structs.replace(self._presence(workload_id), container=_named(variant, number))
         if sight.presence == "running" and not instance.ready:
-            ready = healthy(self._backend.socket(instance.workload, HOST))
-            return msgspec.structs.replace(sight, healthy=ready)
+            return msgspec.structs.replace(sight, healthy=healthy(self._backend.socket(workload_id, HOST)))
         if sight.presence == "ended":
-            lines = last_lines(log_file(self._record, variant, instance.workload, self._parts))
+            lines = last_lines(log_file(self._record, variant, instance.workload, number, self._parts))
             return msgspec.structs.replace(sight, broken=" ".join(filter(None, (sight.broken, lines))))
         return sight
 
@@ -118,17 +135,25 @@ class _Look:
         states = self._backend.observe(name).instances
         return _sight(states[0]) if states else Sight(presence="absent")
 
-    def _startable(self, instance: Instance, variant: Variant) -> Sight:
-        """Whether it can be started now: its data found, its environment built."""
+    def _startable(self, instance: Instance, absent: list[int], variant: Variant) -> Sight:
+        """Whether it can be started now: the data of these containers found, their environments built."""
         try:
-            planned = workload(instance.workload, variant, place(self._record, variant, instance.workload, self._parts))
-            blocked = self._backend.prepare(planned.image, planned.limits.gpus)
+            planned = [self._plan(instance.workload, number, variant) for number in absent]
+            blocked = [self._backend.prepare(each.image, each.limits.gpus) for each in planned]
         except Away as error:
             return Sight(presence="absent", blocked=f"Waiting: {error}")
         except (NoModelData, NoCapacity, UnknownImage, BuildFailed, AwsError) as error:
             return Sight(presence="absent", broken=str(error))
         self._planned[instance.workload] = planned
-        return Sight(presence="absent", blocked=blocked or "")
+        return Sight(presence="absent", blocked=next(filter(None, blocked), ""))
+
+    def _plan(self, instance: str, number: int, variant: Variant) -> Workload:
+        return workload(instance, number, variant, place(self._record, variant, instance, number, self._parts))
+
+
+def _named(variant: Variant, number: int) -> str:
+    name: str = fleet.containers(variant.model)[number]["ContainerHostname"]
+    return name
 
 
 def _sight(state: InstanceState) -> Sight:

@@ -57,7 +57,14 @@ class Routes:
         return Route(record.arn, tuple(self._variant(variant) for variant in serving.variants))
 
     def _variant(self, variant: fleet.Variant) -> Variant:
-        return Variant(variant.name, variant.weight, tuple(self._socket(each.workload) for each in variant.ready))
+        containers = tuple(definition["ContainerHostname"] for definition in fleet.containers(variant.model))
+        return Variant(
+            variant.name,
+            variant.weight,
+            tuple(self._sockets(each) for each in variant.ready),
+            containers or (fleet.PRIMARY,),
+            fleet.is_direct(variant.model),
+        )
 
-    def _socket(self, workload: str) -> Path:
-        return self._backend.socket(workload, HOST)
+    def _sockets(self, instance: fleet.Instance) -> tuple[Path, ...]:
+        return tuple(self._backend.socket(workload, HOST) for workload in instance.workloads)
