@@ -12,6 +12,8 @@ from clary.catalogue.fleet import Fleet, Host
 from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
 from clary.companions.ecr import Images, Repositories
 from clary.companions.ecr import Registry as ImageRegistry
+from clary.resources.kinds import Kinds
+from clary.resources.wake import Wake
 from clary.settings import Settings
 from clary.wire.models import Models
 from clary.wire.operations import Registry
@@ -19,6 +21,7 @@ from clary.wire.operations import Registry
 __all__ = ["migrated", "postgres", "store_url"]
 
 COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
+KINDS = tuple(kind for companion in COMPANIONS for kind in companion.CAPABILITY.kinds)
 FLEET = Fleet(
     REGION,
     lambda: (
@@ -40,7 +43,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     registry = Registry(entry for companion in COMPANIONS for entry in companion.CAPABILITY.operations)
     repositories = Repositories(lambda region: KNOWN if region == REGION else {})
     images = Images(site.store, home / "registry")
-    parts = (Settings(home=home), site.store, site.keys, site.logs, site.metrics, repositories, images, Models(), FLEET)
+    kept = (site.store, site.keys, site.logs, site.metrics, repositories, images, Kinds(KINDS), Wake(home))
+    parts = (Settings(home=home), *kept, Models(), FLEET)
     with serve(registry, *parts, images=ImageRegistry(images, site.keys)) as site.url:
         yield site
     site.store.close()

@@ -1,0 +1,14 @@
+"""CloudWatch alarms: metric alarms that the controller really evaluates, and what they do on changing state.
+
+`states` is for whoever rolls back on alarms, `put` and `delete` for who makes alarms of its own.
+"""
+
+from clary.companions.cloudwatch.alarms import api
+from clary.companions.cloudwatch.alarms.api import delete, put
+from clary.companions.cloudwatch.alarms.kind import ALARM, acting, arn, naming, states
+from clary.companions.cloudwatch.alarms.reconcile import AlarmReconciler
+from clary.wire.operations import Operation
+
+OPERATIONS = tuple(value for value in vars(api).values() if isinstance(value, Operation))
+
+__all__ = ["ALARM", "OPERATIONS", "AlarmReconciler", "acting", "arn", "delete", "naming", "put", "states"]

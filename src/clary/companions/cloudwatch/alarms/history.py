@@ -1,0 +1,91 @@
+"""What happened to alarms, in the forms that DescribeAlarmHistory shows. Kept for 30 days, as on AWS."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import delete, insert, select
+
+from clary.companions.cloudwatch.alarms.tables import history
+from clary.resources.records import Record
+from clary.resources.store import Store
+
+KEEP_SECONDS = 30 * 86_400.0
+MOST_SUMMARY, MOST_DATA = 255, 4095
+
+
+class Item(NamedTuple):
+    """`seq` rises with time; `at` is epoch seconds."""
+
+    seq: int
+    alarm: str
+    at: float
+    type: str
+    summary: str
+    data: str
+
+
+_COLUMNS = [history.c[name] for name in Item._fields]
+
+
+def tell(store: Store, alarm: Record, kind: str, summary: str, data: dict[str, Any]) -> None:
+    """Inside the transaction of what it tells. Clears away what is too old."""
+    now = store.now()
+    row = {
+        "account": alarm.account,
+        "region": alarm.region,
+        "alarm": alarm.name,
+        "at": now,
+        "type": kind,
+        "summary": summary[:MOST_SUMMARY],
+        "data": msgspec.json.encode(data).decode()[:MOST_DATA],
+    }
+    with store.write() as conn:
+        conn.execute(delete(history).where(history.c.at < now - KEEP_SECONDS))
+        conn.execute(insert(history), row)
+
+
+def configured(store: Store, alarm: Record, what: str, shown: dict[str, Any]) -> None:
+    """`what` is Create, Update or Delete."""
+    done = {"Create": "created", "Update": "updated", "Delete": "deleted"}[what]
+    data = {"version": "1.0", "type": what, f"{done}Alarm": shown}
+    tell(store, alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" {done}', data)
+
+
+def moved(store: Store, alarm: Record, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Both are `{"stateValue", "stateReason", "stateReasonData"}`."""
+    summary = f"Alarm updated from {before['stateValue']} to {after['stateValue']}"
+    tell(store, alarm, "StateUpdate", summary, {"version": "1.0", "oldState": before, "newState": after})
+
+
+def acted(store: Store, alarm: Record, action: str, error: str = "") -> None:
+    outcome = f"Failed to execute action {action}" if error else f"Successfully executed action {action}"
+    data = {
+        "actionState": "Failed" if error else "Succeeded",
+        "stateUpdateTimestamp": int(store.now() * 1000),
+        "notificationResource": action,
+        "publishedMessage": None,
+        "error": error or None,
+    }
+    tell(store, alarm, "Action", outcome, data)
+
+
+def page(
+    store: Store,
+    account: str,
+    region: str,
+    wanted: dict[str, Any],
+    *,
+    newest_first: bool,
+    after: int | None,
+    limit: int,
+) -> list[Item]:
+    """`wanted` may have `alarm`, `type`, `since` and `until` (epoch seconds); `after` is the last `seq` given."""
+    where = [history.c.account == account, history.c.region == region]
+    where += [history.c[name] == wanted[name] for name in ("alarm", "type") if name in wanted]
+    where += [history.c.at >= wanted["since"]] if "since" in wanted else []
+    where += [history.c.at <= wanted["until"]] if "until" in wanted else []
+    if after is not None:
+        where.append(history.c.seq < after if newest_first else history.c.seq > after)
+    order = history.c.seq.desc() if newest_first else history.c.seq
+    with store.read() as conn:
+        return [Item(*row) for row in conn.execute(select(*_COLUMNS).where(*where).order_by(order).limit(limit))]
