@@ -4,16 +4,9 @@ from typing import Any
 
 import msgspec
 
-from clary.capabilities.endpoints.decide import (
-    ATTEMPTS,
-    DRAIN_SECONDS,
-    NO_CAPACITY,
-    ROOM_SECONDS,
-    Decision,
-    Sight,
-    decide,
-)
+from clary.capabilities.endpoints.decide import Decision, decide
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant, await_room
+from clary.capabilities.endpoints.tending import ATTEMPTS, DRAIN_SECONDS, NO_CAPACITY, ROOM_SECONDS, Sight
 
 RECORD = "r"
 STARTUP = 240.0

@@ -1,7 +1,8 @@
 """What an endpoint runs, as its record's state keeps it: fleets of variants, each with its instances.
 
-An instance is one workload, so that each can be replaced, added and drained alone. A workload's id is in the store
-before it is started: nothing that runs is ever unknown.
+An instance is one workload for each container of the model, so that each instance can be replaced, added and drained
+alone. What its workloads are called follows from what is in the store before they are started: nothing that runs is
+ever unknown.
 """
 
 import hashlib
@@ -10,15 +11,20 @@ from typing import Any
 
 import msgspec
 
+from clary.capabilities.endpoints.deployment import Deployment
+
 STATE_KEY = "Fleets"
+PRIMARY = "primary"
+"""What the only container of a model is called."""
 CONFIG_KEY = "ShownConfig"
 """The configuration that was shown last, for an endpoint that has no fleet any more."""
 
 
 class Instance(msgspec.Struct, kw_only=True, frozen=True):
-    """One place of a variant and the workload that fills it now."""
+    """One place of a variant and the workloads that fill it now."""
 
     workload: str
+    """That of the first container; the others are called after it."""
     ready: bool = False
     since: float
     """When it was planned, or became ready."""
@@ -29,6 +35,12 @@ class Instance(msgspec.Struct, kw_only=True, frozen=True):
     """Since when there has been no room to start it; 0 when there was none to wait for."""
     proven: bool = False
     """The place has been ready once: from then on it is restarted for ever, not given up."""
+    containers: int = 1
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """In the order of the model's containers."""
+        return tuple(container_workload(self.workload, number) for number in range(self.containers))
 
 
 class Variant(msgspec.Struct, kw_only=True, frozen=True):
@@ -44,6 +56,22 @@ class Variant(msgspec.Struct, kw_only=True, frozen=True):
     """Workloads planned so far: numbers the next one."""
     shadow: bool = False
     """It gets copies of calls, and its answers go to nobody; kept running like any other."""
+    limit: int | None = None
+    """How many of `count` there are to be now, while a rolling update replaces them; `None`: all."""
+    active: int | None = None
+    """How many of those that are ready get calls, while an update shifts traffic; `None`: all."""
+    share: float = 1.0
+    """The part of the variant's calls that come to this fleet."""
+
+    @property
+    def target(self) -> int:
+        """Instances that there are to be now."""
+        return self.count if self.limit is None else min(self.limit, self.count)
+
+    @property
+    def taking(self) -> tuple[Instance, ...]:
+        """The instances that get calls."""
+        return self.ready[: self.active]
 
     @property
     def ready(self) -> tuple[Instance, ...]:
@@ -51,7 +79,7 @@ class Variant(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def whole(self) -> bool:
-        return len(self.ready) == self.count == len(self.instances)
+        return len(self.ready) == self.target == len(self.instances)
 
 
 class Fleet(msgspec.Struct, kw_only=True, frozen=True):
@@ -89,10 +117,14 @@ class Retired(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Fleets(msgspec.Struct, kw_only=True, frozen=True):
-    """`serving` gets the calls; `next` takes its place when it is whole."""
+    """`serving` gets the calls; `next` takes its place, at once when it is whole or in the steps of `deployment`."""
 
     serving: Fleet | None = None
     next: Fleet | None = None
+    stranded: Fleet | None = None
+    """What a rollback that failed left of a newer fleet: it takes a part of the calls beside `serving`."""
+    deployment: Deployment | None = None
+    """The update under way."""
     retired: tuple[Retired, ...] = ()
     generation: int = 1
     """The highest that a fleet was given; none is given twice, as workloads are named by it."""
@@ -100,10 +132,17 @@ class Fleets(msgspec.Struct, kw_only=True, frozen=True):
     """FailureReason of the endpoint."""
 
     @property
+    def present(self) -> tuple[Fleet, ...]:
+        return tuple(each for each in (self.serving, self.stranded, self.next) if each)
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(instance for each in self.present for instance in each.instances)
+
+    @property
     def waiting(self) -> tuple[Instance, ...]:
         """Those that were told to wait for room."""
-        found = [each for each in (self.serving, self.next) if each]
-        return tuple(instance for each in found for instance in each.instances if instance.waiting)
+        return tuple(instance for instance in self.instances if instance.waiting)
 
     @property
     def current(self) -> Fleet | None:
@@ -115,10 +154,22 @@ class Fleets(msgspec.Struct, kw_only=True, frozen=True):
 msgspec.json.Decoder(Fleets)
 
 
-def container(model: dict[str, Any]) -> dict[str, Any]:
-    """The one container of a model's spec."""
-    found: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]
-    return found
+def containers(model: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The container definitions of a model's spec, each with the name it goes by as its ContainerHostname."""
+    if primary := model.get("PrimaryContainer"):
+        return ({**primary, "ContainerHostname": PRIMARY},)
+    found: list[dict[str, Any]] = model.get("Containers") or []
+    alone = PRIMARY if len(found) == 1 else ""
+    return tuple(
+        {"ContainerHostname": alone or f"container-{number}", **definition}
+        for number, definition in enumerate(found, 1)
+    )
+
+
+def is_direct(model: dict[str, Any]) -> bool:
+    """Whether each call names the container that answers it; else it goes through all of them in order."""
+    several = len(containers(model)) > 1
+    return several and model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct"
 
 
 def load(state: dict[str, Any]) -> Fleets:
@@ -149,15 +200,22 @@ def await_room(fleets: Fleets, workloads: Set[str], now: float) -> Fleets:
         )
         return msgspec.structs.replace(found, variants=tuple(variants))
 
+    fleets = msgspec.structs.replace(fleets, stranded=each(fleets.stranded))
     return msgspec.structs.replace(fleets, serving=each(fleets.serving), next=each(fleets.next))
 
 
-def plan_instance(record_id: str, generation: int, variant: str, number: int, now: float) -> Instance:
-    return Instance(workload=f"{record_id}-{generation}-{short(variant)}-{number}", since=now)
+def plan_instance(record_id: str, generation: int, variant: Variant, number: int, now: float) -> Instance:
+    workload = f"{record_id}-{generation}-{short(variant.name)}-{number}"
+    return Instance(workload=workload, since=now, containers=len(containers(variant.model)) or 1)
+
+
+def container_workload(instance: str, number: int) -> str:
+    """The workload of an instance's container; the first container's names the instance."""
+    return f"{instance}-c{number}" if number else instance
 
 
 def variant_of(record_id: str, workload: str) -> str:
-    """What is the same for all workloads of one variant of one fleet, and for no others of its endpoint."""
+    """What is the same for all instances of one variant of one fleet, and for no others of its endpoint."""
     return workload.removeprefix(f"{record_id}-").rpartition("-")[0]
 
 

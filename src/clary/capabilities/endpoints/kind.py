@@ -184,7 +184,9 @@ ENDPOINT = Kind(
         edges={
             "Creating": frozenset({"InService", "Failed"}),
             "InService": frozenset({"Updating", "Deleting"}),
-            "Updating": frozenset({"InService", "Failed"}),
+            "Updating": frozenset({"InService", "Failed", "RollingBack", "UpdateRollbackFailed"}),
+            "RollingBack": frozenset({"InService", "UpdateRollbackFailed"}),
+            "UpdateRollbackFailed": frozenset({"Updating", "Deleting"}),
             "Failed": frozenset({"Deleting"}),
             "Deleting": frozenset({"Deleting"}),
         },

@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 
 from clary.capabilities.endpoints import fleet
-from clary.capabilities.endpoints.decide import Decision, Presence, Sight, decide
+from clary.capabilities.endpoints.decide import Decision, decide
 from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
 from clary.capabilities.endpoints.keep import drop
 from clary.capabilities.endpoints.kind import ENDPOINT
 from clary.capabilities.endpoints.place import NoModelData, kept_home, log_file, place
 from clary.capabilities.endpoints.plan import HOST, workload
+from clary.capabilities.endpoints.tending import Presence, Sight
 from clary.capabilities.endpoints.watch import healthy, last_lines, say
 from clary.capabilities.instances import NoCapacity
 from clary.resources.kinds import Kind
@@ -64,8 +65,7 @@ class _Look:
 
     def all(self, fleets: Fleets) -> dict[str, Sight]:
         retired = {each.workload: self._presence(each.workload) for each in fleets.retired}
-        fleets_now = [each for each in (fleets.serving, fleets.next) if each]
-        variants = [variant for each in fleets_now for variant in each.variants]
+        variants = [variant for each in fleets.present for variant in each.variants]
         return retired | {
             instance.workload: self._instance(instance, variant)
             for variant in variants
@@ -77,11 +77,9 @@ class _Look:
         for gone in {each.workload for each in before.retired} - {each.workload for each in after.retired}:
             self._backend.destroy(gone)
         if before.retired and not after.retired:
-            fleets = [each for each in (after.serving, after.next) if each]
             kept = {
                 fleet.container_workload(fleet.variant_of(self._record.id, each.workload), number)
-                for one in fleets
-                for each in one.instances
+                for each in after.instances
                 for number in range(each.containers)
             }
             drop(kept_home(self._record, self._parts.need(Settings)), kept)
