@@ -35,6 +35,10 @@ class Variant:
     """Their names, in order."""
     direct: bool = False
     """Each call names its container; else it goes through all of them."""
+    share: float = 1.0
+    """Its part of the calls that are for a variant of its name."""
+    config: str = ""
+    """What tells variants of one name apart."""
 
 
 def choose(variants: Sequence[Variant]) -> Variant:
@@ -45,6 +49,12 @@ def choose(variants: Sequence[Variant]) -> Variant:
     if not sum(weights):
         raise NoInstance("no variant has a weight above zero")
     return random.choices(variants, weights)[0]
+
+
+def choose_named(variants: Sequence[Variant], name: str) -> Variant | None:
+    """One of those of this name, by their shares."""
+    named = [variant for variant in variants if variant.name == name]
+    return random.choices(named, [variant.share for variant in named])[0] if len(named) > 1 else next(iter(named), None)
 
 
 class Gateway:

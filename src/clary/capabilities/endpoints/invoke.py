@@ -5,7 +5,7 @@ from typing import Any
 
 from clary.capabilities.endpoints.metering import Call, Meter
 from clary.capabilities.endpoints.routes import Route, Routes
-from clary.serving.gateway import Gateway, NoInstance, Variant, choose
+from clary.serving.gateway import Gateway, NoInstance, Variant, choose, choose_named
 from clary.serving.reply import HttpError, Reply, TimedOut
 from clary.serving.serial import Forwarded
 from clary.wire.context import Context
@@ -40,7 +40,7 @@ class Invocations:
         self._check(request)
         route = self._route(ctx, request["EndpointName"])
         variant = _pick(route, request)
-        call = Call(ctx.account, ctx.region, request["EndpointName"], variant.name)
+        call = Call(ctx.account, ctx.region, request["EndpointName"], variant.name, variant.config)
         try:
             forwarded = await self._forward(variant, target_container(variant, request), request)
         except AwsError:
@@ -102,7 +102,7 @@ def _pick(route: Route, request: Request) -> Variant:
             return choose(route.variants)
         except NoInstance as error:
             raise _invalid(str(error)) from error
-    found = next((variant for variant in route.variants if variant.name == wanted), None)
+    found = choose_named(route.variants, wanted)
     if found is None:
         raise _invalid(f'Could not find variant "{wanted}" of endpoint "{route.arn}".')
     return found

@@ -28,6 +28,8 @@ class Call:
     region: str
     endpoint: str
     variant: str
+    config: str = ""
+    """The configuration that was called, while an update shifts traffic; these calls are counted by it too."""
 
 
 @dataclass(slots=True)
@@ -115,6 +117,11 @@ class Meter:
 def samples(call: Call, tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
     """A tally as CloudWatch's samples; `now` is epoch milliseconds."""
     dimensions = (("EndpointName", call.endpoint), ("VariantName", call.variant))
+    found = _counted(dimensions, tally, now)
+    return found + _counted((("EndpointConfigName", call.config), *dimensions), tally, now) if call.config else found
+
+
+def _counted(dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
     found = [
         (Metric(NAMESPACE, name, dimensions), Sample(now, "None", count, count, 1, 1))
         for name, count in tally.counts.items()

@@ -1,6 +1,6 @@
 """Where an endpoint's calls go, as the store says. Cached for a quarter of a second in each server process.
 
-No controller is needed: what it last wrote is what counts, and `decide.DRAIN_SECONDS` is longer than any cache lives.
+No controller is needed: what it last wrote is what counts, and `tending.DRAIN_SECONDS` is longer than any cache lives.
 """
 
 import time
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints import fleet, traffic
 from clary.capabilities.endpoints.plan import HOST
 from clary.resources.store import Store
 from clary.runtime.backend import Backend
@@ -51,19 +51,22 @@ class Routes:
 
     def _read(self, place: Place) -> Route | None:
         record = self._store.get("Endpoint", *place)
-        serving = fleet.load(record.state).serving if record else None
-        if record is None or serving is None:
+        fleets = fleet.load(record.state) if record else None
+        if record is None or fleets is None or fleets.serving is None:
             return None
-        return Route(record.arn, tuple(self._variant(variant) for variant in serving.variants))
+        return Route(record.arn, tuple(map(self._variant, traffic.taking(fleets))))
 
-    def _variant(self, variant: fleet.Variant) -> Variant:
+    def _variant(self, taking: traffic.Taking) -> Variant:
+        variant = taking.variant
         containers = tuple(definition["ContainerHostname"] for definition in fleet.containers(variant.model))
         return Variant(
             variant.name,
-            variant.weight,
-            tuple(self._sockets(each) for each in variant.ready),
+            taking.weight,
+            tuple(self._sockets(each) for each in variant.taking),
             containers or (fleet.PRIMARY,),
             fleet.is_direct(variant.model),
+            taking.share,
+            taking.config,
         )
 
     def _sockets(self, instance: fleet.Instance) -> tuple[Path, ...]:

@@ -1,6 +1,7 @@
 """Which part of an endpoint's calls goes to which of its fleets, while an update shifts it. Pure."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -10,8 +11,39 @@ from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
 NOTHING = Reach(0, 0.0)
 
 
+class Taking(NamedTuple):
+    """A variant of one fleet that takes calls: `weight` among all of them, `share` among those of its name."""
+
+    variant: Variant
+    weight: float
+    share: float
+    config: str
+    """The fleet's configuration while several fleets serve; else empty."""
+
+
+def taking(fleets: Fleets) -> list[Taking]:
+    """What calls go to now. Calls of a fleet that has no instance ready go to another that has the same variant."""
+    serving = [each for each in (fleets.serving, fleets.stranded, fleets.deployment and fleets.next) if each]
+    if fleets.serving is None or len(serving) == 1:
+        return [Taking(each, each.weight, 1.0, "") for fleet in serving for each in fleet.production]
+    there = [(fleet, each) for fleet in serving for each in fleet.production if each.share > 0]
+    able = {each.name for _, each in there if each.taking}
+    there = [(fleet, each) for fleet, each in there if each.taking or each.name not in able]
+    shares: dict[str, float] = {}
+    for _, each in there:
+        shares[each.name] = shares.get(each.name, 0.0) + each.share
+    # Of different configurations weights are only comparable as parts.
+    parts = {fleet.generation: sum(each.weight for each in fleet.production) or 1.0 for fleet in serving}
+    return [
+        Taking(each, each.weight / parts[fleet.generation] * share, share, fleet.config)
+        for fleet, each in there
+        for share in [each.share / shares[each.name]]
+    ]
+
+
 def counts(fleet: Fleet) -> list[int]:
-    return [variant.count for variant in fleet.variants]
+    """Instances that each variant of it has in the end."""
+    return [variant.count for variant in fleet.production]
 
 
 def dark(fleet: Fleet) -> Fleet:
@@ -63,7 +95,7 @@ def settled(fleet: Fleet) -> Fleet:
 def part_there(fleet: Fleet) -> float:
     """How much of its instances a fleet is to have now."""
     wanted = sum(counts(fleet))
-    return sum(variant.target for variant in fleet.variants) / wanted if wanted else 1.0
+    return sum(variant.target for variant in fleet.production) / wanted if wanted else 1.0
 
 
 def _own_part(fleets: Fleets) -> float:
