@@ -4,14 +4,14 @@ The SDKs sleep most of the time, so all scripts that were selected run at once, 
 each test then judges its own script.
 """
 
-import subprocess
+import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.journeys.clients import Forks, Outcome, alone
 from tests.servers import REPOSITORY, Clary
 
 from clary.runtime import java
@@ -42,6 +42,11 @@ JOURNEYS = {
     "boto3 XGBoost built-in (demo)": ("sdk-v2", DEMO / "through_boto3.py"),
     "AWS CLI": ("awscli", SCRIPTS / "aws_cli.py"),
 }
+IMPORTED = {
+    "sdk-v2": ("sagemaker", "sagemaker.sklearn", "sagemaker.xgboost", "sagemaker.processing"),
+    "sdk-v3": ("sagemaker.core", "sagemaker.train", "sagemaker.serve"),
+}
+"""What scripts of a client find imported already."""
 AT_ONCE = 6
 SECONDS = 900
 """Longest for all of them together; each is mostly asleep."""
@@ -49,30 +54,35 @@ SECONDS = 900
 pytestmark = pytest.mark.timeout(SECONDS)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    output: str
-
-
 @pytest.fixture(scope="session")
 def outcomes(
-    request: pytest.FixtureRequest, clary_server: Clary, client_environment: Callable[[str], Path]
+    request: pytest.FixtureRequest,
+    clary_server: Clary,
+    client_environment: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Mapping[str, Future[Outcome]]]:
     """The selected journeys, all begun; ask for the result of one."""
     selected = {
         getattr(item, "callspec", None) and item.callspec.params.get("journey") for item in request.session.items
     }
+    wanted = {name: JOURNEYS[name] for name in JOURNEYS if name in selected}
     interrupt = f"{sys.executable} -m clary.cli interrupt --home {clary_server.home}"
     environ = clary_server.client_environ() | {"CLARY_INTERRUPT": interrupt}
+    python = {client: client_environment(client) / "bin" / "python" for client, _ in wanted.values()}
+    with contextlib.ExitStack() as stack:
+        forks = {
+            client: stack.enter_context(Forks(python[client], modules, environ, tmp_path_factory.mktemp(client)))
+            for client, modules in IMPORTED.items()
+            if client in python
+        }
 
-    def run(client: str, script: Path) -> Outcome:
-        command = [str(client_environment(client) / "bin" / "python"), str(script)]
-        ran = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
-        return Outcome(ran.returncode, ran.stdout.decode(errors="replace"))
+        def run(client: str, script: Path) -> Outcome:
+            if client in forks:
+                return forks[client].run(script, SECONDS)
+            return alone(python[client], script, environ, SECONDS)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {name: pool.submit(run, *JOURNEYS[name]) for name in JOURNEYS if name in selected}
+        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        yield {name: pool.submit(run, *journey) for name, journey in wanted.items()}
 
 
 NO_JAVA = pytest.mark.skipif(java.find() is None, reason="no Java that Spark runs on")
