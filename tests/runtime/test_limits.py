@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from clary.runtime.limits import THREAD_VARIABLES, Groups, Held, hold, version1, version2
+from clary.runtime.shim import cgroups
 from clary.runtime.workload import Limits
 
 GIB = 1024**3
@@ -29,6 +30,16 @@ def test_version_2_groups_share_one_folder() -> None:
     held = hold(Limits(memory_bytes=GIB, processes=10), groups, "name")
     files = {"memory.max": str(GIB), "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "12"}
     assert (held.cgroups, held.memory_bytes, held.processes) == ({"/g/name": files}, None, None)
+
+
+def test_those_that_share_an_instance_are_limited_together() -> None:
+    limits = Limits(memory_bytes=1, processes=10)
+    groups = Groups(version=2, memory=Path("/g"), pids=Path("/g"))
+    first, second = (hold(limits, groups, name, "i").cgroups for name in ("i", "i-c1"))
+    files = {"memory.max": "1", "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "12"}
+    shared = files | {"cgroup.subtree_control": "+memory +pids"}
+    assert (first, second) == ({"/g/i.of": shared, "/g/i.of/i": {}}, {"/g/i.of": shared, "/g/i.of/i-c1": {}})
+    assert (cgroups.own(first), cgroups.own(second)) == (["/g/i.of/i"], ["/g/i.of/i-c1"])
 
 
 def test_without_groups_the_shim_and_the_process_are_told() -> None:

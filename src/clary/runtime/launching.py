@@ -46,7 +46,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 def spec(launch: Launch) -> Spec:
     """Lay out the instance's folder and say what the shim is to do with it."""
     workload, instance = launch.workload, launch.instance
-    held = limits.hold(workload.limits, limits.groups(), f"clary-{workload.id}-{instance.host}")
+    shared = f"clary-{workload.within}-{instance.host}" if workload.within else ""
+    held = limits.hold(workload.limits, limits.groups(), f"clary-{workload.id}-{instance.host}", shared)
     own = places.lay_out(launch.folder, workload, instance)
     own += layer.lay_out(launch.folder / "packages", launch.environment)
     command = _command(launch)

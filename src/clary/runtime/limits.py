@@ -44,24 +44,33 @@ class Groups(msgspec.Struct, frozen=True, kw_only=True):
     cpu: Path | None = None
 
 
-def hold(limits: Limits, groups: Groups, name: str) -> Held:
-    """The plan for one instance. `name` is unique among the control groups of this machine."""
+def hold(limits: Limits, groups: Groups, name: str, shared: str = "") -> Held:
+    """The plan for one instance. `name` is unique among the control groups of this machine.
+
+    `shared`: the group that it is limited in together with others, and in which each of them has its own.
+    """
     quota = limits.cpus is not None and limits.cpus < cores()
     files: dict[str, dict[str, str]] = {}
+    inner = f"{shared}.of/{name}" if shared else ""
 
     def put(parent: Path | None, values: dict[str, str]) -> bool:
-        if parent is not None:
-            files.setdefault(str(parent / name), {}).update(values)
-        return parent is not None
+        if parent is None:
+            return False
+        files.setdefault(str(parent / f"{shared}.of" if shared else parent / name), {}).update(values)
+        if inner:
+            files.setdefault(str(parent / inner), {})
+        return True
 
     memory = limits.memory_bytes is not None and not put(groups.memory, _memory(groups, limits.memory_bytes))
     pids = not put(groups.pids, {"pids.max": str(limits.processes + OWN_PROCESSES)})
     affinity = quota and not put(groups.cpu, _cpu(groups, limits.cpus or 1))
+    if shared and groups.version == 2 and groups.memory:
+        files[str(groups.memory / f"{shared}.of")]["cgroup.subtree_control"] = _passed_down(groups)
     return Held(
         cgroups=files,
         memory_bytes=limits.memory_bytes if memory else None,
         processes=limits.processes if pids else None,
-        cpus=_pick(limits.cpus or 1, name) if affinity else [],
+        cpus=_pick(limits.cpus or 1, shared or name) if affinity else [],
         environment=threads(limits.cpus),
     )
 
@@ -139,6 +148,10 @@ def _memory(groups: Groups, limit: int | None) -> dict[str, str]:
     if groups.version == 2:
         return {"memory.max": str(limit), "memory.swap.max": "0", "memory.oom.group": "1"}
     return {"memory.limit_in_bytes": str(limit), "memory.memsw.limit_in_bytes": str(limit)}
+
+
+def _passed_down(groups: Groups) -> str:
+    return " ".join(f"+{name}" for name in ("memory", "pids", "cpu") if getattr(groups, name))
 
 
 def _cpu(groups: Groups, cpus: float) -> dict[str, str]:

@@ -26,6 +26,8 @@ from clary.runtime.shim import cgroups
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, InstanceState, Observation, Workload
 
+GUEST = "guest"
+"""File in the folder of a workload that shares another's room."""
 OWN_INTERPRETER = ""
 """As an image: no managed environment, just the interpreter that Clary runs on."""
 
@@ -109,12 +111,22 @@ class LocalBackend(Backend):
 
     def start(self, workload: Workload) -> None:
         """See `Backend`."""
+        if workload.within not in ("", workload.id):
+            self._start_guest(workload)
+            return
         kept = self._starting.get(workload.id)
         if kept is not None:
             self._start(workload, kept.gpus)
             return
         with self.room(workload.id, len(workload.instances), workload.limits.gpus):
             self._start(workload, self._starting[workload.id].gpus)
+
+    def _start_guest(self, workload: Workload) -> None:
+        """On the GPUs of the workload whose room it shares, and beside the count of slots."""
+        host, folder = self._folder(workload.within), self._folder(workload.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / GUEST).touch()
+        self._start(workload, [gpu for name in self._hosts(host) for gpu in shims.gpus(host / name)])
 
     def retain(self, workload_id: str) -> None:
         """See `Backend`."""
@@ -242,8 +254,9 @@ class LocalBackend(Backend):
         return free[:wanted], left
 
     def _living(self) -> list[str]:
-        """Instances with a shim, of all workloads. Other threads make and delete folders meanwhile."""
-        return [folder for job in _folders(str(self.jobs)) for folder in _folders(job) if _is_held(folder)]
+        """Instances with a shim, of all workloads with room of their own. Others make and delete folders meanwhile."""
+        jobs = (job for job in _folders(str(self.jobs)) if not os.access(f"{job}/{GUEST}", os.F_OK))
+        return [folder for job in jobs for folder in _folders(job) if _is_held(folder)]
 
     def _state(self, folder: Path) -> InstanceState | None:
         # The lock first: a shim that lets go of it has said its last word before.

@@ -64,12 +64,31 @@ def test_taken_name(sagemaker: Any) -> None:
         ({"ModelDataUrl": "s3://artefacts/absent.tar.gz"}, "ValidationException", "Could not find model data at s3://"),
         ({"ModelDataUrl": "s3://nobodys/model.tar.gz"}, "ValidationException", "Could not find model data at s3://"),
         ({"Image": "me/mine:1"}, "ValidationException", "Requested image me/mine:1 not found"),
-        ({"Mode": "MultiModel"}, "NotImplemented", "Multi-model containers"),
+        ({"Mode": "MultiModel", "ModelDataUrl": "s3://nobodys/m/"}, "ValidationException", "Could not find model data"),
+        ({"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "ValidationException", "the mode MultiModel"),
+        ({"InferenceSpecificationName": "i"}, "NotImplemented", "InferenceSpecificationName"),
     ],
 )
 def test_container_that_cannot_work(sagemaker: Any, container: dict[str, Any], code: str, words: str) -> None:
     found, message = refusal(lambda: create(sagemaker, "refused", **container))
     assert (found, words in message) == (code, True), message
+
+
+def test_several_containers_are_kept_and_their_names_are_all_or_none(sagemaker: Any) -> None:
+    def make(name: str, *hosts: str | None, **members: Any) -> Any:
+        given = [
+            {"Image": XGBOOST, "ModelDataUrl": DATA} | ({"ContainerHostname": host} if host else {}) for host in hosts
+        ]
+        return sagemaker.create_model(ModelName=name, Containers=given, ExecutionRoleArn=ROLE, **members)
+
+    make("pair", "a", "b", InferenceExecutionConfig={"Mode": "Direct"})
+    described = sagemaker.describe_model(ModelName="pair")
+    assert [each["ContainerHostname"] for each in described["Containers"]] == ["a", "b"]
+    assert (described["InferenceExecutionConfig"], "PrimaryContainer" in described) == ({"Mode": "Direct"}, False)
+    make("unnamed", None, None)
+    assert "every one" in refusal(lambda: make("some", "a", None))[1]
+    assert "unique" in refusal(lambda: make("same", "a", "a"))[1]
+    assert refusal(lambda: make("none"))[1].startswith("Specify either PrimaryContainer or Containers")
 
 
 def test_role_that_does_not_exist(sagemaker: Any) -> None:

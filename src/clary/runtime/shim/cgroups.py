@@ -19,13 +19,18 @@ def make(cgroups: dict[str, dict[str, str]]) -> None:
 
 def enter(cgroups: dict[str, dict[str, str]]) -> None:
     """Move the calling process in."""
-    for folder in cgroups:
+    for folder in own(cgroups):
         _write(f"{folder}/cgroup.procs", "0")
+
+
+def own(cgroups: dict[str, dict[str, str]]) -> list[str]:
+    """The groups of this instance alone: those that hold no other of them."""
+    return [folder for folder in cgroups if not any(other.startswith(f"{folder}/") for other in cgroups)]
 
 
 def memory_kills(cgroups: dict[str, dict[str, str]]) -> int:
     """How many processes the kernel ended because the memory limit was reached."""
-    for folder in cgroups:
+    for folder in own(cgroups):
         for name in ("memory.events", "memory.oom_control"):
             with contextlib.suppress(OSError), open(f"{folder}/{name}") as lines:
                 return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
@@ -35,16 +40,18 @@ def memory_kills(cgroups: dict[str, dict[str, str]]) -> int:
 def processes(cgroups: dict[str, dict[str, str]]) -> list[int]:
     """Every process inside."""
     found: set[int] = set()
-    for folder in cgroups:
+    for folder in own(cgroups):
         with contextlib.suppress(OSError), open(f"{folder}/cgroup.procs") as lines:
             found |= {int(line) for line in lines}
     return sorted(found)
 
 
 def remove(cgroups: dict[str, dict[str, str]]) -> None:
-    """Remove the folders, waiting a moment for processes that are just ending."""
-    for folder in cgroups:
-        for _ in range(100):
+    """Remove the folders, waiting a moment for processes that are just ending. One that is shared goes with the last
+    that share it."""
+    inner = own(cgroups)
+    for folder in sorted(cgroups, key=len, reverse=True):
+        for _ in range(100 if folder in inner else 1):
             try:
                 os.rmdir(folder)
             except FileNotFoundError:
