@@ -38,7 +38,7 @@ def test_an_image_is_read_whole() -> None:
         ("174872318107.dkr.ecr.us-west-2.amazonaws.com/linear-learner:1", "linear-learner", "1", "", "", ""),
         (f"159807026194.{ECR}/sagemaker-model-monitor-analyzer", "model-monitor", "", "", "", ""),
         (f"{CHINA}/pytorch-inference:2.0-cpu-py310", "pytorch", "2.0", "cpu", "inference", "pytorch"),
-        (f"{DLC}/tensorflow-inference:2.13-gpu", "tensorflow", "2.13", "gpu", "inference", ""),
+        (f"{DLC}/tensorflow-inference:2.13-gpu", "tensorflow", "2.13", "gpu", "inference", "tensorflow"),
         (f"153931337802.{ECR}/sagemaker-spark-processing:3.5-cpu-v1.0", "spark", "3.5", "cpu", "processing", "spark"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -22,16 +23,24 @@ class ModelServer:
     socket: Path
     log: Path
 
-    def call(self, body: bytes = b"", content_type: str = "", accept: str = "", path: str = "/invocations") -> Reply:
+    def call(
+        self,
+        body: bytes = b"",
+        content_type: str = "",
+        accept: str = "",
+        path: str = "/invocations",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Reply:
         """One request on a connection of its own."""
         import asyncio
 
-        headers = [pair for pair in (("content-type", content_type), ("accept", accept)) if pair[1]]
+        given = {"content-type": content_type, "accept": accept, **headers}
+        sent = [pair for pair in given.items() if pair[1]]
 
         async def ask() -> Reply:
             pool = Pool(self.socket, 1 << 24)
             method = "POST" if path == "/invocations" else "GET"
-            reply = await pool.send(request_bytes(method, path, headers, body), PATIENCE)
+            reply = await pool.send(request_bytes(method, path, sent, body), PATIENCE)
             pool.close()
             return reply
 

@@ -1,9 +1,11 @@
 """The processes of a model server: what they do when a model is slow, stuck, killed or cannot be loaded."""
 
+import json
 import threading
 from pathlib import Path
 
 from tests.servers import PATIENCE, wait_until
+from tests.serving.artefacts import ECHO
 from tests.serving.server.conftest import ModelServer, Start
 
 SLEEPER = """
@@ -94,3 +96,18 @@ def test_server_that_is_still_loading_ends_at_once(start: Start) -> None:
     wait_until(lambda: "loading" in server.log.read_text())
     server.process.terminate()
     server.process.wait(PATIENCE)
+
+
+def test_script_says_how_batches_are_sent_and_large_bodies_are_refused(start: Start) -> None:
+    said = {"MaxPayloadInMB": 1, "BatchStrategy": "SINGLE_RECORD"}
+    script = f"{ECHO}\ndef execution_parameters_fn():\n    return {said}\n"
+    server = start("sklearn", {"code/inference.py": script}, SAGEMAKER_MAX_PAYLOAD_IN_MB="1")
+    assert json.loads(server.call(path="/execution-parameters").body) == said
+    assert [server.call(b"x" * size, "text/plain").status for size in (1 << 20, (1 << 20) + 1)] == [200, 413]
+
+
+def test_model_that_takes_longer_to_load_than_allowed_ends_the_server(start: Start) -> None:
+    script = "import time\n\ndef model_fn(model_dir):\n    time.sleep(3600)\n"
+    server = start("sklearn", {"code/inference.py": script}, wait=False, SAGEMAKER_STARTUP_TIMEOUT="0.5")
+    assert server.process.wait(PATIENCE) != 0
+    assert "not loaded within 0.5 seconds" in server.log.read_text()

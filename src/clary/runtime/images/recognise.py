@@ -40,7 +40,10 @@ MANAGED = {
     "sagemaker-pytorch": "pytorch",
     "sagemaker-spark-processing": "spark",
     "tensorflow-training": "tensorflow",
+    "tensorflow-inference": "tensorflow",
+    "tensorflow-inference-graviton": "tensorflow",
     "huggingface-pytorch-training": "huggingface",
+    "huggingface-pytorch-inference": "huggingface",
 }
 """The environment that stands in for a repository (`environments/<name>.txt`)."""
 

@@ -17,9 +17,6 @@ UNBUILT = "no runtime has been made for it"
 BY_REPOSITORY = {
     "huggingface-tensorflow-training": "Transformers no longer supports TensorFlow",
     "huggingface-tensorflow-inference": "Transformers no longer supports TensorFlow",
-    "huggingface-pytorch-inference": SERVER,
-    "tensorflow-inference": SERVER,
-    "tensorflow-inference-graviton": SERVER,
     "tensorflow-inference-eia": RETIRED,
     "pytorch-inference-eia": RETIRED,
     "sagemaker-base-python": "the SDKs use it from Python 3.8 and 3.10 only, and runtimes have another Python",

@@ -6,6 +6,7 @@ a worker that dies is replaced and the others go on.
 
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -18,6 +19,8 @@ from granian.server.mp import MPServer
 from clary.serving.server import setup
 from clary.serving.server.app import worker
 from clary.serving.server.config import Config, from_environment
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -42,7 +45,7 @@ def serve(config: Config) -> None:
         websockets=False,
         log_access=False,
     )
-    threading.Thread(target=_respawn_once_loaded, args=(server, loaded), daemon=True).start()
+    threading.Thread(target=_await_load, args=(server, loaded, config.startup_seconds), daemon=True).start()
     server.serve(target_loader=partial(_load, config, announce), wrap_loader=False)
 
 
@@ -55,9 +58,13 @@ def _load(config: Config, announce: int) -> Any:
     return app
 
 
-def _respawn_once_loaded(server: MPServer, loaded: int) -> None:
+def _await_load(server: MPServer, loaded: int, seconds: float) -> None:
     """Before the first load a dying worker ends the server; a model that never loads must not be tried for ever."""
-    os.read(loaded, 1)
+    if not select.select([loaded], [], [], seconds)[0]:
+        logger.error("The model was not loaded within %g seconds (SAGEMAKER_STARTUP_TIMEOUT)", seconds)
+        for worker in server.wrks:
+            worker.inner.kill()
+        return
     server.respawn_failed_workers = True
 
 

@@ -26,12 +26,22 @@ class App:
     """
 
     def __init__(
-        self, serve: Serve, *, timeout: float, workers: int = 1, inline_bytes: int = -1, stuck: Callable[[], Any]
+        self,
+        serve: Serve,
+        *,
+        timeout: float,
+        workers: int = 1,
+        inline_bytes: int = -1,
+        max_body: int | None = None,
+        execution_parameters: Callable[[], Any] | None = None,
+        stuck: Callable[[], Any],
     ) -> None:
         self._serve = serve
         self._timeout = timeout
         self._workers = workers
         self._inline_bytes = inline_bytes
+        self._max_body = max_body
+        self._own_parameters = execution_parameters
         self._stuck = stuck
         self._thread = ThreadPoolExecutor(1, "model")
 
@@ -46,8 +56,10 @@ class App:
             _reply(proto, _text(404, "not found"))
 
     async def _invoke(self, scope: Any, proto: Any) -> Answer:
-        body = await proto()
         headers = dict(scope.headers.items())
+        if self._max_body is not None and int(headers.get("content-length") or 0) > self._max_body:
+            return _text(413, f"the request holds more than {self._max_body} bytes")
+        body = await proto()
         call = Invocation(body, headers.get("content-type", ""), headers.get("accept", ""), headers)
         if len(body) <= self._inline_bytes:
             return guarded(self._serve, call)
@@ -61,6 +73,13 @@ class App:
         return _text(500, f"the model did not answer within {self._timeout:g} seconds")
 
     def _execution_parameters(self) -> Answer:
+        """The script's own, where it has them: text, bytes, a dictionary, or a response of flask's."""
+        if self._own_parameters is not None:
+            try:
+                return _told(self._own_parameters())
+            except Exception as error:
+                traceback.print_exc(file=sys.stderr)
+                return _text(500, str(error))
         parameters = {
             "MaxConcurrentTransforms": self._workers,
             "BatchStrategy": "MULTI_RECORD",
@@ -92,8 +111,18 @@ def worker(config: Config) -> App:
         timeout=config.timeout,
         workers=config.workers,
         inline_bytes=loaded.inline_bytes,
+        max_body=config.max_body,
+        execution_parameters=loaded.execution_parameters,
         stuck=lambda: os._exit(1),
     )
+
+
+def _told(parameters: Any) -> Answer:
+    if hasattr(parameters, "get_data"):
+        parameters = parameters.get_data()
+    if isinstance(parameters, dict):
+        parameters = json.dumps(parameters)
+    return Answer(200, "application/json", parameters if isinstance(parameters, bytes) else str(parameters).encode())
 
 
 def _text(status: int, message: str) -> Answer:

@@ -6,6 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GIGABYTE = 1 << 30
+WORKERS = ("SAGEMAKER_MODEL_SERVER_WORKERS", "SAGEMAKER_TS_MAX_WORKERS", "SAGEMAKER_GUNICORN_WORKERS")
+TIMEOUTS = (
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+    "SAGEMAKER_TS_RESPONSE_TIMEOUT",
+    "TS_DEFAULT_RESPONSE_TIMEOUT",
+    "MMS_DEFAULT_RESPONSE_TIMEOUT",
+    "SAGEMAKER_GUNICORN_TIMEOUT_SECONDS",
+    "SAGEMAKER_NGINX_PROXY_READ_TIMEOUT_SECONDS",
+)
+MAX_REQUEST = ("TS_MAX_REQUEST_SIZE", "MMS_MAX_REQUEST_SIZE", "MAX_CONTENT_LENGTH")
+"""The same settings under the names of AWS's several images; of those that are set the first counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +37,10 @@ class Config:
     default_accept: str
     model_archive: Path | None
     code_archive: Path | None
+    startup_seconds: float = 600.0
+    """Longest time a worker may take to load the model; past it the server ends."""
+    max_body: int | None = None
+    """Bytes; larger bodies are answered 413. `None`: no limit but the platform's."""
 
     @property
     def model_dir(self) -> Path:
@@ -44,8 +60,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
     """Raises `ValueError` for a number that is none."""
     base = Path(env.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
     archive, code = env.get("CLARY_MODEL_ARCHIVE"), env.get("CLARY_CODE_ARCHIVE")
-    workers = int(env.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 0) or default_workers(env, archive)
-    seconds = env.get("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS") or env.get("SAGEMAKER_MODEL_SERVER_TIMEOUT") or 60
+    workers = int(_first(env, WORKERS) or 0) or default_workers(env, archive)
     return Config(
         base=base,
         framework=env.get("CLARY_FRAMEWORK", ""),
@@ -54,11 +69,24 @@ def from_environment(env: Mapping[str, str]) -> Config:
         socket=Path(env.get("CLARY_SOCKET") or "/opt/clary/run/serve.sock"),
         workers=workers,
         threads=max(1, cpus(env) // workers),
-        timeout=float(seconds),
+        timeout=float(_first(env, TIMEOUTS) or 60),
         default_accept=env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
         model_archive=Path(archive) if archive else None,
         code_archive=Path(code) if code else None,
+        startup_seconds=float(env.get("SAGEMAKER_STARTUP_TIMEOUT") or 600),
+        max_body=_max_body(env),
     )
+
+
+def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((env[name] for name in names if env.get(name)), "")
+
+
+def _max_body(env: Mapping[str, str]) -> int | None:
+    """Batch transform says 0 where a payload may be of any size."""
+    if megabytes := float(env.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or 0):
+        return int(megabytes * (1 << 20))
+    return int(_first(env, MAX_REQUEST) or 0) or None
 
 
 def cpus(env: Mapping[str, str]) -> int:

@@ -59,6 +59,11 @@ def build(module: ModuleType | None, defaults: Defaults, model_dir: Path, defaul
     return _transformer(_with_context(transform, 4), model, accept, folder)
 
 
+def execution_parameters(module: ModuleType | None) -> Function | None:
+    """The script's own answer to `GET /execution-parameters`, where it gives one."""
+    return getattr(module, "execution_parameters_fn", None)
+
+
 FUNCTIONS = ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn", "pre_model_fn", "model_warmup_fn")
 
 

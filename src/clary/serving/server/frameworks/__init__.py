@@ -4,25 +4,31 @@ Adding one: a file with a `load(config) -> Loaded` and a row here.
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from clary.serving.server.config import Config
 from clary.serving.server.invocation import Serve
 
 FRAMEWORKS = {
+    "huggingface": "clary.serving.server.frameworks.huggingface",
     "pytorch": "clary.serving.server.frameworks.pytorch",
     "sklearn": "clary.serving.server.frameworks.sklearn",
+    "tensorflow": "clary.serving.server.frameworks.tensorflow",
     "xgboost": "clary.serving.server.frameworks.xgboost",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`inline_bytes` as in `app.App`: only our own code may promise to be that quick."""
+    """`inline_bytes` as in `app.App`: only our own code may promise to be that quick.
+
+    `execution_parameters` is what a script's function of that name returns, for batch transform."""
 
     serve: Serve
     inline_bytes: int = -1
+    execution_parameters: Callable[[], Any] | None = None
 
 
 def load(config: Config) -> Loaded:

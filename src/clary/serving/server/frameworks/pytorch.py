@@ -1,5 +1,6 @@
 """PyTorch's defaults, as its AWS toolkit has them: a TorchScript file is served without any user code."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 
 from clary.serving.server import codecs, script
 from clary.serving.server.config import Config
-from clary.serving.server.frameworks import Loaded
+from clary.serving.server.frameworks import Loaded, torchserve
 from clary.serving.server.invocation import Refused, media_type
 
 MODEL_FILE = "model.pt"
@@ -55,6 +56,8 @@ def _model_file(folder: Path) -> Path:
 
 def load(config: Config) -> Loaded:
     """The PyTorch toolkit answers 500, not 415 or 406, to a type it cannot read or write."""
+    if named := os.environ.get("SAGEMAKER_HANDLER"):
+        return Loaded(torchserve.build(named, config.code_dir, config.model_dir))
     module = script.load_module(config.code_dir, config.program or "inference.py")
     serve = script.build(module, Defaults(), config.model_dir, config.default_accept)
 
@@ -64,4 +67,4 @@ def load(config: Config) -> Loaded:
         except Refused as refusal:
             raise RuntimeError(str(refusal)) from refusal
 
-    return Loaded(unrefusing)
+    return Loaded(unrefusing, execution_parameters=script.execution_parameters(module))

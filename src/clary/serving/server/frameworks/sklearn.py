@@ -35,4 +35,5 @@ class Defaults:
 
 def load(config: Config) -> Loaded:
     module = script.load_module(config.code_dir, config.program or "inference.py")
-    return Loaded(script.build(module, Defaults(), config.model_dir, config.default_accept))
+    serve = script.build(module, Defaults(), config.model_dir, config.default_accept)
+    return Loaded(serve, execution_parameters=script.execution_parameters(module))

@@ -12,7 +12,8 @@ def load(config: Config) -> Loaded:
     if module:
         from clary.serving.server.frameworks.xgboost_script import Defaults
 
-        return Loaded(script.build(module, Defaults(), config.model_dir, config.default_accept))
+        serve = script.build(module, Defaults(), config.model_dir, config.default_accept)
+        return Loaded(serve, execution_parameters=script.execution_parameters(module))
     if config.program:
         raise FileNotFoundError(f"{program} is not in {config.code_dir}")
     hide("pandas", "sklearn", "pyarrow")
