@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import pytest
 from tests.servers import PATIENCE, Clary, wait_until
 
 from clary.cli.up import healthy
@@ -32,33 +31,49 @@ def _command(process: psutil.Process) -> str:
 
 def test_starts_stops_and_resumes_with_the_same_keys(clary_home: Clary) -> None:
     clary_home.start()
+    assert_keys_are_the_owners_alone(clary_home)
     keys = clary_home.client_environ()["AWS_ACCESS_KEY_ID"]
     arn = clary_home.client("sts").get_caller_identity()["Arn"]
     assert clary_home.stop(signal.SIGINT) == 0
     clary_home.start()
+    assert_start_was_cheap_and_everything_together_is_small(clary_home)
     assert clary_home.client_environ()["AWS_ACCESS_KEY_ID"] == keys
     assert clary_home.client("sts").get_caller_identity()["Arn"] == arn
     assert "assumed-role/SageMakerRole/" in arn
+    assert_stop_command_ends_it(clary_home)
 
 
-def test_second_start_is_cheap_and_everything_together_is_small(clary_home: Clary) -> None:
-    clary_home.start()
-    clary_home.stop()
-    clary_home.start()
-    parent = psutil.Process(clary_home.process.pid)
+def assert_keys_are_the_owners_alone(clary: Clary) -> None:
+    modes = {path.name: path.stat().st_mode & 0o077 for path in Path(clary.home, "secrets").iterdir()}
+    assert "credentials.json" in modes
+    assert set(modes.values()) == {0}
+
+
+def assert_start_was_cheap_and_everything_together_is_small(clary: Clary) -> None:
+    parent = psutil.Process(clary.process.pid)
     # Not the children of the controller: it looks about with programs that end again.
-    together = [parent, *parent.children(), *processes(clary_home, "clary.workers")[1:]]
+    together = [parent, *parent.children(), *processes(clary, "clary.workers")[1:]]
     assert sum(sum(process.cpu_times()[:4]) for process in together) < READY_SECONDS
     assert sum(process.memory_info().rss for process in together) / 2**20 < IDLE_MEGABYTES
 
 
-def test_refuses_a_home_in_use(clary_home: Clary) -> None:
-    clary_home.start()
-    second = clary_home.command("up", "--port", "1")
-    assert (second.returncode, second.stderr) == (
+def assert_stop_command_ends_it(clary: Clary) -> None:
+    stopped = clary.command("stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert clary.process.wait(PATIENCE) == 0
+    again = clary.command("stop")
+    assert (again.returncode, again.stderr) == (
         1,
-        f"clary: Clary already runs on {clary_home.home}: {clary_home.url}\n",
+        f"clary: Clary does not run on {clary.home}. Start it: clary up\n",
     )
+
+
+def test_a_first_start_that_fails_says_so_and_ends(clary_home: Clary) -> None:
+    clary_home.home.mkdir()
+    (clary_home.home / "secrets").write_text("in the way")
+    refused = clary_home.command("up")
+    assert (refused.returncode, "FileExistsError" in refused.stderr) == (1, True), refused.stderr
+    assert refused.stderr.endswith("clary: The server's own part of it failed; the lines above say why\n")
 
 
 def test_options_outrank_the_file(clary_home: Clary) -> None:
@@ -78,16 +93,23 @@ def test_refuses_to_listen_beyond_this_machine_in_plain_text(clary_home: Clary) 
     assert not clary_home.home.exists()
 
 
-@pytest.mark.parametrize("module", ["clary.controller", "clary.workers"])
-def test_a_killed_process_is_back_by_itself(clary_home: Clary, module: str) -> None:
+def test_a_running_one_is_left_alone_and_its_killed_processes_are_back(clary_home: Clary) -> None:
     clary_home.start()
-    before = {process.pid for process in processes(clary_home, module)}
-    for pid in before:
-        # One may have taken another with it.
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: {p.pid for p in processes(clary_home, module)} - before)
-    wait_until(lambda: healthy(Settings(port=clary_home.port)))
+    second = clary_home.command("up", "--port", "1")
+    assert (second.returncode, second.stderr) == (
+        1,
+        f"clary: Clary already runs on {clary_home.home}: {clary_home.url}\n",
+    )
+    assert clary_home.command("status", check=True).stdout == ""
+    assert clary_home.command("status", "--json", check=True).stdout == "[]\n"
+    for module in ("clary.controller", "clary.workers"):
+        before = {process.pid for process in processes(clary_home, module)}
+        for pid in before:
+            # One may have taken another with it.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda module=module, before=before: {p.pid for p in processes(clary_home, module)} - before)
+        wait_until(lambda: healthy(Settings(port=clary_home.port)))
     clary_home.client("sts").get_caller_identity()
 
 
@@ -100,28 +122,3 @@ def test_nothing_of_a_killed_clary_keeps_serving(clary_home: Clary) -> None:
     assert not alive and len(gone) == len(left)
     clary_home.start()
     clary_home.client("sts").get_caller_identity()
-
-
-def test_stop_command_ends_it(clary_home: Clary) -> None:
-    clary_home.start()
-    stopped = clary_home.command("stop")
-    assert stopped.returncode == 0, stopped.stderr
-    assert clary_home.process.wait(PATIENCE) == 0
-    again = clary_home.command("stop")
-    assert (again.returncode, again.stderr) == (
-        1,
-        f"clary: Clary does not run on {clary_home.home}. Start it: clary up\n",
-    )
-
-
-def test_status_lists_in_plain_columns_and_json(clary_home: Clary) -> None:
-    clary_home.start()
-    assert clary_home.command("status", check=True).stdout == ""
-    assert clary_home.command("status", "--json", check=True).stdout == "[]\n"
-
-
-def test_keys_are_the_owners_alone(clary_home: Clary) -> None:
-    clary_home.start()
-    modes = {path.name: path.stat().st_mode & 0o077 for path in Path(clary_home.home, "secrets").iterdir()}
-    assert "credentials.json" in modes
-    assert set(modes.values()) == {0}

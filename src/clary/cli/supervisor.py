@@ -27,6 +27,8 @@ class Child:
         self._command = command
         self._environ = environ
         self._deaths = 0
+        self.died = False
+        """Whether it ever did, unasked."""
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self.due: float | None = 0.0
@@ -43,7 +45,7 @@ class Child:
         if self._process is None or (code := self._process.poll()) is None:
             return None
         self._deaths = 0 if now - self._started > SETTLED else self._deaths
-        self._process = None
+        self._process, self.died = None, True
         wait = BACKOFF[min(self._deaths, len(BACKOFF) - 1)]
         self._deaths += 1
         self.due = now + wait
@@ -82,6 +84,11 @@ class Supervisor:
     @property
     def ending(self) -> bool:
         return self._asked > 0
+
+    @property
+    def any_died(self) -> bool:
+        """Whether any child has ended unasked."""
+        return any(child.died for child in self._children)
 
     def step(self, longest: float) -> None:
         """Start what is due, notice deaths, then sleep until a signal, the next restart, or `longest` seconds."""

@@ -35,11 +35,11 @@ def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
         first = not clientenv.credentials_file(settings).exists()
         if first:
             note("First start: creating keys and roles")
-        if first or settings.database.startswith("postgres") or settings.s3_endpoint:
+        if settings.database.startswith("postgres") or settings.s3_endpoint:
             # What is shared with other servers may refuse this one.
             _controller(environ, "--first-start")
         supervisor = Supervisor(_children(environ), note)
-        if _until_ready(supervisor, settings):
+        if _until_ready(supervisor, settings, first):
             note(_greeting(settings, time.monotonic() - begun))
         supervisor.run()
         note("Stopping. " + ("Ending the jobs" if stop_jobs else "Running jobs go on; `clary up` finds them again"))
@@ -68,12 +68,16 @@ def _controller(environ: dict[str, str], task: str) -> None:
         raise CannotStart("The server's own part of it failed; the lines above say why")
 
 
-def _until_ready(supervisor: Supervisor, settings: Settings) -> bool:
+def _until_ready(supervisor: Supervisor, settings: Settings, first: bool) -> bool:
+    """The keys of a first start are the controller's work, which the server does not wait for."""
     end = time.monotonic() + READY_SECONDS
     while not supervisor.ending:
         supervisor.step(0.02)
-        if healthy(settings):
+        if healthy(settings) and clientenv.credentials_file(settings).exists():
             return True
+        if first and supervisor.any_died:
+            supervisor.stop()
+            raise CannotStart("The server's own part of it failed; the lines above say why")
         if time.monotonic() > end:
             supervisor.stop()
             raise CannotStart(f"The server did not answer within {READY_SECONDS:g} s; the lines above may say why")
