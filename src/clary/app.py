@@ -7,7 +7,7 @@ same parts over the same store; neither holds state of its own.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clary.capabilities.endpoints import ENDPOINTS, invocations
+from clary.capabilities.endpoints import ENDPOINTS, asynchronous, invocations
 from clary.capabilities.instances import fleet
 from clary.capabilities.jobs.line import Line
 from clary.capabilities.models import MODELS
@@ -83,6 +83,7 @@ def assemble(settings: Settings) -> Assembly:
         backend,
         Line(),
         invocations(settings, store, backend, metrics),
+        asynchronous.queue(settings, store),
         fleet(settings),
         Leader(store.database, machine_id(settings.home)),
     )

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clary.app import Assembly, assemble
+from clary.capabilities.endpoints.asynchronous import dispatcher
 from clary.companions.cloudwatch import MetricStore
 from clary.companions.iam.bootstrap import first_start
 from clary.companions.iam.keys import KeyRing
@@ -68,10 +69,13 @@ def _run(assembly: Assembly, settings: Settings) -> None:
             return
         runner = Runner(assembly.parts, assembly.reconcilers)
         _watch_nodes(assembly, settings)
+        answering = dispatcher(assembly.parts)
         runner.start()
+        answering.start()
         reserve.keep(assembly.parts.need(Store).database)
         while not ended.wait(TIDY_SECONDS):
             _tidy(assembly)
+        answering.stop()
         runner.stop()
 
 

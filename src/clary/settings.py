@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Mean rate at which running spot training jobs are interrupted, by chance; 0 leaves it to `clary interrupt`."""
     spot_discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
     """The part of a spot job's running time that is not billed, from 0 to 1: what `BillableTimeInSeconds` shows."""
+    sns_topics: dict[str, str] | None = None
+    """Where notifications to SNS topics go, by topic ARN: an http(s) URL or an s3:// prefix; else to a log stream. As
+    a variable: JSON."""
     freeze_failed_seconds: float = 0.0
     """How long the files of a failed training job are kept, for `clary shell`; 0 removes them at once."""
     clock_skew_seconds: int = 900
@@ -79,11 +82,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.s3_endpoint and not ENDPOINT.fullmatch(self.s3_endpoint):
             raise ValueError(f"`s3_endpoint` must be http(s)://host[:port], without a path: {self.s3_endpoint}")
+        for topic, place in (self.sns_topics or {}).items():
+            if not place.startswith(("http://", "https://", "s3://")):
+                raise ValueError(f"`sns_topics` must map to http(s):// or s3://: {topic} is {place}")
         if bool(self.s3_access_key) != bool(self.s3_secret_key):
             raise ValueError("`s3_access_key` and `s3_secret_key` go together")
 
 
-TABLES = frozenset({"file_systems"})
+TABLES = frozenset({"file_systems", "sns_topics"})
 """Settings that are JSON when they come as variables."""
 
 

@@ -23,12 +23,15 @@ LARGEST = 1 << 16
 
 
 class Wake:
-    def __init__(self, home: Path) -> None:
+    """`name`: the socket, below `home`, of whoever is woken."""
+
+    def __init__(self, home: Path, name: str = SOCKET) -> None:
         self.home = home
+        self._name = name
 
     @property
     def path(self) -> Path:
-        return self.home / SOCKET
+        return self.home / self._name
 
     def poke(self, *record_ids: str) -> None:
         """Ask the controller to look at records now. Never fails: nobody may be listening."""
@@ -44,19 +47,19 @@ class Wake:
         sender.settimeout(PATIENCE_SECONDS)
         weakref.finalize(self, os.close, folder)
         weakref.finalize(self, sender.close)
-        return sender, f"/proc/self/fd/{folder}/{SOCKET}"
+        return sender, f"/proc/self/fd/{folder}/{self._name}"
 
     def listen(self) -> "Listener":
         """For the one controller; it takes the place of a dead one's socket."""
-        return Listener(self.home)
+        return Listener(self.home, self._name)
 
 
 class Listener:
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, name: str = SOCKET) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        (home / SOCKET).unlink(missing_ok=True)
+        (home / name).unlink(missing_ok=True)
         with _short(home) as short:
-            self._socket.bind(f"{short}/{SOCKET}")
+            self._socket.bind(f"{short}/{name}")
 
     def receive(self, timeout: float) -> list[str]:
         """The ids in the next poke; none when none came in `timeout` seconds."""

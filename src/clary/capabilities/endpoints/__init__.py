@@ -1,5 +1,6 @@
-"""Real-time endpoints: configurations, endpoints that keep models running, and InvokeEndpoint."""
+"""Endpoints: configurations, endpoints that keep models running, and InvokeEndpoint."""
 
+from clary.capabilities.endpoints import asynchronous
 from clary.capabilities.endpoints.api import create_endpoint, update_endpoint, update_weights_and_capacities
 from clary.capabilities.endpoints.invoke import Invocations, invoke_endpoint
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG
@@ -16,7 +17,13 @@ from clary.settings import Settings
 ENDPOINTS = Capability(
     "endpoints",
     kinds=(ENDPOINT_CONFIG, ENDPOINT),
-    operations=(create_endpoint, update_endpoint, update_weights_and_capacities, invoke_endpoint),
+    operations=(
+        create_endpoint,
+        update_endpoint,
+        update_weights_and_capacities,
+        invoke_endpoint,
+        *asynchronous.OPERATIONS,
+    ),
     reconcilers=(EndpointReconciler(),),
 )
 

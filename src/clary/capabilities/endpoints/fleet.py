@@ -14,6 +14,7 @@ import msgspec
 from clary.capabilities.endpoints.deployment import Deployment
 
 STATE_KEY = "Fleets"
+DEPLOYED_KEY = "LastDeploymentConfig"
 PRIMARY = "primary"
 """What the only container of a model is called."""
 CONFIG_KEY = "ShownConfig"
@@ -91,6 +92,8 @@ class Fleet(msgspec.Struct, kw_only=True, frozen=True):
     """Shadows too; `production` are those that answer."""
     capture: dict[str, Any] | None = None
     """The configuration's DataCaptureConfig."""
+    asynchronous: dict[str, Any] | None = None
+    """The configuration's AsyncInferenceConfig: calls come from the queue alone."""
 
     @property
     def production(self) -> tuple[Variant, ...]:
@@ -205,8 +208,13 @@ def await_room(fleets: Fleets, workloads: Set[str], now: float) -> Fleets:
 
 
 def plan_instance(record_id: str, generation: int, variant: Variant, number: int, now: float) -> Instance:
-    workload = f"{record_id}-{generation}-{short(variant.name)}-{number}"
+    workload = f"{instance_variant(record_id, generation, variant.name)}{number}"
     return Instance(workload=workload, since=now, containers=len(containers(variant.model)) or 1)
+
+
+def instance_variant(record_id: str, generation: int, variant: str) -> str:
+    """What the workloads of a variant of a fleet begin with."""
+    return f"{record_id}-{generation}-{short(variant)}-"
 
 
 def container_workload(instance: str, number: int) -> str:
@@ -217,6 +225,11 @@ def container_workload(instance: str, number: int) -> str:
 def variant_of(record_id: str, workload: str) -> str:
     """What is the same for all instances of one variant of one fleet, and for no others of its endpoint."""
     return workload.removeprefix(f"{record_id}-").rpartition("-")[0]
+
+
+def home(generation: int, variant: str) -> str:
+    """What `variant_of` gives for the instances of this variant, whether there are any or none."""
+    return f"{generation}-{short(variant)}"
 
 
 def short(name: str) -> str:

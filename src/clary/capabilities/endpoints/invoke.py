@@ -62,6 +62,10 @@ class Invocations:
         route = self._routes.find(ctx.account, ctx.region, name)
         if route is None:
             raise _invalid(f"Endpoint {name} of account {ctx.account} not found.")
+        if route.asynchronous:
+            raise _invalid(
+                f"Endpoint {name} of account {ctx.account} is an asynchronous endpoint: use InvokeEndpointAsync."
+            )
         return route
 
     async def _forward(self, variant: Variant, container: int | None, request: Request) -> Forwarded:

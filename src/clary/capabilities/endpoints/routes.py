@@ -25,6 +25,8 @@ Place = tuple[str, str, str]
 class Route:
     arn: str
     variants: tuple[Variant, ...]
+    asynchronous: bool = False
+    """Calls come from the queue alone."""
 
 
 class Routes:
@@ -54,7 +56,8 @@ class Routes:
         fleets = fleet.load(record.state) if record else None
         if record is None or fleets is None or fleets.serving is None:
             return None
-        return Route(record.arn, tuple(map(self._variant, traffic.taking(fleets))))
+        queued = fleets.serving.asynchronous is not None
+        return Route(record.arn, tuple(map(self._variant, traffic.taking(fleets))), queued)
 
     def _variant(self, taking: traffic.Taking) -> Variant:
         variant = taking.variant

@@ -1,0 +1,70 @@
+"""What subscribers are told of a request's end: AWS's message, and SNS's envelope around it. Pure.
+
+Form of the messages: the developer guide's page on checking prediction results of asynchronous endpoints.
+"""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from clary.capabilities.endpoints.asynchronous.ticket import Answer, Request
+
+EVENT = {"eventVersion": "1.0", "eventSource": "aws:sagemaker"}
+LARGEST_INCLUDED = 128 * 1024
+_SPACE = uuid.UUID("0b6f8a3c-5f0e-4d53-9b5a-3f1f5c0f6d11")
+
+
+def message(request: Request) -> str:
+    """JSON: how this request ended, or a TestNotification."""
+    if request.ticket.test:
+        return json.dumps(EVENT | {"eventName": "TestNotification"}, separators=(",", ":"))
+    assert request.answer
+    return json.dumps(_result(request, request.answer), separators=(",", ":"))
+
+
+def _result(request: Request, answer: Answer) -> dict[str, Any]:
+    ticket = request.ticket
+    asked = {"contentType": ticket.content_type, "endpointName": ticket.endpoint, "inputLocation": ticket.input}
+    where = {"outputLocation": ticket.output} if answer.ok else {"failureLocation": ticket.failure}
+    told: dict[str, Any] = {
+        "awsRegion": ticket.region,
+        "eventTime": stamp(answer.at),
+        "receivedTime": stamp(request.received),
+        "invocationStatus": "Completed" if answer.ok else "Failed",
+        **({} if answer.ok else {"failureReason": answer.reason}),
+        "requestParameters": {name: value for name, value in asked.items() if value},
+        "responseParameters": {"contentType": answer.content_type, **where},
+    }
+    if answer.included:
+        told["responseBody"] = {"content": answer.included, "encoding": "BASE64"}
+    return told | {"inferenceId": ticket.inference_id} | EVENT | {"eventName": "InferenceResult"}
+
+
+def topic(request: Request) -> str:
+    """Who is to be told; empty: nobody."""
+    if request.ticket.test:
+        return request.ticket.test
+    assert request.answer
+    return request.ticket.topics.of(request.answer.ok)
+
+
+def message_id(request: Request) -> str:
+    """The same at every try, so that a subscriber can tell a repetition."""
+    return str(uuid.uuid5(_SPACE, request.id))
+
+
+def envelope(request: Request, now: float) -> dict[str, str]:
+    """As SNS posts it, but unsigned: nobody here has Amazon's certificate."""
+    return {
+        "Type": "Notification",
+        "MessageId": message_id(request),
+        "TopicArn": topic(request),
+        "Message": message(request),
+        "Timestamp": stamp(now),
+    }
+
+
+def stamp(at: float) -> str:
+    """`2021-10-26T14:09:16.312Z`."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
