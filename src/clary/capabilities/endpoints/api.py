@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints import fleet, guardrails, rollout
+from clary.capabilities.endpoints.asynchronous.api import announce
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG, HOLDING, model_kind
 from clary.resources.edit import Edit, edit
@@ -27,7 +28,11 @@ def resolve(ctx: Context, config: str, generation: int) -> Fleet:
     variants = [_variant(ctx, spec, production) for production in spec["ProductionVariants"]]
     variants += [_variant(ctx, spec, shadow, shadow=True) for shadow in spec.get("ShadowProductionVariants", [])]
     return Fleet(
-        config=found.name, generation=generation, variants=tuple(variants), capture=spec.get("DataCaptureConfig")
+        config=found.name,
+        generation=generation,
+        variants=tuple(variants),
+        capture=spec.get("DataCaptureConfig"),
+        asynchronous=spec.get("AsyncInferenceConfig"),
     )
 
 
@@ -46,26 +51,41 @@ def _variant(ctx: Context, config: Request, production: Request, *, shadow: bool
 
 @operation("CreateEndpoint")
 def create_endpoint(ctx: Context, request: Request) -> Request:
-    _refuse_deployment(request)
-    fleets = Fleets(next=resolve(ctx, request["EndpointConfigName"], 1))
-    record = create(ctx, ENDPOINT, request, **fleet.dump(fleets))
+    """A DeploymentConfig is only kept, for updates that ask to reuse it."""
+    deployed = request.get("DeploymentConfig")
+    guardrails.check(ctx, deployed or {})
+    wanted = resolve(ctx, request["EndpointConfigName"], 1)
+    fleets = Fleets(next=wanted)
+    record = create(ctx, ENDPOINT, request, **fleet.dump(fleets), **{fleet.DEPLOYED_KEY: deployed})
+    announce(ctx, record, wanted)
     return {"EndpointArn": record.arn}
 
 
 @operation("UpdateEndpoint")
 def update_endpoint(ctx: Context, request: Request) -> Request:
-    """The new fleet comes up beside the old one, which serves until the new one can."""
-    _refuse_deployment(request)
+    """The new fleet comes up beside the old one and takes its calls as the deployment says."""
     record = find(ctx, ENDPOINT, request)
+    guardrails.check_update(ctx, request)
     wanted = resolve(ctx, request["EndpointConfigName"], 0)
     with edit(ctx, record) as change:
-        fleets = _begin_update(change)
+        fleets = _begin_update(change, "InService", "UpdateRollbackFailed")
         serving = _serving(fleets)
+        asked = _deployment(request, change.record.state)
         generation = fleets.generation + 1
         upcoming = msgspec.structs.replace(_retained(wanted, serving, request), generation=generation)
-        changed = msgspec.structs.replace(fleets, next=upcoming, generation=generation, failure="")
-        _change(ctx, change, changed)
+        guardrails.check_fleets(asked, fleets, upcoming)
+        changed = rollout.begin(fleets, upcoming, asked, change.now)
+        _change(ctx, change, msgspec.structs.replace(changed, generation=generation))
+        if asked:
+            change.record.state[fleet.DEPLOYED_KEY] = asked
+        announce(ctx, record, wanted)
     return {"EndpointArn": record.arn}
+
+
+def _deployment(request: Request, state: Request) -> Request:
+    """The DeploymentConfig of an update: its own, or the last one where it is to be reused."""
+    reused = state.get(fleet.DEPLOYED_KEY) if request.get("RetainDeploymentConfig") else None
+    return request.get("DeploymentConfig") or reused or {}
 
 
 @operation("UpdateEndpointWeightsAndCapacities")
@@ -74,7 +94,7 @@ def update_weights_and_capacities(ctx: Context, request: Request) -> Request:
     record = find(ctx, ENDPOINT, request)
     desired = {each["VariantName"]: each for each in request["DesiredWeightsAndCapacities"]}
     with edit(ctx, record) as change:
-        fleets = _begin_update(change)
+        fleets = _begin_update(change, "InService")
         serving = _serving(fleets)
         for name in desired.keys() - {variant.name for variant in serving.variants}:
             raise ValidationException(f'Could not find variant "{name}" of endpoint "{record.arn}".')
@@ -91,9 +111,9 @@ def _change(ctx: Context, change: Edit, fleets: Fleets) -> None:
     HOLDING.grown(ctx, change.record, before)
 
 
-def _begin_update(change: Edit) -> Fleets:
-    """Only an endpoint in service can be updated, which one that is being updated is not."""
-    if change.record.status != "InService":
+def _begin_update(change: Edit, *allowed: str) -> Fleets:
+    """Only an endpoint of these statuses can be updated, which one that is being updated has not."""
+    if change.record.status not in allowed:
         raise refused(ENDPOINT, change.record, "Updating")
     change.become("Updating")
     return fleet.load(change.record.state)
@@ -128,17 +148,3 @@ def _retain(variant: Variant, before: Variant, dropped: set[str]) -> Variant:
         weight=variant.weight if "DesiredWeight" in dropped else before.weight,
         count=variant.count if "DesiredInstanceCount" in dropped else before.count,
     )
-
-
-def _refuse_deployment(request: Request) -> None:
-    """All at once, the old fleet kept until the new one is healthy, is the only way built."""
-    if request.get("RetainDeploymentConfig"):
-        raise NotBuilt("RetainDeploymentConfig is not supported yet.")
-    config = request.get("DeploymentConfig", {})
-    if config.get("RollingUpdatePolicy"):
-        raise NotBuilt("Rolling updates (RollingUpdatePolicy) are not supported yet.")
-    if config.get("AutoRollbackConfiguration"):
-        raise NotBuilt("Rollback on alarms (AutoRollbackConfiguration) is not supported yet.")
-    routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
-        raise NotBuilt(f"Traffic shifting of type {routing['Type']} is not supported yet.")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from clary.capabilities.endpoints import traffic
 from clary.capabilities.endpoints.alarms import absent
 from clary.capabilities.endpoints.deployment import Size, policy
-from clary.capabilities.endpoints.fleet import Fleet
+from clary.capabilities.endpoints.fleet import Fleet, Fleets
 from clary.resources.store import Store
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
@@ -45,8 +45,15 @@ def check(ctx: Context, asked: Asked) -> None:
     _check_alarms(ctx, asked)
 
 
-def check_fleets(asked: Asked, serving: Fleet, upcoming: Fleet) -> None:
-    """Whether an update between these fleets can go so. Raises ValidationException."""
+def check_update(ctx: Context, request: Asked) -> None:
+    """Raises ValidationException."""
+    if request.get("RetainDeploymentConfig") and request.get("DeploymentConfig"):
+        raise ValidationException("DeploymentConfig cannot be specified when RetainDeploymentConfig is true.")
+    check(ctx, request.get("DeploymentConfig", {}))
+
+
+def check_fleets(asked: Asked, fleets: Fleets, upcoming: Fleet) -> None:
+    """Whether an update of these fleets can go so. Raises ValidationException."""
     chosen = policy(asked)
     if chosen.timeout is not None and chosen.timeout <= chosen.total_wait(traffic.counts(upcoming)):
         raise ValidationException(
@@ -55,10 +62,16 @@ def check_fleets(asked: Asked, serving: Fleet, upcoming: Fleet) -> None:
         )
     if chosen.way == "ALL_AT_ONCE":
         return
-    if {each.name for each in serving.production} != {each.name for each in upcoming.production}:
+    serving = fleets.serving.production if fleets.serving else ()
+    if {each.name for each in serving} != {each.name for each in upcoming.production}:
         raise ValidationException(
             f"A deployment of type {chosen.way} needs an endpoint configuration with the same variant names as the "
             "endpoint has."
+        )
+    if chosen.rolling and fleets.stranded:
+        raise ValidationException(
+            "An endpoint with status UpdateRollbackFailed serves two configurations and can only be updated by a "
+            "blue/green deployment."
         )
     if chosen.rolling and len(upcoming.production) > 1:
         raise ValidationException("Rolling updates are not supported for endpoints with several variants.")

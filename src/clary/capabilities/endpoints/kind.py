@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from clary.capabilities.endpoints import fleet
-from clary.capabilities.endpoints.fleet import Fleets
+from clary.capabilities.endpoints import fleet, rollout, summaries
+from clary.capabilities.endpoints.asynchronous.config import check as check_asynchronous
 from clary.capabilities.instances.quota import Held, Holding
 from clary.companions.iam.roles import check_pass_role
-from clary.resources.kinds import Kind, Kinds, View
+from clary.resources.kinds import Kind, Kinds
 from clary.resources.machine import Machine
 from clary.resources.records import Record
 from clary.resources.verbs import find
@@ -17,7 +17,6 @@ from clary.wire.errors import NotBuilt, ValidationException
 Request = dict[str, Any]
 
 UNBUILT = {
-    "AsyncInferenceConfig": "Asynchronous endpoints (AsyncInferenceConfig)",
     "ExplainerConfig": "Online explanations (ExplainerConfig)",
     "CrossRegionTrafficConfig": "CrossRegionTrafficConfig",
 }
@@ -34,6 +33,7 @@ UNBUILT_VARIANT = {
 def admit_config(ctx: Context, request: Request) -> Request:
     """The variants name models that exist, each variant once; features not built are refused."""
     _refuse(request, UNBUILT)
+    check_asynchronous(request)
     if role := request.get("ExecutionRoleArn"):
         check_pass_role(ctx, role)
     variants = [_admit_variant(ctx, variant) for variant in request["ProductionVariants"]]
@@ -75,97 +75,14 @@ def model_kind(ctx: Context) -> Kind:
     return kind
 
 
-def production_variants(view: View) -> list[dict[str, Any]] | None:
-    """ProductionVariantSummary of each variant that serves, or is to."""
-    current = _fleets(view).current
-    if current is None:
-        return None
-    resolved = view.record.created
-    return [_summary(variant, resolved) for variant in current.production]
-
-
-def shadow_variants(view: View) -> list[dict[str, Any]] | None:
-    current = _fleets(view).current
-    shadows = current.shadows if current else ()
-    return [_summary(variant, view.record.created) for variant in shadows] or None
-
-
-def capture_summary(view: View) -> dict[str, Any] | None:
-    """DataCaptureConfigSummary: what the serving fleet does now."""
-    current = _fleets(view).current
-    config = current.capture if current else None
-    if config is None:
-        return None
-    on = config.get("EnableCapture", True)
-    return {
-        "EnableCapture": on,
-        "CaptureStatus": "Started" if on else "Stopped",
-        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
-        "DestinationS3Uri": config["DestinationS3Uri"],
-        "KmsKeyId": config.get("KmsKeyId", ""),
-    }
-
-
-def _summary(variant: fleet.Variant, resolved: float) -> dict[str, Any]:
-    images = [container["Image"] for container in fleet.containers(variant.model)]
-    return {
-        "VariantName": variant.name,
-        "DeployedImages": [
-            {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved} for image in images
-        ],
-        "CurrentWeight": variant.weight,
-        "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": len(variant.ready),
-        "DesiredInstanceCount": variant.count,
-        **{key: variant.production[key] for key in ("RoutingConfig",) if key in variant.production},
-    }
-
-
-def config_name(view: View) -> str:
-    """The configuration that serves, not the one an update is bringing up."""
-    current = _fleets(view).current
-    last = view.record.state.get(fleet.CONFIG_KEY) or view.record.spec["EndpointConfigName"]
-    return current.config if current else str(last)
-
-
-def pending(view: View) -> dict[str, Any] | None:
-    """PendingDeploymentSummary while an update brings a new fleet up beside the old."""
-    fleets = _fleets(view)
-    if fleets.serving is None or fleets.next is None:
-        return None
-    shadows = [_pending(variant, view.record.modified) for variant in fleets.next.shadows]
-    return {
-        "EndpointConfigName": fleets.next.config,
-        "ProductionVariants": [_pending(variant, view.record.modified) for variant in fleets.next.production],
-        **({"ShadowProductionVariants": shadows} if shadows else {}),
-        "StartTime": view.record.modified,
-    }
-
-
-def _pending(variant: fleet.Variant, resolved: float) -> dict[str, Any]:
-    return {
-        "VariantName": variant.name,
-        "DeployedImages": _summary(variant, resolved)["DeployedImages"],
-        "CurrentWeight": 0.0,
-        "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": len(variant.ready),
-        "DesiredInstanceCount": variant.count,
-    }
-
-
-def _fleets(view: View) -> Fleets:
-    return fleet.load(view.record.state)
-
-
 def held(record: Record) -> Iterator[Held]:
-    """The instances of all variants: during an update those of both fleets."""
+    """The instances of all variants: during an update the most that both fleets have together."""
     fleets = fleet.load(record.state)
-    for each in (fleets.serving, fleets.next):
-        for variant in each.variants if each else ():
-            yield "hosting", variant.production["InstanceType"], variant.count
+    for instance_type, count in rollout.most(fleets):
+        yield "hosting", instance_type, count
 
 
-HOLDING = Holding(("Creating", "Updating", "InService"), held)
+HOLDING = Holding(("Creating", "Updating", "RollingBack", "InService", "UpdateRollbackFailed"), held)
 
 
 ENDPOINT_CONFIG = Kind(
@@ -195,11 +112,12 @@ ENDPOINT = Kind(
     guard=HOLDING,
     moves={"delete": "Deleting"},
     computed={
-        "ProductionVariants": production_variants,
-        "ShadowProductionVariants": shadow_variants,
-        "DataCaptureConfig": capture_summary,
-        "EndpointConfigName": config_name,
-        "PendingDeploymentSummary": pending,
+        "ProductionVariants": summaries.production_variants,
+        "ShadowProductionVariants": summaries.shadow_variants,
+        "DataCaptureConfig": summaries.capture_summary,
+        "AsyncInferenceConfig": summaries.asynchronous,
+        "EndpointConfigName": summaries.config_name,
+        "PendingDeploymentSummary": summaries.pending,
     },
     missing=("ValidationException", 'Could not find endpoint "{arn}".'),
     exists=("ValidationException", 'Cannot create already existing endpoint "{arn}".'),

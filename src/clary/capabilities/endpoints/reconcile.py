@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 
 from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints.alarms import in_alarm
+from clary.capabilities.endpoints.asynchronous.queue import Queue
 from clary.capabilities.endpoints.decide import Decision, decide
 from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
 from clary.capabilities.endpoints.keep import drop
@@ -40,9 +42,12 @@ class EndpointReconciler:
     def reconcile(self, record: Record, parts: Parts) -> Outcome:
         store, settings = parts.need(Store), parts.need(Settings)
         before = fleet.load(record.state)
+        if before.serving and before.serving.asynchronous:
+            parts.need(Queue).notice(record.id)
         look = _Look(record, parts)
         seen = look.all(before)
-        decision = decide(record.id, record.status, before, seen, store.now(), settings.endpoint_startup_seconds)
+        startup, tripped = settings.endpoint_startup_seconds, in_alarm(record, before, store)
+        decision = decide(record.id, record.status, before, seen, store.now(), startup, tripped)
         if decision.status != record.status or decision.fleets != before:
             look.forget(before, decision.fleets)
             return Become(decision.status, message=decision.fleets.failure, state=fleet.dump(decision.fleets))
@@ -77,10 +82,12 @@ class _Look:
         for gone in {each.workload for each in before.retired} - {each.workload for each in after.retired}:
             self._backend.destroy(gone)
         if before.retired and not after.retired:
+            # Of variants without an instance too: they may be scaled up from zero.
             kept = {
-                fleet.container_workload(fleet.variant_of(self._record.id, each.workload), number)
-                for each in after.instances
-                for number in range(each.containers)
+                fleet.container_workload(fleet.home(each.generation, variant.name), number)
+                for each in after.present
+                for variant in each.variants
+                for number in range(len(fleet.containers(variant.model)) or 1)
             }
             drop(kept_home(self._record, self._parts.need(Settings)), kept)
 

@@ -7,14 +7,14 @@ A rolling update has only as many of the next fleet's instances as the step need
 when the step has baked. The old fleet of a blue/green update stays whole to the end.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
 
 from clary.capabilities.endpoints import rollback, traffic
-from clary.capabilities.endpoints.deployment import Deployment, Policy, kept, policy
-from clary.capabilities.endpoints.fleet import Fleet, Fleets
+from clary.capabilities.endpoints.deployment import Deployment, Policy, kept, peak, policy
+from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
 from clary.capabilities.endpoints.tending import Turn
 
 WATCH_SECONDS = 1.0
@@ -54,6 +54,27 @@ def wait(fleets: Fleets, now: float) -> float:
     chosen = policy(under_way.asked)
     over = under_way.since + chosen.bake(under_way.step, _steps(fleets, chosen)) - now
     return max(0.05, min(over, WATCH_SECONDS) if chosen.alarms or chosen.timeout else over)
+
+
+def most(fleets: Fleets) -> list[tuple[str, int]]:
+    """Instance type and number of the most instances that there are at once, while nothing is rolled back."""
+    chosen = policy(fleets.deployment.asked) if fleets.deployment else None
+    if chosen is None or not chosen.rolling or fleets.serving is None or fleets.next is None:
+        return _sized(each for fleet in fleets.present for each in fleet.variants)
+    old = {each.name: each for each in fleets.serving.production}
+    found = _sized((*fleets.serving.shadows, *fleets.next.shadows))
+    for each in fleets.next.production:
+        before, instance_type = old[each.name], each.production["InstanceType"]
+        if before.production["InstanceType"] == instance_type:
+            found.append((instance_type, peak(chosen, before.count, each.count)))
+        else:
+            found += _sized((before, each))
+    return found
+
+
+def _sized(variants: Iterable[Variant]) -> list[tuple[str, int]]:
+    """Those that run on instances of a type, which serverless ones do not."""
+    return [(each.production["InstanceType"], each.count) for each in variants if "InstanceType" in each.production]
 
 
 def _step(turn: Turn, fleets: Fleets, under_way: Deployment, chosen: Policy) -> tuple[str, Fleets]:
