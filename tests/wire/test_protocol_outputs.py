@@ -1,16 +1,20 @@
 """AWS's output cases: what we write for a result, botocore's parser reads as AWS's expected result."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from botocore.awsrequest import HeadersDict
+from botocore.eventstream import EventStream
 from botocore.parsers import create_parser
 from tests.wire.cases import ABSENT, Case, canonical, cases, exceptions
 
 from clary.wire.errors import AwsError
 from clary.wire.messages import Reply
-from clary.wire.models import ServiceModel
-from clary.wire.protocols import codecs
+from clary.wire.models import OperationModel, ServiceModel
+from clary.wire.protocols import codecs, event_stream
 
 CASES = cases("output")
 NOT_OURS = ("x-amzn-requestid", "x-amz-target", "content-length")
@@ -33,6 +37,9 @@ def test_answer_is_read_as_the_result(case: Case) -> None:
 def _check_result(case: Case, model: ServiceModel) -> None:
     operation = model.operation_model(case.case["given"]["name"])
     shape = operation.output_shape
+    if operation.has_event_stream_output:
+        _check_events(case, operation)
+        return
     result = canonical(shape, case.case["result"])
     reply = codecs()[case.protocol].answer(operation, _typed(shape, result), "the-id")
     parsed = _parse(case, reply, shape)
@@ -41,6 +48,44 @@ def _check_result(case: Case, model: ServiceModel) -> None:
     assert _as_text(_without_our_headers(shape, canonical(shape, parsed), result)) == _as_text(result)
     assert reply.status == case.case["given"].get("http", {}).get("responseCode", 200) or shape is not None
     _check_headers(case, reply)
+
+
+def _check_events(case: Case, operation: OperationModel) -> None:
+    """As botocore's client reads a stream."""
+    shape = operation.output_shape
+    given = canonical(shape, {name: value for name, value in case.case["result"].items() if name != "Payload"})
+    events = case.case["result"]["Payload"]
+    reply = codecs()[case.protocol].answer(operation, {**given, "Payload": _each(events)}, "the-id")
+    assert dict(reply.headers) | {"content-type": event_stream.TYPE} == dict(reply.headers)
+    parser = create_parser(case.protocol)._event_stream_parser
+    stream: Any = EventStream(_Raw(_all(reply)), shape.members["Payload"], parser, "OperationName")
+    if case.protocol == "json":
+        assert json.loads(stream.get_initial_response().payload) == given
+    read = [canonical(shape.members["Payload"], each) for each in stream]
+    assert _as_text(read) == _as_text([canonical(shape.members["Payload"], each) for each in events])
+
+
+async def _each(events: list[Any]) -> AsyncIterator[Any]:
+    for each in events:
+        yield each
+
+
+def _all(reply: Reply) -> bytes:
+    async def gather() -> bytes:
+        assert reply.stream
+        return b"".join([piece async for piece in reply.stream])
+
+    return asyncio.run(gather())
+
+
+class _Raw:
+    """The body as botocore's event stream takes it: urllib3's answer."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._body
 
 
 def _check_error(case: Case, model: ServiceModel) -> None:

@@ -3,6 +3,7 @@
 The server makes a `Head`; routing, signatures, protocols and the S3 layer read it.
 """
 
+from collections.abc import AsyncIterator
 from functools import cached_property
 from urllib.parse import unquote_plus
 
@@ -44,11 +45,23 @@ class Head:
 
 
 class Reply:
-    """A whole answer, ready to send."""
+    """An answer, ready to send: whole, or where there is a `stream`, piece by piece as that gives them.
 
-    __slots__ = ("body", "headers", "status")
+    `refusal` is the last piece of a stream that could not go on.
+    """
 
-    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes = b"") -> None:
+    __slots__ = ("body", "headers", "refusal", "status", "stream")
+
+    def __init__(
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        body: bytes = b"",
+        stream: AsyncIterator[bytes] | None = None,
+        refusal: bytes = b"",
+    ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.stream = stream
+        self.refusal = refusal

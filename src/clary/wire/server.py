@@ -17,7 +17,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from clary.settings import Settings
-from clary.wire import bodies, canonical, forward, routing, sigv2, sigv4, spellings, validation
+from clary.wire import bodies, canonical, forward, routing, sigv2, sigv4, spellings, streaming, validation
 from clary.wire.context import Context, Parts
 from clary.wire.errors import AwsError, NotBuilt, SerializationException
 from clary.wire.hosts import bucket_of
@@ -77,7 +77,7 @@ class Server:
         try:
             told = sigv4.claim(head)
         except AwsError as error:
-            _send(proto, self._refuse(routing.guess(head, None), error, request_id))
+            await _send(scope, proto, self._refuse(routing.guess(head, None), error, request_id))
             return
         if self._images is not None and _is_images(head, told):
             await self._images(proto, head)
@@ -85,7 +85,7 @@ class Server:
         if self._s3 is not None and _is_s3(head, told):
             await self._pass_to_s3(self._s3, scope, proto, head, told, request_id)
             return
-        _send(proto, await self._answer(proto, head, told, request_id))
+        await _send(scope, proto, await self._answer(proto, head, told, request_id))
 
     async def _pass_to_s3(
         self, s3: S3, scope: Any, proto: Any, head: Head, told: sigv4.Claim | None, request_id: str
@@ -93,7 +93,7 @@ class Server:
         try:
             identity = self._s3_identity(head, told)
         except AwsError as error:
-            _send(proto, self._refuse(Route(SERVICES["s3"], "rest-xml", ""), error, request_id))
+            await _send(scope, proto, self._refuse(Route(SERVICES["s3"], "rest-xml", ""), error, request_id))
             return
         await s3(scope, proto, identity, head)
 
@@ -209,8 +209,11 @@ def _is_images(head: Head, told: sigv4.Claim | None) -> bool:
     return below and told is None and not sigv2.is_signed(head) and not bucket_of(head.header("host"))
 
 
-def _send(proto: Any, reply: Reply) -> None:
-    proto.response_bytes(reply.status, reply.headers, reply.body)
+async def _send(scope: Any, proto: Any, reply: Reply) -> None:
+    if reply.stream is None:
+        proto.response_bytes(reply.status, reply.headers, reply.body)
+    else:
+        await streaming.send(scope, proto, reply, reply.stream)
 
 
 def _trace() -> str:

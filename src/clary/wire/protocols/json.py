@@ -8,7 +8,7 @@ from botocore.model import OperationModel, ServiceModel
 from clary.wire.errors import AwsError
 from clary.wire.faults import fault, members
 from clary.wire.messages import Head, Reply
-from clary.wire.protocols import json_body
+from clary.wire.protocols import event_stream, json_body
 
 
 def parse(operation: OperationModel, head: Head, body: bytes, labels: dict[str, str]) -> dict[str, Any]:
@@ -19,6 +19,8 @@ def parse(operation: OperationModel, head: Head, body: bytes, labels: dict[str, 
 
 
 def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -> Reply:
+    if operation.has_event_stream_output:
+        return _stream(operation, result, request_id)
     body = json_body.encode(operation.output_shape, result)
     return Reply(200, [("content-type", content_type(operation.service_model)), *_ids(request_id)], body)
 
@@ -34,6 +36,15 @@ def refuse(model: ServiceModel, error: AwsError, request_id: str) -> Reply:
     if "awsQueryCompatible" in model.metadata:
         headers.append(("x-amzn-query-error", f"{known.legacy};{known.side}"))
     return Reply(known.status, headers, msgspec.json.encode(content))
+
+
+def _stream(operation: OperationModel, result: dict[str, Any], request_id: str) -> Reply:
+    shape = operation.output_shape
+    name = event_stream.member_of(shape)
+    rest = {key: value for key, value in result.items() if key != name}
+    kind = content_type(operation.service_model)
+    reply = Reply(200, _ids(request_id), event_stream.initial(shape, rest, json_body.encode, kind))
+    return event_stream.answer(reply, shape.members[name], result[name], json_body.encode, kind)
 
 
 def content_type(model: ServiceModel) -> str:

@@ -8,7 +8,7 @@ from botocore.model import OperationModel, ServiceModel
 from clary.wire.errors import AwsError
 from clary.wire.faults import fault, members
 from clary.wire.messages import Head, Reply
-from clary.wire.protocols import http_binding, json_body
+from clary.wire.protocols import event_stream, http_binding, json_body
 from clary.wire.shapes import is_document, payload_member
 
 JSON = "application/json"
@@ -39,6 +39,10 @@ def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -
     shape = operation.output_shape
     headers, status = http_binding.write(shape, result)
     status = status or operation.http.get("responseCode", 200)
+    if operation.has_event_stream_output:
+        name = event_stream.member_of(shape)
+        reply = Reply(status, [*headers, ("x-amzn-requestid", request_id)])
+        return event_stream.answer(reply, shape.members[name], result[name], json_body.encode, JSON)
     body, content_type = _body(shape, result)
     if content_type and not any(name == "content-type" for name, _ in headers):
         headers.append(("content-type", content_type))

@@ -7,7 +7,7 @@ from botocore.model import OperationModel, ServiceModel
 from clary.wire.errors import AwsError
 from clary.wire.faults import fault, members
 from clary.wire.messages import Head, Reply
-from clary.wire.protocols import http_binding, xml_body
+from clary.wire.protocols import event_stream, http_binding, xml_body
 from clary.wire.shapes import payload_member, wire_name
 
 XML = "application/xml"
@@ -34,6 +34,10 @@ def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -
     shape = operation.output_shape
     headers, status = http_binding.write(shape, result)
     status = status or operation.http.get("responseCode", 200)
+    if operation.has_event_stream_output:
+        name = event_stream.member_of(shape)
+        reply = Reply(status, [*headers, *ids(request_id)])
+        return event_stream.answer(reply, shape.members[name], result[name], _event, XML)
     body, content_type = _body(operation, shape, result)
     if content_type and not any(name == "content-type" for name, _ in headers):
         headers.append(("content-type", content_type))
@@ -81,6 +85,10 @@ def _body(operation: OperationModel, shape: Any, result: dict[str, Any]) -> tupl
     if value is None:
         return b"", ""
     return _document(xml_body.write(member, value, wire_name(member, member.name)))
+
+
+def _event(shape: Any, value: Any) -> bytes:
+    return xml_body.write(shape, value, shape.name).encode()
 
 
 def _document(text: str) -> tuple[bytes, str]:
