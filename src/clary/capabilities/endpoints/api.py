@@ -9,13 +9,18 @@ from clary.capabilities.endpoints.asynchronous.api import announce
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG, HOLDING, model_kind
 from clary.resources.edit import Edit, edit
+from clary.resources.records import Record
 from clary.resources.refusals import refused
 from clary.resources.verbs import create, find
-from clary.wire.context import Context
+from clary.wire.context import Context, Parts, Principal
 from clary.wire.errors import NotBuilt, ValidationException
 from clary.wire.operations import operation
 
 Request = dict[str, Any]
+
+SCALING = "sagemaker.application-autoscaling.amazonaws.com"
+SCALING_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+"""AWS's service-linked role that changes capacities."""
 
 
 def resolve(ctx: Context, config: str, generation: int) -> Fleet:
@@ -92,6 +97,24 @@ def _deployment(request: Request, state: Request) -> Request:
 def update_weights_and_capacities(ctx: Context, request: Request) -> Request:
     """Weights count at once; instances are added or drained by the controller."""
     record = find(ctx, ENDPOINT, request)
+    change_capacities(ctx, record, request)
+    return {"EndpointArn": record.arn}
+
+
+def resize(parts: Parts, account: str, region: str, endpoint: str, variant: str, count: int) -> None:
+    """UpdateEndpointWeightsAndCapacities by the platform itself, for Application Auto Scaling.
+
+    Raises ValidationException for an endpoint that is not there or not in service, ResourceLimitExceeded.
+    """
+    scaler = f"arn:aws:iam::{account}:role/aws-service-role/{SCALING}/{SCALING_ROLE}"
+    operation_name = "UpdateEndpointWeightsAndCapacities"
+    principal = Principal(account, scaler, "", "")
+    ctx = Context(parts, "sagemaker", operation_name, account, region, principal, "")
+    desired = [{"VariantName": variant, "DesiredInstanceCount": count}]
+    change_capacities(ctx, find(ctx, ENDPOINT, endpoint), {"DesiredWeightsAndCapacities": desired})
+
+
+def change_capacities(ctx: Context, record: Record, request: Request) -> None:
     desired = {each["VariantName"]: each for each in request["DesiredWeightsAndCapacities"]}
     with edit(ctx, record) as change:
         fleets = _begin_update(change, "InService")
@@ -101,7 +124,6 @@ def update_weights_and_capacities(ctx: Context, request: Request) -> Request:
         variants = tuple(_resized(variant, desired.get(variant.name, {})) for variant in serving.variants)
         resized = msgspec.structs.replace(fleets, serving=msgspec.structs.replace(serving, variants=variants))
         _change(ctx, change, msgspec.structs.replace(resized, failure=""))
-    return {"EndpointArn": record.arn}
 
 
 def _change(ctx: Context, change: Edit, fleets: Fleets) -> None:
