@@ -39,6 +39,8 @@ class Dispatcher:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """By request."""
         self._owners: set[str] = set()
+        self._without: set[str] = set()
+        """Those of them that have no instance: said as soon as it is so, for alarms that scale from zero."""
         self._stopping = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._news = asyncio.Event()
@@ -75,6 +77,7 @@ class Dispatcher:
 
     async def _main(self) -> None:
         next_poll = next_metrics = 0.0
+        starved = set[str]()
         while not self._stopping.is_set():
             self._news.clear()
             now = time.monotonic()
@@ -84,8 +87,8 @@ class Dispatcher:
                     await self._poll()
                 for owner in list(self._owners):
                     await self._dispatch(owner)
-                if now >= next_metrics:
-                    next_metrics = now + METRICS_SECONDS
+                if now >= next_metrics or self._without - starved:
+                    next_metrics, starved = now + METRICS_SECONDS, set(self._without)
                     await self._publish()
             except Exception:
                 # A border: the database may be away for a while, and the next look tries again.
@@ -125,9 +128,11 @@ class Dispatcher:
             return
         fleets = fleet.load(record.state)
         config = fleets.serving.asynchronous if fleets.serving else None
-        free = self._bench.free(seats(fleets, self._backend), concurrent(config or {}))
+        offered = seats(fleets, self._backend)
+        free = self._bench.free(offered, concurrent(config or {}))
         busy = self._bench.of(owner)
         waiting = await self._work.thread(self._queue.next, owner, self._store.now(), len(busy) + len(free) + 1)
+        (self._without.add if waiting and not offered else self._without.discard)(owner)
         if not waiting:
             self._owners.discard(owner)
         fresh = [each for each in waiting if each.id not in self._tasks and each.expires > self._store.now()]
