@@ -28,6 +28,7 @@ def main() -> None:
     config = from_environment(os.environ)
     setup.unpack(config)
     setup.install_requirements(config)
+    setup.make_register(config)
     serve(config)
 
 

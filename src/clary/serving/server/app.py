@@ -47,30 +47,30 @@ class App:
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         if scope.path == "/invocations" and scope.method == "POST":
-            _reply(proto, await self._invoke(scope, proto))
+            reply_with(proto, await self.invoke(scope, proto, self._serve, self._inline_bytes))
         elif scope.path == "/ping":
             proto.response_empty(200, [])
         elif scope.path == "/execution-parameters":
-            _reply(proto, self._execution_parameters())
+            reply_with(proto, self._execution_parameters())
         else:
-            _reply(proto, _text(404, "not found"))
+            reply_with(proto, text(404, "not found"))
 
-    async def _invoke(self, scope: Any, proto: Any) -> Answer:
+    async def invoke(self, scope: Any, proto: Any, serve: Serve, inline_bytes: int) -> Answer:
         headers = dict(scope.headers.items())
         if self._max_body is not None and int(headers.get("content-length") or 0) > self._max_body:
-            return _text(413, f"the request holds more than {self._max_body} bytes")
+            return text(413, f"the request holds more than {self._max_body} bytes")
         body = await proto()
         call = Invocation(body, headers.get("content-type", ""), headers.get("accept", ""), headers)
-        if len(body) <= self._inline_bytes:
-            return guarded(self._serve, call)
-        work = asyncio.get_running_loop().run_in_executor(self._thread, guarded, self._serve, call)
+        if len(body) <= inline_bytes:
+            return guarded(serve, call)
+        work = asyncio.get_running_loop().run_in_executor(self._thread, guarded, serve, call)
         done, _ = await asyncio.wait((work,), timeout=self._timeout)
         return work.result() if done else self._timed_out()
 
     def _timed_out(self) -> Answer:
         """A thread cannot be ended, so the worker is, as soon as the caller has been told."""
         asyncio.get_running_loop().call_later(0.5, self._stuck)
-        return _text(500, f"the model did not answer within {self._timeout:g} seconds")
+        return text(500, f"the model did not answer within {self._timeout:g} seconds")
 
     def _execution_parameters(self) -> Answer:
         """The script's own, where it has them: text, bytes, a dictionary, or a response of flask's."""
@@ -79,7 +79,7 @@ class App:
                 return _told(self._own_parameters())
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)
-                return _text(500, str(error))
+                return text(500, str(error))
         parameters = {
             "MaxConcurrentTransforms": self._workers,
             "BatchStrategy": "MULTI_RECORD",
@@ -93,16 +93,20 @@ def guarded(serve: Serve, call: Invocation) -> Answer:
     try:
         return serve(call)
     except Refused as refusal:
-        return _text(refusal.status, str(refusal))
+        return text(refusal.status, str(refusal))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        return _text(500, f"{error}\n{traceback.format_exc()}")
+        return text(500, f"{error}\n{traceback.format_exc()}")
 
 
 def worker(config: Config) -> App:
     """What each granian process runs first. The model is loaded before a connection is accepted."""
     given = int(os.environ.get("OMP_NUM_THREADS") or config.threads)
     os.environ["OMP_NUM_THREADS"] = str(min(given, config.threads))
+    if config.register:
+        from clary.serving.server.multi.app import MultiModelApp
+
+        return MultiModelApp(config, stuck=lambda: os._exit(1))
     from clary.serving.server.frameworks import load
 
     loaded = load(config)
@@ -125,11 +129,11 @@ def _told(parameters: Any) -> Answer:
     return Answer(200, "application/json", parameters if isinstance(parameters, bytes) else str(parameters).encode())
 
 
-def _text(status: int, message: str) -> Answer:
+def text(status: int, message: str) -> Answer:
     return Answer(status, "text/plain; charset=utf-8", message.encode())
 
 
-def _reply(proto: Any, answer: Answer) -> None:
+def reply_with(proto: Any, answer: Answer) -> None:
     headers = [("content-type", answer.content_type), *answer.headers.items()]
     if answer.status == 204:
         proto.response_empty(204, headers[1:])

@@ -41,6 +41,10 @@ class Config:
     """Longest time a worker may take to load the model; past it the server ends."""
     max_body: int | None = None
     """Bytes; larger bodies are answered 413. `None`: no limit but the platform's."""
+    register: Path | None = None
+    """Where a server of several models notes which it has loaded; `None`: it has one, loaded at its start."""
+    models_bytes: int = 0
+    """Memory that the models of all workers may take together."""
 
     @property
     def model_dir(self) -> Path:
@@ -60,13 +64,14 @@ def from_environment(env: Mapping[str, str]) -> Config:
     """Raises `ValueError` for a number that is none."""
     base = Path(env.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
     archive, code = env.get("CLARY_MODEL_ARCHIVE"), env.get("CLARY_CODE_ARCHIVE")
+    socket = Path(env.get("CLARY_SOCKET") or "/opt/clary/run/serve.sock")
     workers = int(_first(env, WORKERS) or 0) or default_workers(env, archive)
     return Config(
         base=base,
         framework=env.get("CLARY_FRAMEWORK", ""),
         program=env.get("SAGEMAKER_PROGRAM", ""),
         submit_directory=env.get("SAGEMAKER_SUBMIT_DIRECTORY", ""),
-        socket=Path(env.get("CLARY_SOCKET") or "/opt/clary/run/serve.sock"),
+        socket=socket,
         workers=workers,
         threads=max(1, cpus(env) // workers),
         timeout=float(_first(env, TIMEOUTS) or 60),
@@ -75,6 +80,8 @@ def from_environment(env: Mapping[str, str]) -> Config:
         code_archive=Path(code) if code else None,
         startup_seconds=float(env.get("SAGEMAKER_STARTUP_TIMEOUT") or 600),
         max_body=_max_body(env),
+        register=socket.parent / "loaded" if env.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true" else None,
+        models_bytes=_models_bytes(env),
     )
 
 
@@ -87,6 +94,13 @@ def _max_body(env: Mapping[str, str]) -> int | None:
     if megabytes := float(env.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or 0):
         return int(megabytes * (1 << 20))
     return int(_first(env, MAX_REQUEST) or 0) or None
+
+
+def _models_bytes(env: Mapping[str, str]) -> int:
+    """What is left of the instance's memory when the server itself and the calls have theirs."""
+    if megabytes := int(env.get("CLARY_MODELS_MEMORY_MB") or 0):
+        return megabytes << 20
+    return min(memory(), int(env.get("CLARY_MEMORY_BYTES") or memory())) * 3 // 4
 
 
 def cpus(env: Mapping[str, str]) -> int:

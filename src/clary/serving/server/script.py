@@ -38,7 +38,8 @@ def load_module(code_dir: Path, program: str) -> ModuleType | None:
     file = code_dir / program
     if not file.is_file():
         return None
-    sys.path[:0] = [str(file.parent), str(code_dir), str(code_dir / "lib")]
+    wanted = (str(file.parent), str(code_dir), str(code_dir / "lib"))
+    sys.path[:0] = [folder for folder in dict.fromkeys(wanted) if folder not in sys.path]
     return importlib.import_module(file.stem)
 
 

@@ -4,6 +4,7 @@ All of it happens inside the sandbox: a hostile archive or package harms its own
 """
 
 import logging
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,13 @@ def unpack(config: Config) -> None:
     for archive, folder in ((config.model_archive, config.model_dir), (config.code_archive, config.base / "code")):
         if archive:
             extract(archive, folder)
+
+
+def make_register(config: Config) -> None:
+    """Empty, where the server is one of several models: nothing is loaded when it starts."""
+    if config.register:
+        shutil.rmtree(config.register, ignore_errors=True)
+        config.register.mkdir()
 
 
 def install_requirements(config: Config) -> None:

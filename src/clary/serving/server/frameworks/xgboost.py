@@ -16,7 +16,9 @@ def load(config: Config) -> Loaded:
         return Loaded(serve, execution_parameters=script.execution_parameters(module))
     if config.program:
         raise FileNotFoundError(f"{program} is not in {config.code_dir}")
-    hide("pandas", "sklearn", "pyarrow")
+    if not config.register:
+        # Another model of the same server may bring a script that wants them.
+        hide("pandas", "sklearn", "pyarrow")
     from clary.serving.server.frameworks import xgboost_algorithm
 
     return Loaded(xgboost_algorithm.serving(config), xgboost_algorithm.INLINE_BYTES)
