@@ -7,12 +7,14 @@ The gateway uses it instead of a general client because it is all an invocation 
 import asyncio
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from clary.runtime import remote_socket
-from clary.serving.reply import Broken, HttpError, Reply, ReplyReader, TimedOut, Unreachable
+from clary.serving.flow import Flow
+from clary.serving.reply import Broken, Head, HttpError, Reply, ReplyReader, TimedOut, Unreachable
 
 SOCKET_PATH_BYTES = 100
 """Linux holds 108 bytes of a socket's path; past this the folder is opened and named through `/proc`."""
@@ -21,6 +23,7 @@ IDLE_SECONDS = 10.0
 
 
 Headers = Iterable[tuple[str, str]]
+Line = TypeVar("Line", bound=asyncio.Protocol)
 
 
 def request_bytes(method: str, path: str, headers: Headers, body: bytes) -> bytes:
@@ -115,7 +118,7 @@ class Pool:
             self.outstanding -= 1
 
     async def _send(self, request: bytes) -> Reply:
-        connection = self._reuse() or await self._connect()
+        connection = self._reuse() or await self._connect(lambda: Connection(self._max_body))
         try:
             reply = await connection.exchange(request)
         except BaseException:
@@ -138,22 +141,36 @@ class Pool:
                 return connection
         return None
 
-    async def _connect(self) -> Connection:
+    @asynccontextmanager
+    async def flow(self, request: bytes, timeout: float) -> AsyncIterator[tuple[Head, Flow]]:
+        """One request on a connection of its own, its answer to be taken piece by piece. Raises an `HttpError`.
+
+        `timeout` is for the answer's head.
+        """
+        self.outstanding += 1
+        flow = None
+        try:
+            async with asyncio.timeout(timeout):
+                flow = await self._connect(Flow)
+                head = await flow.head(request)
+            yield head, flow
+        except TimeoutError:
+            raise TimedOut(f"no answer within {timeout:g} seconds") from None
+        finally:
+            self.outstanding -= 1
+            if flow:
+                flow.close()
+
+    async def _connect(self, make: Callable[[], Line]) -> Line:
+        loop = asyncio.get_running_loop()
         try:
             if self.socket.name == remote_socket.NAME:
-                return await self._dial()
+                line = await remote_socket.dial(self.socket)
+                return (await loop.create_connection(make, sock=line))[1]
             with _short_path(self.socket) as path:
-                loop = asyncio.get_running_loop()
-                _, connection = await loop.create_unix_connection(lambda: Connection(self._max_body), path)
+                return (await loop.create_unix_connection(make, path))[1]
         except OSError as error:
             raise Unreachable(str(error)) from error
-        return connection
-
-    async def _dial(self) -> Connection:
-        line = await remote_socket.dial(self.socket)
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: Connection(self._max_body), sock=line)
-        return connection
 
     def close(self) -> None:
         while self._idle:

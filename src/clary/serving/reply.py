@@ -44,6 +44,19 @@ class Reply:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Of an answer; `version` as it was written."""
+
+    version: str
+    status: int
+    headers: dict[str, str]
+
+    @property
+    def chunked(self) -> bool:
+        return "chunked" in self.headers.get("transfer-encoding", "").lower()
+
+
 class ReplyReader:
     """Puts one answer together from the pieces that arrive."""
 
@@ -75,31 +88,12 @@ class ReplyReader:
         return None
 
     def _read_head(self) -> bool:
-        while True:
-            end = self._buffer.find(b"\r\n\r\n")
-            if end < 0:
-                if len(self._buffer) > MAX_HEAD:
-                    raise Broken("the answer's head is too long")
-                return False
-            head = self._buffer[:end].decode("latin-1")
-            del self._buffer[: end + 4]
-            status = self._parse_head(head)
-            if status >= 200:
-                self._status = status
-                return True
-
-    def _parse_head(self, head: str) -> int:
-        first, *lines = head.split("\r\n")
-        version, _, rest = first.partition(" ")
-        code = rest[:3]
-        if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
-            raise Broken("not an HTTP answer")
-        pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-        if len({value for name, value in pairs if name == "content-length"}) > 1:
-            raise Broken("two lengths that differ")
-        self._headers = dict(pairs)
-        self._frame(version, int(code))
-        return int(code)
+        head = read_head(self._buffer)
+        if head is None:
+            return False
+        self._status, self._headers = head.status, head.headers
+        self._frame(head.version, head.status)
+        return True
 
     def _frame(self, version: str, status: int) -> None:
         headers = self._headers
@@ -110,7 +104,7 @@ class ReplyReader:
         elif "chunked" in headers.get("transfer-encoding", "").lower():
             self._chunks = bytearray()
         elif "content-length" in headers:
-            self._length = _number(headers["content-length"], 10)
+            self._length = number(headers["content-length"], 10)
             self._bounded(self._length)
         else:
             self.keep_alive = False
@@ -124,7 +118,7 @@ class ReplyReader:
 
     def _read_chunks(self, body: bytearray) -> Reply | None:
         while (line_end := self._buffer.find(b"\r\n")) >= 0:
-            size = _number(self._buffer[:line_end].decode("latin-1").partition(";")[0].strip(), 16)
+            size = number(self._buffer[:line_end].decode("latin-1").partition(";")[0].strip(), 16)
             self._bounded(len(body) + size)
             start, end = line_end + 2, line_end + 2 + size
             if size == 0:
@@ -151,10 +145,36 @@ class ReplyReader:
             raise TooLarge(f"the answer is longer than {self._max_body} bytes")
 
 
-def _number(text: str, base: int) -> int:
+def number(text: str, base: int) -> int:
     if not text.isascii() or not text.isalnum():
         raise Broken("a length that is no number")
     try:
         return int(text, base)
     except ValueError:
         raise Broken("a length that is no number") from None
+
+
+def read_head(buffer: bytearray) -> Head | None:
+    """Takes the final head off the front of what arrived, once it is whole. Raises `Broken`."""
+    while True:
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(buffer) > MAX_HEAD:
+                raise Broken("the answer's head is too long")
+            return None
+        head = _parse_head(buffer[:end].decode("latin-1"))
+        del buffer[: end + 4]
+        if head.status >= 200:
+            return head
+
+
+def _parse_head(text: str) -> Head:
+    first, *lines = text.split("\r\n")
+    version, _, rest = first.partition(" ")
+    code = rest[:3]
+    if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
+        raise Broken("not an HTTP answer")
+    pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    if len({value for name, value in pairs if name == "content-length"}) > 1:
+        raise Broken("two lengths that differ")
+    return Head(version, int(code), dict(pairs))
