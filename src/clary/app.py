@@ -7,13 +7,15 @@ same parts over the same store; neither holds state of its own.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clary.capabilities.endpoints import ENDPOINTS, asynchronous, invocations
+from clary.capabilities.endpoints import ENDPOINTS, SCALABLE, asynchronous, invocations
 from clary.capabilities.instances import fleet
 from clary.capabilities.jobs.line import Line
 from clary.capabilities.models import MODELS
 from clary.capabilities.processing import PROCESSING
+from clary.capabilities.recommendations import RECOMMENDATIONS
 from clary.capabilities.training import TRAINING
-from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
+from clary.companions import application_autoscaling, cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
+from clary.companions.application_autoscaling import Scalables
 from clary.companions.cloudwatch import MetricStore
 from clary.companions.ecr import Repositories
 from clary.companions.iam import KeyRing
@@ -40,9 +42,10 @@ from clary.wire.server import S3 as S3Server
 from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = tuple(
-    each.CAPABILITY for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
+    each.CAPABILITY
+    for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing, application_autoscaling)
 )
-CAPABILITIES: tuple[Capability, ...] = (TRAINING, PROCESSING, MODELS, ENDPOINTS)
+CAPABILITIES: tuple[Capability, ...] = (TRAINING, PROCESSING, MODELS, ENDPOINTS, RECOMMENDATIONS)
 SHARED: tuple[Operation, ...] = (*tags.OPERATIONS, *search.OPERATIONS)
 """Operations that belong to all kinds."""
 
@@ -83,6 +86,7 @@ def assemble(settings: Settings) -> Assembly:
         backend,
         Line(),
         invocations(settings, store, backend, metrics),
+        Scalables(SCALABLE),
         asynchronous.queue(settings, store),
         fleet(settings),
         Leader(store.database, machine_id(settings.home)),

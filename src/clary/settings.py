@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+PERIODS = (1, 5, 10, 20, 30, 60)
+"""Seconds: the periods that CloudWatch's metrics can be asked for, up to AWS's own of target tracking."""
 ENDPOINT = re.compile(r"https?://[^/?#@\s]+/?")
 
 
@@ -73,6 +75,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     endpoint_startup_seconds: float = 240.0
     """How long a new instance may wait for room, and then again take to become healthy, where its variant gives no
     ContainerStartupHealthCheckTimeoutInSeconds."""
+    scaling_period_seconds: int = 60
+    """What a minute of target tracking lasts: its alarms look at 3 such periods to scale out and at 15 to scale in."""
 
     @property
     def url(self) -> str:
@@ -85,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for topic, place in (self.sns_topics or {}).items():
             if not place.startswith(("http://", "https://", "s3://")):
                 raise ValueError(f"`sns_topics` must map to http(s):// or s3://: {topic} is {place}")
+        if self.scaling_period_seconds not in PERIODS:
+            raise ValueError(f"`scaling_period_seconds` must be one of {PERIODS}")
         if bool(self.s3_access_key) != bool(self.s3_secret_key):
             raise ValueError("`s3_access_key` and `s3_secret_key` go together")
 

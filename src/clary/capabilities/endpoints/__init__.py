@@ -7,6 +7,7 @@ from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG
 from clary.capabilities.endpoints.metering import Meter
 from clary.capabilities.endpoints.reconcile import EndpointReconciler
 from clary.capabilities.endpoints.routes import Routes
+from clary.capabilities.endpoints.scaling import VariantInstances
 from clary.companions.cloudwatch.store import MetricStore
 from clary.resources.capability import Capability
 from clary.resources.store import Store
@@ -26,6 +27,10 @@ ENDPOINTS = Capability(
     ),
     reconcilers=(EndpointReconciler(),),
 )
+
+
+SCALABLE = {"sagemaker:variant:DesiredInstanceCount": VariantInstances()}
+"""By scalable dimension."""
 
 
 def invocations(settings: Settings, store: Store, backend: Backend, metrics: MetricStore) -> Invocations:

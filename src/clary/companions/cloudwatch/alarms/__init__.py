@@ -6,9 +6,23 @@
 from clary.companions.cloudwatch.alarms import api
 from clary.companions.cloudwatch.alarms.api import delete, put
 from clary.companions.cloudwatch.alarms.kind import ALARM, acting, arn, naming, states
+from clary.companions.cloudwatch.alarms.measure import recent
+from clary.companions.cloudwatch.alarms.putting import check
 from clary.companions.cloudwatch.alarms.reconcile import AlarmReconciler
 from clary.wire.operations import Operation
 
 OPERATIONS = tuple(value for value in vars(api).values() if isinstance(value, Operation))
 
-__all__ = ["ALARM", "OPERATIONS", "AlarmReconciler", "acting", "arn", "delete", "naming", "put", "states"]
+__all__ = [
+    "ALARM",
+    "OPERATIONS",
+    "AlarmReconciler",
+    "acting",
+    "arn",
+    "check",
+    "delete",
+    "naming",
+    "put",
+    "recent",
+    "states",
+]

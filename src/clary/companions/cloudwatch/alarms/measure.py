@@ -6,6 +6,8 @@ from clary.companions.cloudwatch.alarms.evaluate import FURTHER, Point, Rule
 from clary.companions.cloudwatch.queries import Queries
 from clary.companions.cloudwatch.store import MetricStore
 from clary.resources.records import Record
+from clary.resources.store import Store
+from clary.wire.context import Parts
 
 Spec = dict[str, Any]
 
@@ -64,3 +66,10 @@ def measure(metrics: MetricStore, alarm: Record, now: float) -> list[Point | Non
     series = asked.series(returned(queries)[0]["Id"])
     times = range(start * 1000, end * 1000, period * 1000)
     return [Point(at, series[at]) if at in series else None for at in times]
+
+
+def recent(parts: Parts, alarm: Record) -> list[float]:
+    """The values that it is judged by now, newest first."""
+    found = measure(parts.need(MetricStore), alarm, parts.need(Store).now())
+    known = [point.value for point in reversed(found) if point]
+    return known[: alarm.spec["EvaluationPeriods"]]
