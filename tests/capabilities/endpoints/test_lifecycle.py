@@ -111,7 +111,6 @@ def test_name_that_is_none(account: Account, name: str) -> None:
 
 UNBUILT: list[dict[str, Any]] = [
     {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}},
-    {"ShadowProductionVariants": [{"VariantName": "s", "ModelName": "m", "InstanceType": "ml.m5.large"}]},
 ]
 
 
@@ -122,12 +121,3 @@ def test_configuration_that_is_not_built_is_refused_by_name(account: Account, me
         account.sagemaker.create_endpoint_config, EndpointConfigName="no", ProductionVariants=[variant], **members
     )
     assert (code, next(iter(members)) in message) == ("NotImplemented", True)
-
-
-def test_deployment_that_is_not_built_is_refused_by_name(account: Account) -> None:
-    size = {"Type": "INSTANCE_COUNT", "Value": 1}
-    canary = {"Type": "CANARY", "WaitIntervalInSeconds": 0, "CanarySize": size}
-    policy = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": canary}}
-    for call, more in ((account.sagemaker.create_endpoint, "new"), (account.sagemaker.update_endpoint, "none")):
-        code, message = refusal(call, EndpointName=more, EndpointConfigName="c", DeploymentConfig=policy)
-        assert (code, "CANARY" in message) == ("NotImplemented", True)

@@ -1,0 +1,247 @@
+"""Updates of each kind under load, with unmodified boto3: no call fails, and calls go where the deployment says."""
+
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+from tests.capabilities.endpoints.account import SKLEARN, Account, Load, kill, model_servers, words
+from tests.capabilities.endpoints.test_deployment import bluegreen, instances, percent, rolling
+from tests.servers import Clary, wait_until
+
+SCRIPT = """
+import os
+
+def model_fn(model_dir):
+    return os.environ["ANSWER"]
+
+def transform_fn(model, body, content_type, accept):
+    return model, "text/plain"
+"""
+ALARM = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]}}
+INSTANCES = 2
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    """Two server processes, so that one can be killed."""
+    with Clary(tmp_path_factory.mktemp("updates") / "home", workers="2") as clary:
+        yield clary.start()
+
+
+@pytest.fixture(scope="module")
+def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """Configurations `blue` and `green` whose models answer with their names, and the endpoint `e`."""
+    folder = tmp_path_factory.mktemp("script")
+    (folder / "inference.py").write_text(SCRIPT)
+    archive = folder / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder / "inference.py", "code/inference.py")
+    made = Account(server, archive)
+    for name in ("blue", "green"):
+        made.model(name, SKLEARN, archive, SAGEMAKER_PROGRAM="inference.py", ANSWER=name)
+        variant = {"VariantName": "v", "ModelName": name, "InstanceType": "ml.m5.large"}
+        made.sagemaker.create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=[{**variant, "InitialInstanceCount": INSTANCES}]
+        )
+    made.create("e", "blue")
+    return made
+
+
+def update(account: Account, config: str, asked: dict[str, Any], **more: Any) -> None:
+    account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName=config, DeploymentConfig=asked, **more)
+
+
+def describe(account: Account) -> dict[str, Any]:
+    described: dict[str, Any] = account.sagemaker.describe_endpoint(EndpointName="e")
+    return described
+
+
+def stages(described: dict[str, Any]) -> list[tuple[str, str]]:
+    """Status and message of what the pending deployment is doing."""
+    [variant] = described.get("PendingDeploymentSummary", {"ProductionVariants": [{}]})["ProductionVariants"]
+    return [(each["Status"], each["StatusMessage"]) for each in variant.get("VariantStatus", [])]
+
+
+def await_stage(account: Account, status: str) -> dict[str, Any]:
+    """Until the pending deployment is so far; what Describe says then."""
+    seen: list[dict[str, Any]] = []
+
+    def there() -> bool:
+        seen.append(describe(account))
+        return any(found == status for found, _ in stages(seen[-1]))
+
+    wait_until(there, otherwise=lambda: str(seen[-1]))
+    return seen[-1]
+
+
+def split(load: Load, count: int = 200) -> Counter[bytes]:
+    """What the next calls are answered."""
+    before = len(load.answers)
+    load.more(count)
+    return Counter(load.answers[before:])
+
+
+def in_service(account: Account, config: str) -> dict[str, Any]:
+    described = account.await_status("e", "InService")
+    assert (described["EndpointConfigName"], "PendingDeploymentSummary" in described) == (config, False), described
+    return described
+
+
+def test_updates_of_each_kind_under_load(account: Account) -> None:
+    with Load(lambda: account.invoke("e"), threads=3) as load:
+        load.more()
+        _canary_to_green(account, load)
+        _linear_to_blue(account, load)
+        _rolling_to_green(account, load)
+        _rolling_back_by_alarm(account, load)
+        _rolled_back_by_alarm(account, load)
+        assert set(split(load)) == {b"green"}
+    assert (load.errors, set(load.answers)) == ([], {b"blue", b"green"})
+
+
+def _canary_to_green(account: Account, load: Load) -> None:
+    canary = bluegreen("CANARY", 3, CanarySize=percent(25), TerminationWaitInSeconds=1)
+    update(account, "green", canary)
+    described = await_stage(account, "Baking")
+    message = "Baking for 3 seconds (WaitIntervalInSeconds) with traffic enabled on canary capacity of 1 instance(s)."
+    assert (stages(described), described["EndpointStatus"]) == ([("Baking", message)], "Updating")
+    assert (described["EndpointConfigName"], described["LastDeploymentConfig"]) == ("blue", canary)
+    share = split(load)[b"green"] / 200
+    assert 0.08 < share < 0.45
+    in_service(account, "green")
+
+
+def _linear_to_blue(account: Account, load: Load) -> None:
+    update(account, "blue", bluegreen("LINEAR", 1, LinearStepSize=instances(1)))
+    described = await_stage(account, "Baking")
+    message = "Baking for 1 seconds (WaitIntervalInSeconds) with traffic enabled on partial capacity of 1 instance(s)."
+    assert stages(described) == [("Baking", message)]
+    in_service(account, "blue")
+
+
+def _rolling_to_green(account: Account, load: Load) -> None:
+    update(account, "green", rolling(percent(50), 1))
+    most = 0
+    while (described := describe(account))["EndpointStatus"] == "Updating":
+        fleets = (described, described.get("PendingDeploymentSummary", {"ProductionVariants": []}))
+        counts = [each["CurrentInstanceCount"] for fleet in fleets for each in fleet["ProductionVariants"]]
+        most = max(most, sum(counts))
+    assert most == INSTANCES + 1
+    in_service(account, "green")
+
+
+def _rolling_back_by_alarm(account: Account, load: Load) -> None:
+    """In the last batch: the old fleet has one instance left, and comes back whole."""
+    account.cloudwatch.put_metric_alarm(
+        AlarmName="errors",
+        Namespace="Test",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    update(account, "blue", {**rolling(percent(50), 2), **ALARM})
+    wait_until(lambda: any("batch capacity of 1" in said for _, said in stages(describe(account))))
+    wait_until(lambda: any("full capacity of 2" in said for _, said in stages(describe(account))))
+    account.cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+    account.await_status("e", "RollingBack")
+    described = in_service(account, "green")
+    assert described["FailureReason"].endswith("one or more alarms are in ALARM state: [errors].")
+    account.cloudwatch.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="test")
+
+
+def _rolled_back_by_alarm(account: Account, load: Load) -> None:
+    update(account, "blue", {**bluegreen("CANARY", 3600, CanarySize=instances(1)), **ALARM})
+    await_stage(account, "Baking")
+    assert split(load)[b"blue"] > 0
+    account.cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+    account.await_status("e", "RollingBack")
+    in_service(account, "green")
+
+
+def test_kills_during_an_update(account: Account, server: Clary) -> None:
+    """The controller's end is nobody's business; a call that a killed process had is lost, and the SDK repeats it."""
+    account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="green")
+    account.await_status("e", "InService")
+    runtime = account.runtime.meta
+    patient = boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=server.url,
+        region_name=runtime.region_name,
+        **_keys(server),
+    )
+    with Load(lambda: account.invoke("e"), threads=2) as load:
+        update(account, "blue", bluegreen("CANARY", 4, CanarySize=percent(50)))
+        kill(children(server, "clary.controller"))
+        await_stage(account, "Baking")
+        kill(children(server, "clary.controller"))
+        in_service(account, "blue")
+    assert (load.errors, set(load.answers)) == ([], {b"blue", b"green"})
+    with Load(lambda: bytes(patient.invoke_endpoint(EndpointName="e", Body=b"1")["Body"].read()), threads=2) as load:
+        update(account, "green", bluegreen("CANARY", 3, CanarySize=percent(50)))
+        await_stage(account, "Baking")
+        kill(model_servers(server)[:1])
+        load.more()
+        kill(children(server, "clary.workers", below=True)[:1])
+        load.more()
+        in_service(account, "green")
+        load.more()
+    assert (load.errors, set(load.answers)) == ([], {b"blue", b"green"})
+
+
+def _keys(server: Clary) -> dict[str, str]:
+    env = server.client_environ()
+    return {
+        "aws_access_key_id": env["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"],
+    }
+
+
+def children(server: Clary, module: str, below: bool = False) -> list[psutil.Process]:
+    """The process of this server that runs a module; `below`: those that it made."""
+    found = [each for each in psutil.Process(server.process.pid).children() if module in words(each)]
+    return [child for each in found for child in each.children()] if below else found
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (bluegreen("CANARY"), "CanarySize is required"),
+    (bluegreen("LINEAR", CanarySize=percent(10)), "LinearStepSize is required"),
+    (bluegreen("CANARY", CanarySize=percent(10), LinearStepSize=percent(10)), "LinearStepSize cannot be specified"),
+    (bluegreen("CANARY", CanarySize=percent(51)), "CanarySize must be between 1% and 50%"),
+    (bluegreen("CANARY", CanarySize=instances(2)), "CanarySize must be between 1% and 50%"),
+    (bluegreen("LINEAR", LinearStepSize=percent(9)), "LinearStepSize must be between 10% and 50%"),
+    (rolling(percent(4)), "MaximumBatchSize must be between 5% and 50%"),
+    (rolling(percent(50), RollbackMaximumBatchSize=percent(101)), "RollbackMaximumBatchSize must be between 1% and"),
+    ({**bluegreen("ALL_AT_ONCE"), **rolling(percent(50))}, "Only one of"),
+    ({"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "nobody"}]}}, "nobody"),
+    (rolling(percent(50), 400, MaximumExecutionTimeoutInSeconds=700), "MaximumExecutionTimeoutInSeconds must be"),
+]
+
+
+@pytest.mark.parametrize(("asked", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_deployments_that_cannot_be_are_refused(account: Account, asked: dict[str, Any], message: str) -> None:
+    assert message in _refusal(lambda: update(account, "blue", asked))
+    assert account.status("e") == "InService"
+
+
+def test_other_variants_are_refused_where_traffic_is_shifted(account: Account) -> None:
+    account.config("other", "blue")
+    asked = bluegreen("CANARY", CanarySize=percent(10))
+    assert "the same variant names" in _refusal(lambda: update(account, "other", asked))
+    both = "DeploymentConfig cannot be specified"
+    assert both in _refusal(lambda: update(account, "blue", asked, RetainDeploymentConfig=True))
+
+
+def _refusal(call: Callable[[], None]) -> str:
+    with pytest.raises(ClientError) as caught:
+        call()
+    error = caught.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    return str(error["Message"])
