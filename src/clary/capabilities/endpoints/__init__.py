@@ -4,7 +4,7 @@ from clary.capabilities.endpoints import asynchronous
 from clary.capabilities.endpoints.api import create_endpoint, update_endpoint, update_weights_and_capacities
 from clary.capabilities.endpoints.invoke import Invocations, invoke_endpoint
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG
-from clary.capabilities.endpoints.metering import Meter
+from clary.capabilities.endpoints.metering import FLUSH_SECONDS, Meter
 from clary.capabilities.endpoints.reconcile import EndpointReconciler
 from clary.capabilities.endpoints.routes import Routes
 from clary.capabilities.endpoints.scaling import VariantInstances
@@ -35,4 +35,9 @@ SCALABLE = {"sagemaker:variant:DesiredInstanceCount": VariantInstances()}
 
 def invocations(settings: Settings, store: Store, backend: Backend, metrics: MetricStore) -> Invocations:
     """The part of a server process that serves InvokeEndpoint."""
-    return Invocations(Routes(store, backend), Gateway(), Meter(metrics), settings.max_invocation_bytes)
+    return Invocations(Routes(store, backend), Gateway(), _meter(settings, metrics), settings.max_invocation_bytes)
+
+
+def _meter(settings: Settings, metrics: MetricStore) -> Meter:
+    """Several flushes in each period that target tracking looks at."""
+    return Meter(metrics, flush_seconds=min(FLUSH_SECONDS, settings.scaling_period_seconds / 4))

@@ -40,7 +40,8 @@ class Invocations:
         self._check(request)
         route = self._route(ctx, request["EndpointName"])
         variant = _pick(route, request)
-        call = Call(ctx.account, ctx.region, request["EndpointName"], variant.name, variant.config)
+        shared = len(variant.sockets)
+        call = Call(ctx.account, ctx.region, request["EndpointName"], variant.name, variant.config, shared)
         try:
             forwarded = await self._forward(variant, target_container(variant, request), request)
         except AwsError:

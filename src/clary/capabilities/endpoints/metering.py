@@ -30,6 +30,8 @@ class Call:
     variant: str
     config: str = ""
     """The configuration that was called, while an update shifts traffic; these calls are counted by it too."""
+    instances: int = field(default=1, compare=False)
+    """How many shared the calls when this one came."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,14 @@ class Tally:
     overhead: Times = field(default_factory=Times)
     containers: dict[str, Times] = field(default_factory=dict)
     """By name, where the model has several."""
+    calls: int = 0
+    shares: float = 0.0
+    """Each call's part of one instance: 1 / instances, as AWS counts InvocationsPerInstance."""
+
+    def call(self, instances: int) -> None:
+        self.count("Invocations")
+        self.calls += 1
+        self.shares += 1 / max(1, instances)
 
     def count(self, *names: str) -> None:
         for name in names:
@@ -63,15 +73,18 @@ class Tally:
 class Meter:
     """Used from the event loop only; one per server process. A process that is killed loses its last interval."""
 
-    def __init__(self, store: MetricStore, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: MetricStore, clock: Callable[[], float] = time.time, flush_seconds: float = FLUSH_SECONDS
+    ) -> None:
         self._store = store
+        self._flush_seconds = flush_seconds
         self._clock = clock
         self._tallies: dict[Call, Tally] = {}
         self._flushing: asyncio.Task[None] | None = None
 
     def answered(self, call: Call, status: int, model_seconds: float, overhead_seconds: float) -> None:
         tally = self._tally(call)
-        tally.count("Invocations")
+        tally.call(call.instances)
         if status >= 400:
             tally.count("Invocation5XXErrors" if status >= 500 else "Invocation4XXErrors", "InvocationModelErrors")
         tally.model.add(model_seconds)
@@ -88,7 +101,9 @@ class Meter:
 
     def lost(self, call: Call) -> None:
         """No answer of the model reached the client."""
-        self._tally(call).count("Invocations", "Invocation5XXErrors")
+        tally = self._tally(call)
+        tally.call(call.instances)
+        tally.count("Invocation5XXErrors")
 
     async def flush(self) -> None:
         """Hand over what was counted since the last time."""
@@ -106,7 +121,7 @@ class Meter:
         return self._tallies.setdefault(call, Tally())
 
     async def _flush_later(self) -> None:
-        await asyncio.sleep(FLUSH_SECONDS)
+        await asyncio.sleep(self._flush_seconds)
         try:
             await self.flush()
         except Exception:
@@ -126,6 +141,10 @@ def _counted(dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int) ->
         (Metric(NAMESPACE, name, dimensions), Sample(now, "None", count, count, 1, 1))
         for name, count in tally.counts.items()
     ]
+    if tally.calls:
+        mean = tally.shares / tally.calls
+        shared = Sample(now, "None", tally.calls, tally.shares, mean, mean)
+        found.append((Metric(NAMESPACE, "InvocationsPerInstance", dimensions), shared))
     found += _bands(Metric(NAMESPACE, "ModelLatency", dimensions), tally.model, now)
     found += _bands(Metric(NAMESPACE, "OverheadLatency", dimensions), tally.overhead, now)
     for container, times in tally.containers.items():
