@@ -22,11 +22,11 @@ def chunk(data: bytes) -> bytes:
 
 async def ask(socket: Path, answer: Answer, timeout: float = 5) -> tuple[list[bytes], HttpError | None]:
     """The pieces, and the error that came after them."""
-    pool, found = Pool(socket, 1000), []
+    pool, found = Pool(socket, 1000), list[bytes]()
     try:
-        async with server(socket, answer), pool.flow(ASK, timeout) as (head, flow):
-            assert head.status == 200
-            found = []
+        async with server(socket, answer):
+            flow = await pool.open(ASK, timeout)
+            assert flow.head.status == 200
             async for piece in flow.pieces():
                 found.append(piece)
     except HttpError as error:
@@ -84,8 +84,7 @@ def test_silence_times_out_and_nobody_is_unreachable(tmp_path: Path) -> None:
     assert type(asyncio.run(ask(tmp_path / "s", never, timeout=0.05))[1]) is TimedOut
 
     async def run() -> None:
-        async with Pool(tmp_path / "nobody", 10).flow(ASK, 1):
-            raise AssertionError
+        await Pool(tmp_path / "nobody", 10).open(ASK, 1)
 
     with pytest.raises(Unreachable):
         asyncio.run(run())
@@ -102,7 +101,10 @@ def test_slow_reader_holds_the_model_back(tmp_path: Path) -> None:
             await writer.drain()
 
     async def run() -> None:
-        async with server(tmp_path / "s", endless), Pool(tmp_path / "s", 10).flow(ASK, 5) as (_, flow):
+        pool = Pool(tmp_path / "s", 10)
+        async with server(tmp_path / "s", endless):
+            flow = await pool.open(ASK, 5)
+            assert pool.outstanding == 1
             pieces = flow.pieces()
             await anext(pieces)
             before = -1
@@ -113,5 +115,7 @@ def test_slow_reader_holds_the_model_back(tmp_path: Path) -> None:
             for _ in range(100):
                 await anext(pieces)
             assert len(sent) > before
+            flow.close()
+        assert pool.outstanding == 0
 
     asyncio.run(run())

@@ -5,22 +5,24 @@ The far side runs a user's model: it is read no faster than its pieces are taken
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 from clary.serving.pieces import Pieces, pieces_of
-from clary.serving.reply import Broken, Head, HttpError, read_head
+from clary.serving.reply import Broken, Head, HttpError, TooLarge, read_head
 
 MOST_WAITING = 1024 * 1024
 """Bytes read and not yet taken, past which nothing more is read."""
 
 
 class Flow(asyncio.Protocol):
-    """One connection for one answer. `head` first, then `pieces`."""
+    """One connection for one answer: `ask`, then `head` is there and `pieces` come. `left` is told of its end, once."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Callable[[], None]) -> None:
+        self._left = left
         self._transport: asyncio.Transport | None = None
-        self._head: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
+        self._asked: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
+        self.head = Head("", 0, {})
         self._unread = bytearray()
         self._body: Pieces | None = None
         self._waiting: deque[bytes] = deque()
@@ -28,12 +30,22 @@ class Flow(asyncio.Protocol):
         self._more = asyncio.Event()
         self._failure: HttpError | None = None
         self._over = False
+        self._closed = False
 
-    async def head(self, request: bytes) -> Head:
-        """Sends the request; status and headers of the answer. Raises an `HttpError`."""
+    async def ask(self, request: bytes) -> None:
+        """Sends the request, and waits for status and headers of the answer. Raises an `HttpError`."""
         assert self._transport
         self._transport.write(request)
-        return await self._head
+        self.head = await self._asked
+
+    async def whole(self, most: int) -> bytes:
+        """The answer in one piece. Raises an `HttpError`."""
+        body = bytearray()
+        async for piece in self.pieces():
+            body += piece
+            if len(body) > most:
+                raise TooLarge(f"the answer is longer than {most} bytes")
+        return bytes(body)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Each as the model sent it. Raises `Broken` for an answer that ends early."""
@@ -51,9 +63,13 @@ class Flow(asyncio.Protocol):
             await self._more.wait()
 
     def close(self) -> None:
+        """May be called again. What has come and was not taken is still there."""
         self._over = True
         if self._transport:
             self._transport.abort()
+        if not self._closed:
+            self._closed = True
+            self._left()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -85,7 +101,7 @@ class Flow(asyncio.Protocol):
         if head is None:
             return
         self._body = pieces_of(head)
-        self._head.set_result(head)
+        self._asked.set_result(head)
         self._take(self._body.feed(bytes(self._unread)))
 
     def _take(self, pieces: list[bytes]) -> None:
@@ -107,7 +123,7 @@ class Flow(asyncio.Protocol):
         self._more.set()
 
     def _fail(self, error: HttpError) -> None:
-        if not self._head.done():
-            self._head.set_exception(error)
+        if not self._asked.done():
+            self._asked.set_exception(error)
         self._failure = error
         self._end()

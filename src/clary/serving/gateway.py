@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clary.serving.flow import Flow
 from clary.serving.http import Pool, request_bytes
+from clary.serving.order import LEAST_BUSY, Order
+from clary.serving.pieces import FRAMED
 from clary.serving.reply import Unreachable
-from clary.serving.serial import Forwarded, entry_headers, through
+from clary.serving.serial import Forwarded, entry_headers, streamed_through, through
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 TIMEOUT_SECONDS = 60.0
@@ -39,6 +42,9 @@ class Variant:
     """Its part of the calls that are for a variant of its name."""
     config: str = ""
     """What tells variants of one name apart."""
+    instances: tuple[str, ...] = ()
+    """What tells its instances apart, in the order of `sockets`."""
+    order: Order = LEAST_BUSY
 
 
 def choose(variants: Sequence[Variant]) -> Variant:
@@ -66,7 +72,12 @@ class Gateway:
         self._used: dict[Path, float] = {}
 
     async def invoke(
-        self, variant: Variant, headers: Mapping[str, str], body: bytes, container: int | None = None
+        self,
+        variant: Variant,
+        headers: Mapping[str, str],
+        body: bytes,
+        container: int | None = None,
+        hint: bytes = b"",
     ) -> Forwarded:
         """The answer of one container, or of all in a row, whatever its status.
 
@@ -75,24 +86,52 @@ class Gateway:
         """
         wanted = range(len(variant.containers)) if container is None else (container,)
         first = request_bytes("POST", "/invocations", entry_headers(headers, len(wanted)), body)
-        for pools in self._least_busy_first(variant):
+        for pools in self._in_order(variant, body, hint):
             try:
                 return await through(pools, wanted, first, headers, self._timeout)
             except Unreachable:
                 continue
         raise NoInstance(f"no instance of variant {variant.name} is reachable")
 
+    async def open(
+        self,
+        variant: Variant,
+        headers: Mapping[str, str],
+        body: bytes,
+        container: int | None = None,
+        hint: bytes = b"",
+    ) -> Flow | Forwarded:
+        """As `invoke`, but the last container's answer is to be taken piece by piece. Whoever gets a flow closes it.
+
+        Of several containers, the whole answer of the first whose status is no success.
+        """
+        wanted = range(len(variant.containers)) if container is None else (container,)
+        first = request_bytes("POST", "/invocations", (*entry_headers(headers, len(wanted)), FRAMED), body)
+        for pools in self._in_order(variant, body, hint):
+            try:
+                return await streamed_through(pools, wanted, first, headers, self._timeout)
+            except Unreachable:
+                continue
+        raise NoInstance(f"no instance of variant {variant.name} is reachable")
+
+    def quietest(self, variant: Variant) -> int:
+        """The place of the instance that would get the next call. Raises `NoInstance`."""
+        if not variant.sockets:
+            raise NoInstance(f"variant {variant.name} has no instance")
+        order = variant.order.sort(self._instances(variant), b"", b"")
+        return next(place for place, sockets in enumerate(variant.sockets) if sockets[0] == order[0][0].socket)
+
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
 
-    def _least_busy_first(self, variant: Variant) -> list[list[Pool]]:
+    def _in_order(self, variant: Variant, body: bytes, hint: bytes) -> list[list[Pool]]:
+        instances = self._instances(variant)
+        return variant.order.sort(instances, body, hint) if len(instances) > 1 else instances
+
+    def _instances(self, variant: Variant) -> list[list[Pool]]:
         """The pools of each instance, one for each container."""
-        instances = [[self._pool(socket) for socket in sockets] for sockets in variant.sockets]
-        if len(instances) > 1:
-            random.shuffle(instances)
-            instances.sort(key=lambda pools: sum(pool.outstanding for pool in pools))
-        return instances
+        return [[self._pool(socket) for socket in sockets] for sockets in variant.sockets]
 
     def _pool(self, socket: Path) -> Pool:
         pool = self._pools.get(socket)

@@ -7,14 +7,13 @@ The gateway uses it instead of a general client because it is all an invocation 
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar, cast
 
 from clary.runtime import remote_socket
 from clary.serving.flow import Flow
-from clary.serving.reply import Broken, Head, HttpError, Reply, ReplyReader, TimedOut, Unreachable
+from clary.serving.reply import Broken, HttpError, Reply, ReplyReader, TimedOut, Unreachable
 
 SOCKET_PATH_BYTES = 100
 """Linux holds 108 bytes of a socket's path; past this the folder is opened and named through `/proc`."""
@@ -141,25 +140,29 @@ class Pool:
                 return connection
         return None
 
-    @asynccontextmanager
-    async def flow(self, request: bytes, timeout: float) -> AsyncIterator[tuple[Head, Flow]]:
-        """One request on a connection of its own, its answer to be taken piece by piece. Raises an `HttpError`.
+    async def open(self, request: bytes, timeout: float) -> Flow:
+        """One request on a connection of its own, its answer to be taken piece by piece, and to be closed.
 
-        `timeout` is for the answer's head.
+        `timeout` is for the answer's head. Raises an `HttpError`.
         """
-        self.outstanding += 1
         flow = None
+        self.outstanding += 1
         try:
             async with asyncio.timeout(timeout):
-                flow = await self._connect(Flow)
-                head = await flow.head(request)
-            yield head, flow
-        except TimeoutError:
-            raise TimedOut(f"no answer within {timeout:g} seconds") from None
-        finally:
-            self.outstanding -= 1
+                flow = await self._connect(lambda: Flow(self._left))
+                await flow.ask(request)
+        except BaseException as error:
             if flow:
                 flow.close()
+            else:
+                self._left()
+            if isinstance(error, TimeoutError):
+                raise TimedOut(f"no answer within {timeout:g} seconds") from None
+            raise
+        return flow
+
+    def _left(self) -> None:
+        self.outstanding -= 1
 
     async def _connect(self, make: Callable[[], Line]) -> Line:
         loop = asyncio.get_running_loop()

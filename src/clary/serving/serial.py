@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from clary.serving.flow import Flow
 from clary.serving.http import Pool, request_bytes
 from clary.serving.reply import Broken, HttpError, Reply, Unreachable
 
@@ -53,11 +54,30 @@ async def through(
         seconds.append(time.perf_counter() - start)
         if step == len(wanted) or not 200 <= reply.status < 300:
             break
-        request = _next_request(reply, headers, last=step + 1 == len(wanted))
+        request = next_request(reply, headers, last=step + 1 == len(wanted))
     return Forwarded(reply, tuple(seconds), place)
 
 
-def _next_request(reply: Reply, headers: Mapping[str, str], *, last: bool) -> bytes:
+async def streamed_through(
+    pools: Sequence[Pool], wanted: Sequence[int], first: bytes, headers: Mapping[str, str], timeout: float
+) -> Flow | Forwarded:
+    """As `through`, with the last container's answer to be taken piece by piece."""
+    place = wanted[-1]
+    if len(wanted) == 1:
+        return await pools[place].open(first, timeout)
+    before = await through(pools, wanted[:-1], first, headers, timeout)
+    if not 200 <= before.reply.status < 300:
+        return before
+    try:
+        return await pools[place].open(next_request(before.reply, headers, last=True), timeout - before.model_seconds)
+    except HttpError as error:
+        error.container = place
+        if isinstance(error, Unreachable):
+            raise _broken(error) from error
+        raise
+
+
+def next_request(reply: Reply, headers: Mapping[str, str], *, last: bool) -> bytes:
     passed = dict(headers)
     passed.pop("content-type", None)
     if not last:
