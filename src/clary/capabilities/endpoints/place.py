@@ -34,9 +34,14 @@ def place(record: Record, variant: Variant, instance: str, number: int, parts: P
 
     Raises `NoModelData`, `NoCapacity`, `Away`, `UnknownImage`, or the `AwsError` of a role that is gone.
     """
+    log = log_file(record, variant, instance, number, parts)
+    return placed(record, variant, number, kept(record, instance, number, parts.need(Settings)), log, parts)
+
+
+def placed(record: Record, variant: Variant, number: int, home: Path, log: Path, parts: Parts) -> Placed:
+    """Likewise for whatever runs a model's container: what it starts from is kept at `home`."""
     container = fleet.containers(variant.model)[number]
     settings = parts.need(Settings)
-    home = kept(record, instance, number, settings)
     landing = Landing(parts.need(Objects), home.with_name(f"{home.name}.fetched"))
     # As many as the variant has: those of its instances that start later find room like the first.
     placing = instances.place(parts, record.region, [variant.production["InstanceType"]] * max(1, variant.count))
@@ -45,7 +50,7 @@ def place(record: Record, variant: Variant, instance: str, number: int, parts: P
     return Placed(
         key=record.id,
         wake=str(parts.need(Wake).path),
-        log=str(log_file(record, variant, instance, number, parts)),
+        log=str(log),
         endpoint=settings.url,
         limits=msgspec.structs.replace(placing.fit.limits, grace_seconds=GRACE_SECONDS),
         hosts=placing.hosts[0] if placing.hosts else (),
