@@ -14,7 +14,7 @@ from clary.runtime.sandbox import Entry, Rung, View
 from clary.runtime.shim.spec import Spec
 from clary.runtime.workload import Instance, Workload
 
-WORK_SIDE = ("__init__.py", "logfile.py", "runtime", "serving", "algorithms")
+WORK_SIDE = ("__init__.py", "logfile.py", "runtime", "serving", "compiler", "algorithms")
 """What of the package jobs see, where it lies: what the nursery has imported is the same inside."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -18,13 +18,14 @@ from clary.algorithms.spec import UserError
 def load(folder: Path) -> list[Any]:
     """All boosters below a model folder, in the order of their names: more than one is an ensemble."""
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
-    boosters = [_read(file.read_bytes(), file.name) for file in files if "code" not in file.relative_to(folder).parts]
+    boosters = [read(file.read_bytes(), file.name) for file in files if "code" not in file.relative_to(folder).parts]
     if not boosters:
         raise UserError(f"There is no model file in {folder}")
     return boosters
 
 
-def _read(content: bytes, name: str) -> Any:
+def read(content: bytes, name: str) -> Any:
+    """One model of any form. Raises `UserError`."""
     for reader in (_pickled, _handle, _saved):
         try:
             return reader(content)
