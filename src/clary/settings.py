@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     file_systems: dict[str, Path] | None = None
     """Directories of this machine that stand for EFS and FSx file systems, by `fs-…`. As a variable: JSON."""
     host_metrics_seconds: float = 60.0
-    """Between two measurements of what a job's instances use of their hosts; 0 makes none."""
+    """Between two measurements of what instances of jobs and endpoints use of their hosts; 0 makes none."""
     spot_interruptions_per_hour: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     """Mean rate at which running spot training jobs are interrupted, by chance; 0 leaves it to `clary interrupt`."""
     spot_discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
@@ -72,6 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     max_invocation_bytes: int = 6_291_456
     """Largest body of InvokeEndpoint; AWS's API model says this, its newer documentation 25 MB."""
+    serverless_idle_seconds: Annotated[float, msgspec.Meta(ge=0.0)] = 300.0
+    """How long an instance of a serverless variant is kept for its next call."""
     endpoint_startup_seconds: float = 240.0
     """How long a new instance may wait for room, and then again take to become healthy, where its variant gives no
     ContainerStartupHealthCheckTimeoutInSeconds."""

@@ -10,7 +10,9 @@ from clary.capabilities import images, instances
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.keep import Artefacts, keep
+from clary.capabilities.endpoints.modelcache import DISK_GIGABYTES, MODELS, ModelCache
 from clary.capabilities.endpoints.plan import GRACE_SECONDS, Placed
+from clary.capabilities.endpoints.serverless import config as serverless
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.landing import Landing
 from clary.companions.iam import KeyRing
@@ -18,6 +20,7 @@ from clary.companions.logs import LogStore
 from clary.objects import Objects, Stored, parse_uri
 from clary.resources.records import Record
 from clary.resources.wake import Wake
+from clary.runtime.workload import Limits
 from clary.settings import Settings
 from clary.wire.context import Parts
 
@@ -43,22 +46,35 @@ def placed(record: Record, variant: Variant, number: int, home: Path, log: Path,
     container = fleet.containers(variant.model)[number]
     settings = parts.need(Settings)
     landing = Landing(parts.need(Objects), home.with_name(f"{home.name}.fetched"))
-    # As many as the variant has: those of its instances that start later find room like the first.
-    placing = instances.place(parts, record.region, [variant.production["InstanceType"]] * max(1, variant.count))
+    limits, hosts = _place(record, variant, parts)
     artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container, number, landing))
     landing.close()
+    models = home / MODELS if fleet.is_multi_model(container) else None
+    if models:
+        models.mkdir(exist_ok=True)
     return Placed(
         key=record.id,
         wake=str(parts.need(Wake).path),
         log=str(log),
         endpoint=settings.url,
-        limits=msgspec.structs.replace(placing.fit.limits, grace_seconds=GRACE_SECONDS),
-        hosts=placing.hosts[0] if placing.hosts else (),
+        limits=msgspec.structs.replace(limits, grace_seconds=GRACE_SECONDS),
+        hosts=hosts,
         image=images.canonical(container["Image"], settings.url, record.account, record.region),
         framework=images.framework(container["Image"]),
         credentials=_credentials(record, variant, parts),
         artefacts=artefacts,
+        models=models,
+        measure_seconds=settings.host_metrics_seconds,
     )
+
+
+def _place(record: Record, variant: Variant, parts: Parts) -> tuple[Limits, tuple[str, ...]]:
+    """What an instance gets, and on which hosts it may be."""
+    if config := serverless.of(variant.production):
+        return serverless.limits(config), ()
+    # As many as the variant has: those of its instances that start later find room like the first.
+    placing = instances.place(parts, record.region, [variant.production["InstanceType"]] * max(1, variant.count))
+    return placing.fit.limits, placing.hosts[0] if placing.hosts else ()
 
 
 def kept_home(record: Record, settings: Settings) -> Path:
@@ -69,6 +85,23 @@ def kept_home(record: Record, settings: Settings) -> Path:
 def kept(record: Record, instance: str, number: int, settings: Settings) -> Path:
     """The folder of one container, the same for all instances of a variant of a fleet."""
     return kept_home(record, settings) / fleet.container_workload(fleet.variant_of(record.id, instance), number)
+
+
+def cached(record: Record, variant: Variant, objects: Objects, settings: Settings) -> ModelCache:
+    """The models of the variant's multi-model container."""
+    defined = fleet.containers(variant.model)
+    place = next(number for number, container in enumerate(defined) if fleet.is_multi_model(container))
+    bucket, prefix = parse_uri(defined[place]["ModelDataUrl"])
+    return ModelCache(
+        place=place,
+        keeps=defined[place].get("MultiModelConfig", {}).get("ModelCacheSetting") != "Disabled",
+        objects=objects,
+        account=record.account,
+        bucket=bucket,
+        prefix=prefix if prefix.endswith("/") or not prefix else f"{prefix}/",
+        folder=kept(record, variant.instances[0].workload, place, settings),
+        most=variant.production.get("VolumeSizeInGB", DISK_GIGABYTES) << 30,
+    )
 
 
 def log_file(record: Record, variant: Variant, instance: str, number: int, parts: Parts) -> Path:
@@ -103,7 +136,7 @@ def _model_data(source: _Source, container: dict[str, Any]) -> tuple[Path | None
     data = container.get("ModelDataSource", {}).get("S3DataSource", {})
     if data.get("CompressionType") == "None":
         return None, _files(source, data["S3Uri"])
-    uri = container.get("ModelDataUrl") or data.get("S3Uri")
+    uri = "" if fleet.is_multi_model(container) else container.get("ModelDataUrl") or data.get("S3Uri")
     return (_object(source, uri), ()) if uri else (None, ())
 
 

@@ -16,6 +16,7 @@ after the signal, and a model may take 60 s for an answer."""
 MODEL_ARCHIVE = "/opt/clary/input/model.tar.gz"
 CODE_ARCHIVE = "/opt/clary/input/sourcedir.tar.gz"
 MODEL = "/opt/ml/model"
+MODELS = "/opt/ml/models"
 PORTS = {"SAGEMAKER_BIND_TO_PORT": "8080", "SAGEMAKER_SAFE_PORT_RANGE": "8081-8999"}
 """What a container that shares its instance is told. Each has a network of its own here, so all listen on 8080."""
 
@@ -36,6 +37,9 @@ class Placed:
     """The managed runtime that serves; empty where the image itself does, as a container."""
     credentials: Mapping[str, str]
     artefacts: Artefacts
+    models: Path | None = None
+    """The folder of a multi-model container's models, which come and go while it runs."""
+    measure_seconds: float = 0.0
 
 
 def workload(instance: str, number: int, variant: Variant, placed: Placed) -> Workload:
@@ -56,12 +60,14 @@ def workload(instance: str, number: int, variant: Variant, placed: Placed) -> Wo
         limits=placed.limits,
         isolated=bool(variant.model.get("EnableNetworkIsolation")),
         endpoint=placed.endpoint,
+        measure_seconds=placed.measure_seconds,
     )
 
 
 def _environment(container: dict[str, Any], several: bool, placed: Placed) -> dict[str, str]:
+    multi = {"SAGEMAKER_MULTI_MODEL": "true"} if placed.models else {}
     if not placed.framework:
-        return {**placed.credentials, **(PORTS if several else {}), **container.get("Environment", {})}
+        return {**placed.credentials, **(PORTS if several else {}), **container.get("Environment", {}), **multi}
     ours = {"CLARY_FRAMEWORK": placed.framework}
     if placed.limits.cpus:
         ours["CLARY_CPUS"] = str(max(1, int(placed.limits.cpus)))
@@ -71,11 +77,13 @@ def _environment(container: dict[str, Any], several: bool, placed: Placed) -> di
         ours["CLARY_MODEL_ARCHIVE"] = MODEL_ARCHIVE
     if placed.artefacts.code:
         ours["CLARY_CODE_ARCHIVE"] = CODE_ARCHIVE
-    return {**placed.credentials, **container.get("Environment", {}), **ours}
+    return {**placed.credentials, **container.get("Environment", {}), **ours, **multi}
 
 
 def _mounts(placed: Placed) -> tuple[Mount, ...]:
     mounts = [Mount(source=str(file), target=f"{MODEL}/{name}") for name, file in placed.artefacts.files]
+    if placed.models:
+        mounts.append(Mount(source=str(placed.models), target=MODELS))
     if not placed.framework:
         return tuple(mounts)
     for source, target in ((placed.artefacts.archive, MODEL_ARCHIVE), (placed.artefacts.code, CODE_ARCHIVE)):

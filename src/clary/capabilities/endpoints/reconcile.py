@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints import fleet, host_metrics
 from clary.capabilities.endpoints.alarms import in_alarm
 from clary.capabilities.endpoints.asynchronous.queue import Queue
 from clary.capabilities.endpoints.decide import Decision, decide
@@ -17,6 +17,7 @@ from clary.capabilities.endpoints.keep import drop
 from clary.capabilities.endpoints.kind import ENDPOINT
 from clary.capabilities.endpoints.place import NoModelData, kept_home, log_file, place
 from clary.capabilities.endpoints.plan import HOST, workload
+from clary.capabilities.endpoints.serverless import sizing
 from clary.capabilities.endpoints.tending import Presence, Sight
 from clary.capabilities.endpoints.watch import healthy, last_lines, say
 from clary.capabilities.instances import NoCapacity
@@ -44,10 +45,11 @@ class EndpointReconciler:
         before = fleet.load(record.state)
         if before.serving and before.serving.asynchronous:
             parts.need(Queue).notice(record.id)
+        wanted, idle = _sized(before, record, parts)
         look = _Look(record, parts)
-        seen = look.all(before)
+        seen = look.all(wanted)
         startup, tripped = settings.endpoint_startup_seconds, in_alarm(record, before, store)
-        decision = decide(record.id, record.status, before, seen, store.now(), startup, tripped)
+        decision = decide(record.id, record.status, wanted, seen, store.now(), startup, tripped)
         if decision.status != record.status or decision.fleets != before:
             look.forget(before, decision.fleets)
             return Become(decision.status, message=decision.fleets.failure, state=fleet.dump(decision.fleets))
@@ -55,7 +57,17 @@ class EndpointReconciler:
             return Remove(lambda: drop(kept_home(record, settings)))
         if full := look.act(decision):
             return look.await_room(before, full, decision)
-        return Wait(decision.wait)
+        host_metrics.take_in(record, before, parts)
+        return Wait(min(filter(None, (decision.wait, idle)), default=None))
+
+
+def _sized(fleets: Fleets, record: Record, parts: Parts) -> tuple[Fleets, float | None]:
+    """With as many instances of serverless variants as calls need, and seconds until fewer may do."""
+    settings, now = parts.need(Settings), parts.need(Store).now()
+    if record.status == "Deleting":
+        return fleets, None
+    slots = sizing.looks(fleets, settings.home, record.id)
+    return sizing.sized(fleets, record.id, slots, now, settings.serverless_idle_seconds)
 
 
 class _Look:
