@@ -40,7 +40,7 @@ async def exchange(
     """
     # Before anything is sent: a header may be one that ends its line.
     head = _head(headers, source.stat().st_size)
-    reader, writer = await _connect(server)
+    reader, writer = await connect(server)
     try:
         async with asyncio.timeout(timeout):
             return await _exchange(reader, writer, head, source, target, most)
@@ -57,7 +57,7 @@ def _head(headers: Iterable[tuple[str, str]], size: int) -> bytes:
     return told.replace(b"content-length: 0\r\n", b"content-length: %d\r\n" % size, 1)
 
 
-async def _connect(server: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(server: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         if server.name == remote_socket.NAME:
             return await asyncio.open_connection(sock=await remote_socket.dial(server), limit=MAX_HEAD)

@@ -1,16 +1,22 @@
 """Endpoints: configurations, endpoints that keep models running, and InvokeEndpoint."""
 
+from functools import partial
+
 from clary.capabilities.endpoints import asynchronous
 from clary.capabilities.endpoints.api import create_endpoint, update_endpoint, update_weights_and_capacities
 from clary.capabilities.endpoints.invoke import Invocations, invoke_endpoint
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG
 from clary.capabilities.endpoints.metering import FLUSH_SECONDS, Meter
+from clary.capabilities.endpoints.place import cached
 from clary.capabilities.endpoints.reconcile import EndpointReconciler
 from clary.capabilities.endpoints.routes import Routes
 from clary.capabilities.endpoints.scaling import VariantInstances
+from clary.capabilities.endpoints.serverless.calls import Serverless
 from clary.companions.cloudwatch.store import MetricStore
+from clary.objects import Objects
 from clary.resources.capability import Capability
 from clary.resources.store import Store
+from clary.resources.wake import Wake
 from clary.runtime.backend import Backend
 from clary.serving.gateway import Gateway
 from clary.settings import Settings
@@ -33,9 +39,14 @@ SCALABLE = {"sagemaker:variant:DesiredInstanceCount": VariantInstances()}
 """By scalable dimension."""
 
 
-def invocations(settings: Settings, store: Store, backend: Backend, metrics: MetricStore) -> Invocations:
+def invocations(
+    settings: Settings, store: Store, backend: Backend, metrics: MetricStore, objects: Objects
+) -> Invocations:
     """The part of a server process that serves InvokeEndpoint."""
-    return Invocations(Routes(store, backend), Gateway(), _meter(settings, metrics), settings.max_invocation_bytes)
+    meter = _meter(settings, metrics)
+    serverless = Serverless(store, backend, Wake(settings.home), meter)
+    routes = Routes(store, backend, settings.home, partial(cached, objects=objects, settings=settings))
+    return Invocations(routes, Gateway(), meter, settings.max_invocation_bytes, serverless)
 
 
 def _meter(settings: Settings, metrics: MetricStore) -> Meter:

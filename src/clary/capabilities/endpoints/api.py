@@ -8,12 +8,14 @@ from clary.capabilities.endpoints import fleet, guardrails, rollout
 from clary.capabilities.endpoints.asynchronous.api import announce
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG, HOLDING, model_kind
+from clary.capabilities.endpoints.serverless import config as serverless
+from clary.capabilities.endpoints.serverless.config import initial_count
 from clary.resources.edit import Edit, edit
 from clary.resources.records import Record
 from clary.resources.refusals import refused
 from clary.resources.verbs import create, find
 from clary.wire.context import Context, Parts, Principal
-from clary.wire.errors import NotBuilt, ValidationException
+from clary.wire.errors import ValidationException
 from clary.wire.operations import operation
 
 Request = dict[str, Any]
@@ -47,7 +49,7 @@ def _variant(ctx: Context, config: Request, production: Request, *, shadow: bool
     return Variant(
         name=production["VariantName"],
         weight=production["InitialVariantWeight"],
-        count=production["InitialInstanceCount"],
+        count=initial_count(production),
         production=production,
         model={**model, "EnableNetworkIsolation": isolated},
         shadow=shadow,
@@ -106,12 +108,22 @@ def resize(parts: Parts, account: str, region: str, endpoint: str, variant: str,
 
     Raises ValidationException for an endpoint that is not there or not in service, ResourceLimitExceeded.
     """
-    scaler = f"arn:aws:iam::{account}:role/aws-service-role/{SCALING}/{SCALING_ROLE}"
-    operation_name = "UpdateEndpointWeightsAndCapacities"
-    principal = Principal(account, scaler, "", "")
-    ctx = Context(parts, "sagemaker", operation_name, account, region, principal, "")
+    ctx = _as_scaler(parts, account, region)
     desired = [{"VariantName": variant, "DesiredInstanceCount": count}]
     change_capacities(ctx, find(ctx, ENDPOINT, endpoint), {"DesiredWeightsAndCapacities": desired})
+
+
+def set_provisioned(parts: Parts, account: str, region: str, endpoint: str, variant: str, count: int) -> None:
+    """Likewise for the ProvisionedConcurrency of a serverless variant."""
+    ctx = _as_scaler(parts, account, region)
+    desired = [{"VariantName": variant, "ServerlessUpdateConfig": {"ProvisionedConcurrency": count}}]
+    change_capacities(ctx, find(ctx, ENDPOINT, endpoint), {"DesiredWeightsAndCapacities": desired})
+
+
+def _as_scaler(parts: Parts, account: str, region: str) -> Context:
+    scaler = f"arn:aws:iam::{account}:role/aws-service-role/{SCALING}/{SCALING_ROLE}"
+    principal = Principal(account, scaler, "", "")
+    return Context(parts, "sagemaker", "UpdateEndpointWeightsAndCapacities", account, region, principal, "")
 
 
 def change_capacities(ctx: Context, record: Record, request: Request) -> None:
@@ -148,8 +160,10 @@ def _serving(fleets: Fleets) -> Fleet:
 
 
 def _resized(variant: Variant, desired: Request) -> Variant:
-    if desired.get("ServerlessUpdateConfig"):
-        raise NotBuilt("Serverless variants (ServerlessUpdateConfig) are not supported yet.")
+    if update := desired.get("ServerlessUpdateConfig"):
+        variant = msgspec.structs.replace(variant, production=serverless.updated(variant.production, update))
+    if serverless.of(variant.production) and "DesiredInstanceCount" in desired:
+        raise ValidationException("DesiredInstanceCount cannot be specified for a serverless variant.")
     weight = desired.get("DesiredWeight", variant.weight)
     return msgspec.structs.replace(variant, weight=weight, count=desired.get("DesiredInstanceCount", variant.count))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from clary.capabilities.endpoints import fleet, rollout, summaries
 from clary.capabilities.endpoints.asynchronous.config import check as check_asynchronous
+from clary.capabilities.endpoints.serverless import config as serverless
 from clary.capabilities.instances.quota import Held, Holding
 from clary.companions.iam.roles import check_pass_role
 from clary.resources.kinds import Kind, Kinds
@@ -21,7 +22,6 @@ UNBUILT = {
     "CrossRegionTrafficConfig": "CrossRegionTrafficConfig",
 }
 UNBUILT_VARIANT = {
-    "ServerlessConfig": "Serverless variants (ServerlessConfig)",
     "ManagedInstanceScaling": "ManagedInstanceScaling",
     "InstancePools": "InstancePools",
     "CapacityReservationConfig": "CapacityReservationConfig",
@@ -34,6 +34,7 @@ def admit_config(ctx: Context, request: Request) -> Request:
     """The variants name models that exist, each variant once; features not built are refused."""
     _refuse(request, UNBUILT)
     check_asynchronous(request)
+    serverless.check(request)
     if role := request.get("ExecutionRoleArn"):
         check_pass_role(ctx, role)
     variants = [_admit_variant(ctx, variant) for variant in request["ProductionVariants"]]
@@ -53,7 +54,9 @@ def _admit_variant(ctx: Context, variant: Request) -> Request:
     _refuse(variant, UNBUILT_VARIANT)
     if not variant.get("ModelName"):
         raise NotBuilt("Variants without a ModelName (inference components) are not supported yet.")
-    find(ctx, model_kind(ctx), variant["ModelName"])
+    serverless.check_variant(variant, find(ctx, model_kind(ctx), variant["ModelName"]).spec)
+    if serverless.of(variant):
+        return {"InitialVariantWeight": 1.0, **variant}
     if "InstanceType" not in variant:
         raise ValidationException(f"Production variant {variant['VariantName']} needs an InstanceType.")
     return {"InitialInstanceCount": 1, "InitialVariantWeight": 1.0, **variant}

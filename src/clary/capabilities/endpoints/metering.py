@@ -16,6 +16,7 @@ from clary.serving.serial import Forwarded
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "AWS/SageMaker"
+HOST_NAMESPACE = "/aws/sagemaker/Endpoints"
 FLUSH_SECONDS = 10.0
 BANDS = 1 / math.log(1.1)
 
@@ -56,6 +57,12 @@ class Tally:
     overhead: Times = field(default_factory=Times)
     containers: dict[str, Times] = field(default_factory=dict)
     """By name, where the model has several."""
+    models: dict[str, Times] = field(default_factory=dict)
+    """Of a multi-model container, by metric."""
+    hits: dict[bool, int] = field(default_factory=dict)
+    """How many calls found their model loaded, or did not."""
+    loaded: list[float] = field(default_factory=list)
+    """How many models there were after each load."""
     calls: int = 0
     shares: float = 0.0
     """Each call's part of one instance: 1 / instances, as AWS counts InvocationsPerInstance."""
@@ -64,6 +71,10 @@ class Tally:
         self.count("Invocations")
         self.calls += 1
         self.shares += 1 / max(1, instances)
+
+    setup: Times = field(default_factory=Times)
+    gauges: dict[str, Times] = field(default_factory=dict)
+    """By name: parts of one, in millionths."""
 
     def count(self, *names: str) -> None:
         for name in names:
@@ -99,11 +110,32 @@ class Meter:
         for name, seconds in zip(containers[first:], forwarded.seconds, strict=False):
             tally.containers.setdefault(name, Times()).add(seconds)
 
+    def model(self, call: Call, metric: str, value: float) -> None:
+        """What was noted of a model of a multi-model container: see `serving.multimodel.Note`."""
+        tally = self._tally(call)
+        if metric == "ModelCacheHit":
+            tally.hits[bool(value)] = tally.hits.get(bool(value), 0) + 1
+        elif metric == "LoadedModelCount":
+            tally.loaded.append(value)
+        else:
+            tally.models.setdefault(metric, Times()).add(value)
+
     def lost(self, call: Call) -> None:
         """No answer of the model reached the client."""
         tally = self._tally(call)
         tally.call(call.instances)
         tally.count("Invocation5XXErrors")
+
+    def set_up(self, call: Call, seconds: float) -> None:
+        """A serverless call waited so long for an instance."""
+        self._tally(call).setup.add(seconds)
+
+    def use(self, call: Call, *counts: str, **parts: float) -> None:
+        """What a serverless call counts towards, and how much of what there is was in use then, from 0 to 1."""
+        tally = self._tally(call)
+        tally.count(*counts)
+        for name, part in parts.items():
+            tally.gauges.setdefault(name, Times()).add(part)
 
     async def flush(self) -> None:
         """Hand over what was counted since the last time."""
@@ -147,10 +179,27 @@ def _counted(dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int) ->
         found.append((Metric(NAMESPACE, "InvocationsPerInstance", dimensions), shared))
     found += _bands(Metric(NAMESPACE, "ModelLatency", dimensions), tally.model, now)
     found += _bands(Metric(NAMESPACE, "OverheadLatency", dimensions), tally.overhead, now)
+    found += _bands(Metric(NAMESPACE, "ModelSetupTime", dimensions), tally.setup, now)
+    found += _gauges(dimensions, tally, now)
+    for name, spent in tally.models.items():
+        found += _bands(Metric(NAMESPACE, name, dimensions), spent, now)
+    hit = Metric(NAMESPACE, "ModelCacheHit", dimensions)
+    found += [(hit, Sample(now, "None", count, count * was, was, was)) for was, count in tally.hits.items()]
+    loaded = Metric(HOST_NAMESPACE, "LoadedModelCount", dimensions)
+    found += [(loaded, Sample(now, "None", 1, count, count, count)) for count in tally.loaded[-1:]]
     for container, times in tally.containers.items():
         own = tuple(sorted((*dimensions, ("ContainerName", container))))
         found += _bands(Metric(NAMESPACE, "ContainerLatency", own), times, now)
     return found
+
+
+def _gauges(dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
+    bands = [(name, *band) for name, parts in tally.gauges.items() for band in parts.bands.values()]
+    return [
+        (Metric(NAMESPACE, name, dimensions), Sample(now, "None", count, total / 1e6, mean, mean))
+        for name, count, total in bands
+        for mean in [total / count / 1e6]
+    ]
 
 
 def _bands(metric: Metric, times: Times, now: int) -> list[tuple[Metric, Sample]]:

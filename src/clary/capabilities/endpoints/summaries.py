@@ -5,6 +5,7 @@ from typing import Any
 
 from clary.capabilities.endpoints import fleet, stages
 from clary.capabilities.endpoints.fleet import Fleets, Variant
+from clary.capabilities.endpoints.serverless import config as serverless
 from clary.resources.kinds import View
 from clary.resources.store import Store
 
@@ -93,10 +94,15 @@ def _summary(variant: Variant, resolved: float, found: list[stages.Stage]) -> Su
             {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": resolved} for image in images
         ],
         "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": len(variant.ready),
-        "DesiredInstanceCount": variant.count,
+        **_capacity(variant),
         **({"VariantStatus": found} if found else {}),
     }
+
+
+def _capacity(variant: Variant) -> Summary:
+    if config := serverless.of(variant.production):
+        return {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+    return {"CurrentInstanceCount": len(variant.ready), "DesiredInstanceCount": variant.count}
 
 
 def _given(variant: Variant) -> Summary:
