@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clary.serving.flow import Flow
 from clary.serving.http import Pool, request_bytes
+from clary.serving.multimodel import Line, Models, Source, Target
 from clary.serving.order import LEAST_BUSY, Order
 from clary.serving.pieces import FRAMED
 from clary.serving.reply import Unreachable
@@ -42,6 +43,8 @@ class Variant:
     """Its part of the calls that are for a variant of its name."""
     config: str = ""
     """What tells variants of one name apart."""
+    models: Source | None = None
+    """Where one of its containers has its models from, if it has several."""
     instances: tuple[str, ...] = ()
     """What tells its instances apart, in the order of `sockets`."""
     order: Order = LEAST_BUSY
@@ -70,6 +73,7 @@ class Gateway:
         self._timeout = timeout
         self._pools: dict[Path, Pool] = {}
         self._used: dict[Path, float] = {}
+        self._models = Models()
 
     async def invoke(
         self,
@@ -78,17 +82,18 @@ class Gateway:
         body: bytes,
         container: int | None = None,
         hint: bytes = b"",
+        model: Target | None = None,
     ) -> Forwarded:
-        """The answer of one container, or of all in a row, whatever its status.
+        """The answer of one container, or of all in a row, whatever its status. `model`: of one that has several.
 
         Raises `NoInstance`, another `HttpError` (its `container` says which did not answer), or `ValueError`. Only a
         call that reached no instance is tried on another one: a model may have acted on the others.
         """
         wanted = range(len(variant.containers)) if container is None else (container,)
         first = request_bytes("POST", "/invocations", entry_headers(headers, len(wanted)), body)
-        for pools in self._in_order(variant, body, hint):
+        for lines in self._in_order(variant, body, hint, model):
             try:
-                return await through(pools, wanted, first, headers, self._timeout)
+                return await through(lines, wanted, first, headers, self._timeout)
             except Unreachable:
                 continue
         raise NoInstance(f"no instance of variant {variant.name} is reachable")
@@ -100,6 +105,7 @@ class Gateway:
         body: bytes,
         container: int | None = None,
         hint: bytes = b"",
+        model: Target | None = None,
     ) -> Flow | Forwarded:
         """As `invoke`, but the last container's answer is to be taken piece by piece. Whoever gets a flow closes it.
 
@@ -107,9 +113,9 @@ class Gateway:
         """
         wanted = range(len(variant.containers)) if container is None else (container,)
         first = request_bytes("POST", "/invocations", (*entry_headers(headers, len(wanted)), FRAMED), body)
-        for pools in self._in_order(variant, body, hint):
+        for lines in self._in_order(variant, body, hint, model):
             try:
-                return await streamed_through(pools, wanted, first, headers, self._timeout)
+                return await streamed_through(lines, wanted, first, headers, self._timeout)
             except Unreachable:
                 continue
         raise NoInstance(f"no instance of variant {variant.name} is reachable")
@@ -125,8 +131,12 @@ class Gateway:
         for pool in self._pools.values():
             pool.close()
 
-    def _in_order(self, variant: Variant, body: bytes, hint: bytes) -> list[list[Pool]]:
+    def _in_order(
+        self, variant: Variant, body: bytes, hint: bytes, model: Target | None
+    ) -> Sequence[Sequence[Pool | Line]]:
         instances = self._instances(variant)
+        if model:
+            return self._models.in_order(instances, model)
         return variant.order.sort(instances, body, hint) if len(instances) > 1 else instances
 
     def _instances(self, variant: Variant) -> list[list[Pool]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from clary.serving.flow import Flow
 from clary.serving.http import Pool, request_bytes
+from clary.serving.multimodel import Line, Refused
 from clary.serving.reply import Broken, HttpError, Reply, Unreachable
 
 
@@ -35,7 +36,7 @@ def entry_headers(headers: Mapping[str, str], containers: int) -> Iterable[tuple
 
 
 async def through(
-    pools: Sequence[Pool], wanted: Sequence[int], first: bytes, headers: Mapping[str, str], timeout: float
+    lines: Sequence[Pool | Line], wanted: Sequence[int], first: bytes, headers: Mapping[str, str], timeout: float
 ) -> Forwarded:
     """Ask the containers of these places, in order; `first` is the request to the first of them.
 
@@ -45,7 +46,7 @@ async def through(
     for step, place in enumerate(wanted, 1):
         start = time.perf_counter()
         try:
-            reply = await pools[place].send(request, timeout - sum(seconds))
+            reply = await lines[place].send(request, timeout - sum(seconds))
         except HttpError as error:
             error.container = place
             if isinstance(error, Unreachable) and step > 1:
@@ -59,17 +60,27 @@ async def through(
 
 
 async def streamed_through(
-    pools: Sequence[Pool], wanted: Sequence[int], first: bytes, headers: Mapping[str, str], timeout: float
+    lines: Sequence[Pool | Line], wanted: Sequence[int], first: bytes, headers: Mapping[str, str], timeout: float
 ) -> Flow | Forwarded:
     """As `through`, with the last container's answer to be taken piece by piece."""
     place = wanted[-1]
+    try:
+        return await _streamed_through(lines, wanted, first, headers, timeout)
+    except Refused as refused:
+        return Forwarded(refused.reply, (0.0,), place)
+
+
+async def _streamed_through(
+    lines: Sequence[Pool | Line], wanted: Sequence[int], first: bytes, headers: Mapping[str, str], timeout: float
+) -> Flow | Forwarded:
+    place = wanted[-1]
     if len(wanted) == 1:
-        return await pools[place].open(first, timeout)
-    before = await through(pools, wanted[:-1], first, headers, timeout)
+        return await lines[place].open(first, timeout)
+    before = await through(lines, wanted[:-1], first, headers, timeout)
     if not 200 <= before.reply.status < 300:
         return before
     try:
-        return await pools[place].open(next_request(before.reply, headers, last=True), timeout - before.model_seconds)
+        return await lines[place].open(next_request(before.reply, headers, last=True), timeout - before.model_seconds)
     except HttpError as error:
         error.container = place
         if isinstance(error, Unreachable):

@@ -5,6 +5,7 @@ import json
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -15,6 +16,8 @@ from clary.serving.server.multi.models import BadUrl, Limits, Model, Models, NoM
 from clary.serving.server.multi.register import Register
 
 PAGE = 100
+UNLOADED = "x-clary-model-unloaded"
+"""Header of a 404 to a call that no model has seen."""
 PREFIX, SUFFIX = "/models/", "/invoke"
 
 
@@ -51,7 +54,7 @@ class MultiModelApp(App):
         """Another worker was told to load it, or this one before it was replaced."""
         entry = self._register.find(name)
         if entry is None:
-            return text(404, f"model {name} is not loaded")
+            return replace(text(404, f"model {name} is not loaded"), headers={UNLOADED: "1"})
         return await self._load(name, entry["modelUrl"])
 
     async def _manage(self, name: str, scope: Any, proto: Any) -> Answer:
