@@ -79,6 +79,11 @@ def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
     _spawn([*_command("hub"), str(folder)], lock_fd)
 
 
+def start_detached(command: list[str], lock_fd: int, log: Path) -> None:
+    """Start a process that lives on without this one and holds the lock for life; what it prints goes to `log`."""
+    _spawn(command, lock_fd, log)
+
+
 def status(folder: Path) -> dict[str, Any] | None:
     """What the shim last said; `None` when it never did."""
     try:
@@ -172,10 +177,11 @@ def _command(part: str) -> list[str]:
     return [interpreter(), "-I", "-S", "-c", _START.format(part), str(package_root())]
 
 
-def _spawn(command: list[str], fd: int) -> None:
+def _spawn(command: list[str], fd: int, log: Path | None = None) -> None:
     reap()
-    with Path(os.devnull).open("r+b") as nothing:
-        actions = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), number) for number in (0, 1, 2)]
+    with Path(os.devnull).open("rb") as nothing, (log or Path(os.devnull)).open("ab") as out:
+        streams = (nothing.fileno(), out.fileno(), out.fileno())
+        actions = [(os.POSIX_SPAWN_DUP2, source, number) for number, source in enumerate(streams)]
         # Its number must differ from the target's, or the descriptor would stay close-on-exec.
         spare = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
         actions.append((os.POSIX_SPAWN_DUP2, spare, _FD))

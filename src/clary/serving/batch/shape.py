@@ -64,10 +64,19 @@ class Shaping:
 
 def form(content_type: str, *, lines: bool) -> Form | None:
     """`None` for types whose records are not known."""
-    media = content_type.partition(";")[0].strip().lower()
-    if media in CSV:
+    if media(content_type) in CSV:
         return Rows()
-    return Documents(lines or media != JSON[0]) if media in JSON else None
+    return Documents(lines or is_lines(content_type)) if media(content_type) in JSON else None
+
+
+def is_lines(content_type: str) -> bool:
+    """Whether each record of this type is a line, however the object is split."""
+    return media(content_type) in (*CSV, *JSON[1:])
+
+
+def media(content_type: str) -> str:
+    """`text/csv` of `Text/CSV; charset=utf-8`."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _number(name: str, number: int) -> int:
