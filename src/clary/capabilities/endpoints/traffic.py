@@ -7,6 +7,7 @@ import msgspec
 
 from clary.capabilities.endpoints.deployment import Policy, Reach
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant
+from clary.capabilities.endpoints.serverless.config import of as serverless
 
 NOTHING = Reach(0, 0.0)
 
@@ -22,13 +23,16 @@ class Taking(NamedTuple):
 
 
 def taking(fleets: Fleets) -> list[Taking]:
-    """What calls go to now. Calls of a fleet that has no instance ready go to another that has the same variant."""
+    """What calls go to now. Calls of a fleet that has no instance ready go to another that has the same variant, unless
+    calls are what brings its instances."""
     serving = [each for each in (fleets.serving, fleets.stranded, fleets.deployment and fleets.next) if each]
     if fleets.serving is None or len(serving) == 1:
         return [Taking(each, each.weight, 1.0, "") for fleet in serving for each in fleet.production]
     there = [(fleet, each) for fleet in serving for each in fleet.production if each.share > 0]
     able = {each.name for _, each in there if each.taking}
-    there = [(fleet, each) for fleet, each in there if each.taking or each.name not in able]
+    there = [
+        (fleet, each) for fleet, each in there if each.taking or serverless(each.production) or each.name not in able
+    ]
     shares: dict[str, float] = {}
     for _, each in there:
         shares[each.name] = shares.get(each.name, 0.0) + each.share
