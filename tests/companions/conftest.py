@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 from tests import databases
+from tests.companions.application_autoscaling.shelf import DIMENSION, SHELF
 from tests.companions.tenants import REGION, Site, Tenant
 from tests.databases import migrated, postgres, store_url
 from tests.harness import serve
 
 from clary.catalogue.fleet import Fleet, Host
-from clary.companions import cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
+from clary.companions import application_autoscaling, cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
+from clary.companions.application_autoscaling import Scalables
 from clary.companions.ecr import Images, Repositories
 from clary.companions.ecr import Registry as ImageRegistry
 from clary.resources.kinds import Kinds
@@ -20,7 +22,7 @@ from clary.wire.operations import Registry
 
 __all__ = ["migrated", "postgres", "store_url"]
 
-COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing)
+COMPANIONS = (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing, application_autoscaling)
 KINDS = tuple(kind for companion in COMPANIONS for kind in companion.CAPABILITY.kinds)
 FLEET = Fleet(
     REGION,
@@ -44,7 +46,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     repositories = Repositories(lambda region: KNOWN if region == REGION else {})
     images = Images(site.store, home / "registry")
     kept = (site.store, site.keys, site.logs, site.metrics, repositories, images, Kinds(KINDS), Wake(home))
-    parts = (Settings(home=home), *kept, Models(), FLEET)
+    parts = (Settings(home=home), *kept, Models(), FLEET, Scalables({DIMENSION: SHELF}))
     with serve(registry, *parts, images=ImageRegistry(images, site.keys)) as site.url:
         yield site
     site.store.close()

@@ -1,0 +1,201 @@
+"""Endpoints that grow and shrink by themselves: under load, by the clock and by a user's own alarm. A minute of target
+tracking lasts one second here."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.capabilities.endpoints.account import Account, Load
+from tests.servers import Clary, wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    home = tmp_path_factory.mktemp("scaling") / "home"
+    with Clary(home, scaling_period_seconds="1", host_metrics_seconds="1") as clary:
+        yield clary.start()
+
+
+@pytest.fixture(scope="module")
+def account(server: Clary, made: tuple[Path, float]) -> Account:
+    return Account(server, made[0])
+
+
+class Scaled:
+    """The variant of an endpoint as Application Auto Scaling knows it."""
+
+    def __init__(self, server: Clary, account: Account, endpoint: str) -> None:
+        self.account, self.endpoint = account, endpoint
+        self.client = server.client("application-autoscaling")
+        self.resource = f"endpoint/{endpoint}/variant/v-m"
+        self.scope: dict[str, Any] = {"ServiceNamespace": "sagemaker", "ResourceId": self.resource}
+        self.dimension: dict[str, Any] = self.scope | {"ScalableDimension": DIMENSION}
+
+    def register(self, least: int, most: int) -> None:
+        self.client.register_scalable_target(**self.dimension, MinCapacity=least, MaxCapacity=most)
+
+    def count(self) -> tuple[str, int]:
+        described = self.account.sagemaker.describe_endpoint(EndpointName=self.endpoint)
+        (variant,) = described["ProductionVariants"]
+        return described["EndpointStatus"], variant["CurrentInstanceCount"]
+
+    def reaches(self, count: int) -> None:
+        wait_until(lambda: self.count() == ("InService", count), otherwise=lambda: str((count, self.activities())))
+
+    def activities(self) -> list[dict[str, Any]]:
+        return list(self.client.describe_scaling_activities(**self.scope)["ScalingActivities"])
+
+    def finished(self) -> list[tuple[str, str, str]]:
+        """Description, cause and message of each, oldest first, once the newest is over."""
+        wait_until(lambda: self.activities()[0]["StatusCode"] not in ("Pending", "InProgress"))
+        told = [(one["Description"], one["Cause"], one["StatusMessage"]) for one in reversed(self.activities())]
+        return [one for one in told if not one[2].startswith("Failed")]
+
+
+@pytest.fixture(scope="module")
+def tracked(server: Clary, account: Account) -> Scaled:
+    account.create("tracked")
+    return Scaled(server, account, "tracked")
+
+
+@pytest.fixture(scope="module")
+def stepped(server: Clary, account: Account) -> Scaled:
+    account.create("stepped")
+    return Scaled(server, account, "stepped")
+
+
+def successful(count: int) -> str:
+    return f"Successfully set desired instance count to {count}. Change successfully fulfilled by sagemaker."
+
+
+def test_scaled_by_load_by_the_clock_and_by_an_alarm(server: Clary, tracked: Scaled, stepped: Scaled) -> None:
+    tracked.register(1, 2)
+    put = tracked.client.put_scaling_policy(
+        **tracked.dimension,
+        PolicyName="calls",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 5.0,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+            "ScaleOutCooldown": 0,
+            "ScaleInCooldown": 0,
+        },
+    )
+    high, low = (alarm["AlarmName"] for alarm in put["Alarms"])
+    assert high.startswith(f"TargetTracking-{tracked.resource}-AlarmHigh-")
+    assert low.startswith(f"TargetTracking-{tracked.resource}-AlarmLow-")
+    with Load(lambda: tracked.account.invoke("tracked"), threads=2) as load:
+        tracked.reaches(2)
+        load.more(20)
+    assert load.errors == []
+
+    # While nobody calls the one, the other is scaled by the clock and by an alarm of its own.
+    in_two_seconds = datetime.now(UTC) + timedelta(seconds=2)
+    stepped.register(1, 4)
+    stepped.client.put_scheduled_action(
+        **stepped.dimension,
+        ScheduledActionName="morning",
+        Schedule=f"at({in_two_seconds:%Y-%m-%dT%H:%M:%S})",
+        ScalableTargetAction={"MinCapacity": 2},
+    )
+    step = stepped.client.put_scaling_policy(
+        **stepped.dimension,
+        PolicyName="queue",
+        PolicyType="StepScaling",
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}],
+            "Cooldown": 300,
+        },
+    )
+    stepped.reaches(2)
+    watch(server, step["PolicyARN"])
+    stepped.reaches(3)
+    assert stepped.finished() == [
+        (
+            "Setting min capacity to 2",
+            "scheduled action name morning was triggered",
+            "Successfully set min capacity to 2",
+        ),
+        ("Setting desired instance count to 2.", "scheduled action name morning was triggered", successful(2)),
+        (
+            "Setting desired instance count to 3.",
+            "monitor alarm long-queue in state ALARM triggered policy queue",
+            successful(3),
+        ),
+    ]
+    assert stepped.client.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"] == []
+    (shown,) = stepped.client.describe_scaling_policies(**stepped.scope)["ScalingPolicies"]
+    assert [alarm["AlarmName"] for alarm in shown["Alarms"]] == ["long-queue"]
+
+    tracked.reaches(1)
+    assert tracked.finished() == [
+        (
+            "Setting desired instance count to 2.",
+            f"monitor alarm {high} in state ALARM triggered policy calls",
+            successful(2),
+        ),
+        (
+            "Setting desired instance count to 1.",
+            f"monitor alarm {low} in state ALARM triggered policy calls",
+            successful(1),
+        ),
+    ]
+    tracked.client.deregister_scalable_target(**tracked.dimension)
+    left = server.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"]
+    assert left == []
+
+
+def watch(server: Clary, action: str) -> None:
+    """An alarm of the shortest period, on a metric that breaches for a while."""
+    cloudwatch = server.client("cloudwatch")
+    now = time.time()
+    data = [{"MetricName": "queued", "Value": 12.0, "Timestamp": now + seconds} for seconds in range(-20, 120, 5)]
+    cloudwatch.put_metric_data(Namespace="App", MetricData=data)
+    cloudwatch.put_metric_alarm(
+        AlarmName="long-queue",
+        Namespace="App",
+        MetricName="queued",
+        Statistic="Average",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=10.0,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[action],
+    )
+    wait_until(lambda: states(cloudwatch) == ["ALARM"])
+    items = cloudwatch.describe_alarm_history(AlarmName="long-queue", HistoryItemType="Action")["AlarmHistoryItems"]
+    assert [item["HistorySummary"] for item in items] == [f"Successfully executed action {action}"]
+
+
+def states(cloudwatch: Any) -> list[str]:
+    return [one["StateValue"] for one in cloudwatch.describe_alarms(AlarmNames=["long-queue"])["MetricAlarms"]]
+
+
+def test_what_instances_use_of_their_hosts(server: Clary, tracked: Scaled) -> None:
+    cloudwatch = server.client("cloudwatch")
+    dimensions = [{"Name": "EndpointName", "Value": "tracked"}, {"Name": "VariantName", "Value": "v-m"}]
+    wanted = {"Namespace": "/aws/sagemaker/Endpoints", "Dimensions": dimensions}
+
+    def names() -> set[str]:
+        return {metric["MetricName"] for metric in cloudwatch.list_metrics(**wanted)["Metrics"]}
+
+    wait_until(lambda: names() >= {"CPUUtilization", "MemoryUtilization", "DiskUtilization"})
+    now = datetime.now(UTC)
+    points = cloudwatch.get_metric_statistics(
+        **wanted,
+        MetricName="MemoryUtilization",
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    assert all(0 < point["Maximum"] <= 100 for point in points)
+    assert points
