@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import NoCapacity, Placing, place
-from clary.capabilities.jobs import measures, reaching
+from clary.capabilities.jobs import fetching, measures, reaching
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.items import BadData
-from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
+from clary.capabilities.jobs.line import ROOM_SECONDS
 from clary.capabilities.jobs.mirror import CannotUpload, Mirror, Target, are_large
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.staging import fitting
+from clary.capabilities.jobs.turn import Turn
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.processing import outputs, staging
 from clary.capabilities.processing.decide import Seen, Step, decide, ended, fail
@@ -48,7 +49,7 @@ class ProcessingReconciler:
         work = Work(record, parts, self._uploads, self._downloads)
         chosen = decide(record, work.look())
         if chosen is not Step.BEGIN:
-            work.leave_line()
+            work.turn.leave()
         return work.act(chosen) if isinstance(chosen, Step) else chosen
 
 
@@ -59,7 +60,7 @@ class Work:
         self.record, self.parts, self.uploads, self.downloads = record, parts, uploads, downloads
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-        self.line = parts.need(Line)
+        self.turn = Turn(record, parts)
         self.jobs = self.settings.home / "jobs"
         self.mirror = Mirror(record.account, parts.need(Objects), self.jobs / record.id)
 
@@ -102,7 +103,7 @@ class Work:
                 return Wait(ASK_AGAIN_SECONDS)
             return self._launch(placing)
         except Away:
-            self.leave_line()
+            self.turn.leave()
             return Wait(ROOM_SECONDS)
         except NoCapacity as error:
             return self._failed(str(error))
@@ -115,8 +116,8 @@ class Work:
         """Lay out the data and start, once there is room. Raises `Away`."""
         limits = placing.fit.limits
         need = (cluster(self.record)["InstanceCount"], limits.gpus, placing.hosts)
-        if self.line.before(self.record, need):
-            return self._in_line(need)
+        if self.turn.is_later(need):
+            return Wait(self.turn.wait(need))
         try:
             if not self._fetched():
                 return Wait(FETCHING_SECONDS)
@@ -126,9 +127,8 @@ class Work:
         except Away:
             raise
         except NoRoom:
-            return self._in_line(need)
-        if self.line.leave(self.record) and left:
-            self.call_next()
+            return Wait(self.turn.wait(need))
+        self.turn.leave(left=left > 0)
         return Become("InProgress", message=placing.fit.note or "Starting", state={"Launched": True}, brief=True)
 
     def _stage(self) -> None:
@@ -136,24 +136,10 @@ class Work:
 
     def _fetched(self) -> bool:
         """Whether data that is not on this machine is laid out: that takes long, and other jobs are to be started."""
-        here = self.parts.need(Objects).origin is None or self.backend.fetches
-        if here or staging.is_done(self.record, self.jobs):
+        if staging.is_done(self.record, self.jobs):
             return True
-        return self.downloads.done(self.record.id, self._stage, self._ask_again)
-
-    def _in_line(self, need: Need) -> Outcome:
-        self.line.join(self.record, need)
-        self.backend.when_destroyed("line", self.call_next)
-        return Wait(self.line.patience(self.record, need))
-
-    def leave_line(self) -> None:
-        """It waits for room no longer."""
-        if self.line.leave(self.record):
-            self.call_next()
-
-    def call_next(self) -> None:
-        """Have those looked at whose turn it is."""
-        self.line.call(self.parts.need(Wake))
+        given = (self.parts.need(Objects), self.backend, self.downloads)
+        return fetching.is_laid_out(*given, self.record.id, self._stage, self._ask_again)
 
     def measure(self) -> Outcome:
         store = self.parts.need(MetricStore)

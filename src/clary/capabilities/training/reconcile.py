@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from clary.capabilities.instances import NoCapacity, Placing, place
-from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs import fetching, reaching
 from clary.capabilities.jobs.failure import cut, failed
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.items import BadData
-from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
+from clary.capabilities.jobs.line import ROOM_SECONDS, Need
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.staging import fitting
+from clary.capabilities.jobs.turn import Turn
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.training import (
     failure,
@@ -63,7 +64,7 @@ class TrainingReconciler:
         work = Work(record, parts, self._uploads, self._downloads, self._pools)
         chosen = decide(record, work.seen)
         if chosen is not Step.LAUNCH:
-            work.leave_line()
+            work.turn.leave()
         return work.act(chosen) if isinstance(chosen, Step) else chosen
 
 
@@ -74,7 +75,7 @@ class Work:
         self.record, self.parts, self.uploads, self.downloads, self.pools = record, parts, uploads, downloads, pools
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-        self.line = parts.need(Line)
+        self.turn = Turn(record, parts)
         self.folder = self.settings.home / "jobs" / record.id
         self.seen = self._look()
 
@@ -133,7 +134,7 @@ class Work:
     def clear(self) -> Outcome:
         """The next run begins with nothing but what is in S3."""
         self.backend.destroy(self.record.id)
-        self.call_next()
+        self.turn.call_next()
         return Become(self.record.status, state={"Over": False})
 
     def prepare(self) -> Outcome:
@@ -165,7 +166,7 @@ class Work:
             limits = placing.fit.limits
             need = (len(hosts(self.record.spec["ResourceConfig"])), limits.gpus, placing.hosts)
             pool = self._pool()
-            if pool is None and self.line.before(self.record, need):
+            if pool is None and self.turn.is_later(need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
             if not self._fetched():
                 return Wait(WATCH_SECONDS)
@@ -180,12 +181,11 @@ class Work:
             text = str(error)
             return self._failed(text if text.startswith("CapacityError") else f"ClientError: {text}")
         except Away as error:
-            self.leave_line()
+            self.turn.leave()
             return self._pending(f"Waiting: {error}", ROOM_SECONDS)
         except NoRoom as error:
             return self._in_line(need, f"Waiting for room: {error}")
-        if self.line.leave(self.record) and left:
-            self.call_next()
+        self.turn.leave(left=left > 0)
         if pool:
             return self._moved_into(pool)
         # The shims wake us when user code runs.
@@ -196,10 +196,10 @@ class Work:
 
     def _fetched(self) -> bool:
         """Whether data that is not on this machine is laid out: that takes long, and other jobs are to be started."""
-        here = self.parts.need(Objects).origin is None or self.backend.fetches
-        if here or staging.is_done(self.record, self.folder.parent):
+        if staging.is_done(self.record, self.folder.parent):
             return True
-        return self.downloads.done(self.record.id, self._stage, self._ask_again)
+        given = (self.parts.need(Objects), self.backend, self.downloads)
+        return fetching.is_laid_out(*given, self.record.id, self._stage, self._ask_again)
 
     def _moved_into(self, pool: str) -> Outcome:
         """The room is as old as its first job; the pool's record is done with."""
@@ -230,24 +230,13 @@ class Work:
         return taken
 
     def _in_line(self, need: Need, message: str) -> Outcome:
-        self.line.join(self.record, need)
-        self.backend.when_destroyed("line", self.call_next)
-        return self._pending(message, self.line.patience(self.record, need))
+        return self._pending(message, self.turn.wait(need))
 
     def _pending(self, message: str, seconds: float) -> Outcome:
         now = self.parts.need(Store).now()
         if secondary_status(self.record) != "Pending":
             return replace(moved("InProgress", "Pending", message, PendingSince=now), brief=True)
         return Wait(min(seconds, max(0.1, runs.deadline(self.record) - now)))
-
-    def leave_line(self) -> None:
-        """It waits for room no longer."""
-        if self.line.leave(self.record):
-            self.call_next()
-
-    def call_next(self) -> None:
-        """Have those looked at whose turn it is."""
-        self.line.call(self.parts.need(Wake))
 
     def measure(self) -> Outcome:
         return Become(
@@ -310,7 +299,7 @@ class Work:
     def _let_go(self) -> None:
         self.backend.release(self.record.id)
         self.pools.withdraw(self.record.id)
-        self.call_next()
+        self.turn.call_next()
 
     def discard(self) -> Outcome:
         self.backend.destroy(self.record.id)
