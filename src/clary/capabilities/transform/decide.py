@@ -39,7 +39,7 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is true now. `instances`: of all containers; `drivers`: one for each host; `kept`: the job's folder exists."""
+    """What is true now. `instances`: of all containers. `drivers`: one for each host. `kept`: the folder exists."""
 
     now: float
     instances: tuple[InstanceState, ...] = ()
