@@ -7,6 +7,7 @@ same parts over the same store; neither holds state of its own.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from clary.capabilities.compilation import COMPILATION
 from clary.capabilities.endpoints import ENDPOINTS, SCALABLE, asynchronous, invocations
 from clary.capabilities.instances import fleet
 from clary.capabilities.jobs.line import Line
@@ -45,7 +46,14 @@ COMPANIONS: tuple[Capability, ...] = tuple(
     each.CAPABILITY
     for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing, application_autoscaling)
 )
-CAPABILITIES: tuple[Capability, ...] = (TRAINING, PROCESSING, MODELS, ENDPOINTS, RECOMMENDATIONS)
+CAPABILITIES: tuple[Capability, ...] = (
+    TRAINING,
+    PROCESSING,
+    COMPILATION,
+    MODELS,
+    ENDPOINTS,
+    RECOMMENDATIONS,
+)
 SHARED: tuple[Operation, ...] = (*tags.OPERATIONS, *search.OPERATIONS)
 """Operations that belong to all kinds."""
 

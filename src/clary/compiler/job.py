@@ -20,6 +20,7 @@ from clary.compiler.manifest import FILE, REPORT
 
 CALLER_FAULT, OWN_FAULT = 2, 1
 CONFIG = "input/config/compilationjob.json"
+ARCHIVE = "input/archive/model.tar.gz"
 DERIVED = "derived.json"
 ROWS = 500
 """Sampled to compare; fewer where a call has to have a certain number."""
@@ -72,9 +73,9 @@ def unpacked(base: Path) -> Path:
     from clary.runtime.archive import BadArchive, extract
 
     begun = time.monotonic()
-    folder = base / "input" / "unpacked"
+    folder = base / "unpacked"
     try:
-        extract(base / "input" / "model.tar.gz", folder)
+        extract(base / ARCHIVE, folder)
     except BadArchive as error:
         raise Unsuitable(f"Unable to untar input model. Please confirm the model is a tar.gz file: {error}") from error
     logger.info("Unpacked the input model in %.1f s", time.monotonic() - begun)

@@ -60,8 +60,11 @@ def _convert(raw: Path, ready: Path, dtype: str) -> None:
         raw.rename(ready)
     elif dtype == "int8":
         from onnxruntime.quantization import QuantType, quantize_dynamic
+        from onnxruntime.quantization.registry import IntegerOpsRegistry
 
-        quantize_dynamic(raw, ready, weight_type=QuantType.QInt8)
+        # Convolutions would be several times slower: there are no kernels that make their inputs integers quickly.
+        kinds = [kind for kind in IntegerOpsRegistry if kind != "Conv"]
+        quantize_dynamic(raw, ready, weight_type=QuantType.QInt8, op_types_to_quantize=kinds)
     else:
         import onnx
         from onnxruntime.transformers.float16 import convert_float_to_float16

@@ -44,8 +44,14 @@ MANAGED = {
     "tensorflow-inference-graviton": "tensorflow",
     "huggingface-pytorch-training": "huggingface",
     "huggingface-pytorch-inference": "huggingface",
+    "xgboost-neo": "neo",
+    "sagemaker-inference-pytorch": "neo",
+    "sagemaker-neo-onnx": "neo",
 }
 """The environment that stands in for a repository (`environments/<name>.txt`)."""
+
+UNLISTED = {"sagemaker-neo-onnx": ("neo-onnx", "xgboost-neo")}
+"""Repositories that AWS documents and the SDKs do not list: framework, and one that the same accounts own."""
 
 Device = Literal["cpu", "gpu", ""]
 Use = Literal["training", "inference", "processing", ""]
@@ -156,4 +162,6 @@ def _use(repository: str) -> Use:
 @functools.cache
 def _table() -> dict[str, Any]:
     table: dict[str, Any] = json.loads((Path(__file__).parent / "table.json").read_text())
+    for repository, (framework, like) in UNLISTED.items():
+        table["repositories"][repository] = [framework, table["repositories"][like][1]]
     return table

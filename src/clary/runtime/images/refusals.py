@@ -19,6 +19,8 @@ BY_REPOSITORY = {
     "huggingface-tensorflow-inference": "Transformers no longer supports TensorFlow",
     "tensorflow-inference-eia": RETIRED,
     "pytorch-inference-eia": RETIRED,
+    "sagemaker-inference-mxnet": "models for it are not compiled here",
+    "sagemaker-inference-tensorflow": "models for it are not compiled here",
     "sagemaker-base-python": "the SDKs use it from Python 3.8 and 3.10 only, and runtimes have another Python",
     "sagemaker-tensorflow": RETIRED,
     "sagemaker-tensorflow-eia": RETIRED,

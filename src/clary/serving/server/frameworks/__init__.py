@@ -13,6 +13,7 @@ from clary.serving.server.invocation import Serve
 
 FRAMEWORKS = {
     "huggingface": "clary.serving.server.frameworks.huggingface",
+    "neo": "clary.serving.server.frameworks.neo",
     "pytorch": "clary.serving.server.frameworks.pytorch",
     "sklearn": "clary.serving.server.frameworks.sklearn",
     "tensorflow": "clary.serving.server.frameworks.tensorflow",
