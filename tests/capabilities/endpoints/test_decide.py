@@ -136,6 +136,23 @@ def test_instances_that_do_not_start_end_a_change_of_capacity() -> None:
     assert (world.status, world.serving, world.running) == ("InService", first, first)
 
 
+def test_change_of_capacity_that_half_fails_goes_back_to_what_was() -> None:
+    world = in_service(variant(count=2))
+    first = world.serving
+    assert world.fleets.serving
+    resized = msgspec.structs.replace(world.fleets.serving.variants[0], count=4, weight=7.0, before=(2, 1.0))
+    serving = msgspec.structs.replace(world.fleets.serving, variants=(resized,))
+    world.fleets, world.status = msgspec.structs.replace(world.fleets, serving=serving), "Updating"
+    third = world.settle().started[2]
+    world.sights[third] = msgspec.structs.replace(world.sights[third], healthy=True)
+    world.settle().spoil({world.started[3]})
+    world.settle(DRAIN_SECONDS).settle()
+    assert (world.status, world.serving, world.running) == ("InService", first, first)
+    assert world.fleets.failure.endswith("boom")
+    [after] = world.fleets.serving.variants if world.fleets.serving else ()
+    assert (after.count, after.weight, after.before) == (2, 1.0, None)
+
+
 def test_deleting_stops_and_destroys_everything() -> None:
     world = in_service(variant("a", 2))
     world.status = "Deleting"

@@ -164,8 +164,12 @@ def _resized(variant: Variant, desired: Request) -> Variant:
         variant = msgspec.structs.replace(variant, production=serverless.updated(variant.production, update))
     if serverless.of(variant.production) and "DesiredInstanceCount" in desired:
         raise ValidationException("DesiredInstanceCount cannot be specified for a serverless variant.")
-    weight = desired.get("DesiredWeight", variant.weight)
-    return msgspec.structs.replace(variant, weight=weight, count=desired.get("DesiredInstanceCount", variant.count))
+    return msgspec.structs.replace(
+        variant,
+        weight=desired.get("DesiredWeight", variant.weight),
+        count=desired.get("DesiredInstanceCount", variant.count),
+        before=(variant.count, variant.weight),
+    )
 
 
 def _retained(wanted: Fleet, serving: Fleet, request: Request) -> Fleet:

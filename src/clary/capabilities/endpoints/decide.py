@@ -1,6 +1,7 @@
 """What to do about an endpoint, from what it should be and what is seen. Pure; `reconcile.py` sees and acts.
 
 next fleet alone        -> it serves when it is whole; the endpoint has failed when it cannot start
+no next fleet           -> a change of weights and counts, if any, comes to its end: `capacity.py`
 next fleet beside one   -> an update: forward in `rollout.py`, back in `rollback.py`
 serving instance ended  -> its place gets a new workload, later each time: `tending.py`
 retired instance        -> stopped when no server can still know it, then destroyed
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clary.capabilities.endpoints import rollout
+from clary.capabilities.endpoints import capacity, rollout
 from clary.capabilities.endpoints.fleet import Fleet, Fleets
 from clary.capabilities.endpoints.tending import ROOM_SECONDS, Sights, Turn
 
@@ -60,24 +61,10 @@ def _advance(turn: Turn, status: str, fleets: Fleets, alarms: Collection[str]) -
     upcoming, broken = turn.tend(fleets.next) if fleets.next else (None, "")
     fleets = msgspec.structs.replace(fleets, serving=serving, stranded=stranded, next=upcoming)
     if upcoming is None:
-        return _settle_capacity(turn, status, fleets, short)
+        return capacity.settle(turn, status, fleets, short)
     if serving is None:
         return _create(turn, status, fleets, upcoming, broken)
     return rollout.advance(turn, fleets, alarms, short, broken)
-
-
-def _settle_capacity(turn: Turn, status: str, fleets: Fleets, short: str) -> tuple[str, Fleets]:
-    """A change of instance counts is over when all are ready, or when the new ones do not start."""
-    if fleets.serving is None or status != "Updating":
-        return status, fleets
-    if short:
-        left = turn.only_proven(fleets.serving)
-        variants = (msgspec.structs.replace(each, count=len(each.instances)) for each in left.variants)
-        serving = msgspec.structs.replace(left, variants=tuple(variants))
-        return "InService", msgspec.structs.replace(fleets, serving=serving, failure=short)
-    if fleets.serving.whole:
-        return "InService", msgspec.structs.replace(fleets, failure="")
-    return status, fleets
 
 
 def _create(turn: Turn, status: str, fleets: Fleets, upcoming: Fleet, broken: str) -> tuple[str, Fleets]:

@@ -57,6 +57,8 @@ class Variant(msgspec.Struct, kw_only=True, frozen=True):
     """Workloads planned so far: numbers the next one."""
     shadow: bool = False
     """It gets copies of calls, and its answers go to nobody; kept running like any other."""
+    before: tuple[int, float] | None = None
+    """Count and weight to go back to, while those that were asked for are being brought about."""
     limit: int | None = None
     """How many of `count` there are to be now, while a rolling update replaces them; `None`: all."""
     active: int | None = None
@@ -167,6 +169,11 @@ def containers(model: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         {"ContainerHostname": alone or f"container-{number}", **definition}
         for number, definition in enumerate(found, 1)
     )
+
+
+def is_multi_model(container: dict[str, Any]) -> bool:
+    """Whether it loads models while it runs, from below its ModelDataUrl."""
+    return container.get("Mode") == "MultiModel"
 
 
 def is_direct(model: dict[str, Any]) -> bool:
