@@ -8,7 +8,11 @@ from clary.cli.api import client
 from clary.cli.failures import CliFailure
 from clary.settings import Settings
 
-JOBS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs")
+JOBS = (
+    "/aws/sagemaker/TrainingJobs",
+    "/aws/sagemaker/ProcessingJobs",
+    "/aws/sagemaker/InferenceRecommendationsJobs",
+)
 FOLLOW_SECONDS = 1.0
 
 

@@ -94,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("name", help="name of the training job or endpoint")
     logs.add_argument("-f", "--follow", action="store_true", help="wait for more")
 
+    recommend = _command(commands, "recommend", "What an Inference Recommender job found, as a table and a plot.")
+    recommend.add_argument("name", help="name of the job")
+    form = recommend.add_mutually_exclusive_group()
+    form.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts instead")
+    form.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
     interrupt = _command(commands, "interrupt", "Interrupt a running spot training job, as AWS reclaims its capacity.")
     interrupt.add_argument("name", help="name of the training job")
 

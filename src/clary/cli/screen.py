@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 COLOURS = {
-    **dict.fromkeys(("Completed", "InService", "ok", "fits"), "green"),
-    **dict.fromkeys(("Failed", "missing", "refused"), "red"),
+    **dict.fromkeys(("Completed", "COMPLETED", "InService", "ok", "fits"), "green"),
+    **dict.fromkeys(("Failed", "FAILED", "missing", "refused"), "red"),
     **dict.fromkeys(("Stopping", "Stopped", "partly", "capped"), "yellow"),
     **dict.fromkeys(("InProgress", "Creating", "Updating"), "cyan"),
 }

@@ -62,6 +62,9 @@ def test_trials_of_every_combination_up_to_the_limit() -> None:
     assert found == choose.trials("id", config, [])
     few = choose.trials("id", {"ResourceLimit": {"MaxNumberOfTests": 1}}, ["ml.c5.large", "ml.m5.large"])
     assert [each.instance_type for each in few] == ["ml.c5.large"]
+    assert [each.endpoint for each in choose.trials("id", {"Endpoints": config["Endpoints"]}, ["ml.c5.large"])] == [
+        "mine"
+    ]
 
 
 def test_types_that_suit_the_machine() -> None:
@@ -162,6 +165,14 @@ NONE = Outcome(steps=(step(answered=0),), trouble="424 bad")
             {},
             "",
             {"phase": "leaving", "failure": "Endpoint e is not in service."},
+            "",
+        ),
+        ({"phase": "loading", "begun": 5.0}, {"load": "lost"}, "", {"attempt": 1, "begun": 0.0}, ""),
+        (
+            {"phase": "loading", "attempt": 3},
+            {"load": "lost", "broken": "lost"},
+            "",
+            {"phase": "leaving", "over": 9.0, "failure": "lost"},
             "",
         ),
         ({"phase": "leaving"}, {"endpoint": "Deleting", "kept": True}, "", {}, "clear"),

@@ -30,9 +30,14 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A user that has gone."""
+
+
 @pytest.fixture
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+    with Server(("127.0.0.1", 0), Echo) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -42,7 +47,7 @@ def url() -> Iterator[str]:
 
 def run(url: str, folder: Path, *steps: tuple[int, float], body: bytes = b"good") -> tuple[list[Step], Users]:
     (folder / "sample").write_bytes(body)
-    users = Users(Ask(url, "/x", "us-east-1", str(folder), "text/csv", steps), SIGNER, lambda step: None)
+    users = Users(Ask(url, "/x", "us-east-1", str(folder), "text/csv", steps), SIGNER, lambda step: None, 0.0)
     return asyncio.run(users.run()), users
 
 

@@ -13,7 +13,7 @@ DEFAULT_TYPES = 5
 
 
 def trials(record_id: str, config: dict[str, Any], types: Sequence[str]) -> tuple[Trial, ...]:
-    """`types`: what a job tries that names none. The user's own endpoints come last."""
+    """`types`: what a job tries that names none, nor an endpoint. The user's own endpoints come last."""
     wanted = list(_wanted(config, types))
     limit = config.get("ResourceLimit", {}).get("MaxNumberOfTests", len(wanted))
     made = [
@@ -26,7 +26,8 @@ def trials(record_id: str, config: dict[str, Any], types: Sequence[str]) -> tupl
 
 
 def _wanted(config: dict[str, Any], types: Sequence[str]) -> Iterable[dict[str, Any]]:
-    given = config.get("EndpointConfigurations") or [{"InstanceType": name} for name in types]
+    own = [] if config.get("Endpoints") else [{"InstanceType": name} for name in types]
+    given = config.get("EndpointConfigurations") or own
     for entry in given:
         for environment in _environments(entry.get("EnvironmentParameterRanges", {})):
             members = {"instance_type": entry.get("InstanceType", ""), "environment": environment}

@@ -15,6 +15,8 @@ from clary.capabilities.recommendations.trials import Outcome, Trial
 
 Act = Literal["", "deploy", "load", "halt", "clear"]
 STOPPED = "The job was stopped before the load test was over."
+LOST_MOST = 3
+"""Times that a load test is begun anew."""
 LATE = "The job reached JobDurationInSeconds before the load test was over."
 
 
@@ -25,7 +27,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """FailureReason of the endpoint."""
     kept: bool = False
-    load: Literal["", "running", "ended"] = ""
+    load: Literal["", "running", "ended", "lost"] = ""
     outcome: Outcome | None = None
     broken: str = ""
     """Why a load test that has ended left no outcome."""
@@ -64,7 +66,9 @@ def _deploying(trial: Trial, sight: Sight, halt: str) -> Turn:
 
 
 def _loading(trial: Trial, sight: Sight, now: float, conditions: dict[str, Any], halt: str) -> Turn:
-    if sight.load == "ended":
+    if sight.load == "lost" and not halt and trial.attempt < LOST_MOST:
+        return Turn(_replace(trial, attempt=trial.attempt + 1, begun=0.0))
+    if sight.load in ("ended", "lost"):
         over = _replace(trial, phase="leaving", over=now, outcome=sight.outcome)
         return Turn(_replace(over, failure=_failure(sight, conditions, halt)))
     if halt:

@@ -43,6 +43,8 @@ class Site:
             return sight
         if states[0].phase in ("preparing", "running"):
             return msgspec.structs.replace(sight, load="running")
+        if states[0].phase == "lost":
+            return msgspec.structs.replace(sight, load="lost", broken="The load test was lost again and again.")
         return msgspec.structs.replace(sight, load="ended", **self._outcome(trial, states[0].message))
 
     def _outcome(self, trial: Trial, said: str) -> dict[str, object]:
@@ -82,7 +84,8 @@ class Site:
 
     def clear(self, trial: Trial) -> None:
         """Away with what was made for the trial, as far as it can go now. Raises `Refused` or `Unavailable`."""
-        self.backend.destroy(trials.workload(self.record.id, trial))
+        for name in trials.workloads(self.record.id, trial):
+            self.backend.destroy(name)
         if not trial.own:
             return
         endpoint = self._find("Endpoint", trial.endpoint)

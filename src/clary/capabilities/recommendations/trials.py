@@ -42,6 +42,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """What of the model's variables is set differently."""
     phase: Phase = "waiting"
     failure: str = ""
+    attempt: int = 0
+    """How often its load test was lost, with the machine it was on or by a kill, and begun anew."""
     begun: float = 0.0
     """Since when it has been called."""
     over: float = 0.0
@@ -69,4 +71,9 @@ def dump(trials: tuple[Trial, ...]) -> dict[str, Any]:
 
 def workload(record_id: str, trial: Trial) -> str:
     """The load test's."""
-    return f"{record_id}-load-{trial.number}"
+    return workloads(record_id, trial)[-1]
+
+
+def workloads(record_id: str, trial: Trial) -> list[str]:
+    """With those that were lost."""
+    return [f"{record_id}-load-{trial.number}-{attempt}" for attempt in range(trial.attempt + 1)]

@@ -15,6 +15,9 @@ from clary.serving.reply import HttpError, Reply
 TIMEOUT_SECONDS = 75.0
 """Longer than a model may take: the endpoint says so first."""
 SIGNED_SECONDS = 300.0
+READY_SECONDS = 60.0
+NOT_READY = (429, 503)
+"""What an endpoint answers whose instance is being started again. It is waited for before the first step."""
 PAUSE_SECONDS = 0.2
 """After an error, which is otherwise quicker than any answer."""
 
@@ -22,9 +25,12 @@ PAUSE_SECONDS = 0.2
 class Users:
     """`told` is called after each step. `trouble` is the first error that a call was answered with."""
 
-    def __init__(self, ask: Ask, signer: Signer, told: Callable[[Step], None]) -> None:
+    def __init__(
+        self, ask: Ask, signer: Signer, told: Callable[[Step], None], ready_seconds: float = READY_SECONDS
+    ) -> None:
         self._ask = ask
         self._told = told
+        self._ready_seconds = ready_seconds
         self._requests = _Requests(ask, signer)
         self._tally = Tally()
         self._users: list[asyncio.Task[None]] = []
@@ -35,6 +41,7 @@ class Users:
         """All steps, or as many as the limits let, or as were over when it was cancelled."""
         found: list[Step] = []
         try:
+            await self._warm_up()
             for users, seconds in self._ask.steps:
                 found.append(await self._step(users, seconds))
                 self._told(found[-1])
@@ -46,6 +53,19 @@ class Users:
         finally:
             await self._have(0)
         return found
+
+    async def _warm_up(self) -> None:
+        """One call, which counts nowhere: the first of a model is slow. Again while the endpoint is not ready."""
+        end = time.monotonic() + self._ready_seconds
+        while time.monotonic() < end:
+            line = await self._connect()
+            reply = await self._answer(line) if line else None
+            if line:
+                line.close()
+            if reply and reply.status not in NOT_READY:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        self.trouble = ""
 
     async def _step(self, users: int, seconds: float) -> Step:
         await self._have(users)
@@ -84,20 +104,24 @@ class Users:
         return made
 
     async def _call(self, connection: Line) -> bool:
-        request = self._requests.next()
         begin = time.perf_counter()
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                reply = await connection.exchange(request)
-        except (HttpError, TimeoutError) as error:
-            connection.close()
-            self._failed(str(error) or "no answer in time")
+        reply = await self._answer(connection)
+        if reply is None:
             return False
         if 200 <= reply.status < 300:
             self._tally.add(time.perf_counter() - begin)
             return True
         self._failed(_said(reply))
         return False
+
+    async def _answer(self, connection: Line) -> Reply | None:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return await connection.exchange(self._requests.next())
+        except (HttpError, TimeoutError) as error:
+            connection.close()
+            self._failed(str(error) or "no answer in time")
+            return None
 
     def _failed(self, why: str) -> None:
         self._tally.errors += 1
