@@ -59,7 +59,7 @@ def _is_shown(recommender: Recommender, server: Clary, folder: Path) -> None:
     said = server.command("recommend", "types").stdout
     assert said.count(" users  █") == 6 and "ml.c5.large OMP_NUM_THREADS=2" in said
     rows = json.loads(server.command("recommend", "types", "--json").stdout)
-    assert [(each["test"], each["status"]) for each in rows][0] == ("ml.m5.large", "COMPLETED")
+    assert (rows[0]["test"], rows[0]["status"]) == ("ml.m5.large", "COMPLETED")
     server.command("recommend", "types", "--html", str(folder / "report.html"))
     page = (folder / "report.html").read_text()
     assert (page.count("<polyline"), page.count("<tr>")) == (6, 4)

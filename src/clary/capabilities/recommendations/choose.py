@@ -26,8 +26,8 @@ def trials(record_id: str, config: dict[str, Any], types: Sequence[str]) -> tupl
 
 
 def _wanted(config: dict[str, Any], types: Sequence[str]) -> Iterable[dict[str, Any]]:
-    own = [] if config.get("Endpoints") else [{"InstanceType": name} for name in types]
-    given = config.get("EndpointConfigurations") or own
+    own: list[dict[str, Any]] = [] if config.get("Endpoints") else [{"InstanceType": name} for name in types]
+    given: list[dict[str, Any]] = config.get("EndpointConfigurations") or own
     for entry in given:
         for environment in _environments(entry.get("EnvironmentParameterRanges", {})):
             members = {"instance_type": entry.get("InstanceType", ""), "environment": environment}
