@@ -9,7 +9,7 @@ from tests.serving.sockets import Answer, never, ok, says, server
 from clary.serving.flow import MOST_WAITING
 from clary.serving.http import Pool, request_bytes
 from clary.serving.pieces import frame
-from clary.serving.reply import Broken, HttpError, TimedOut, TooLarge, Unreachable
+from clary.serving.reply import Broken, HttpError, TimedOut, TooLarge, Unreachable, Unusable
 
 ASK = request_bytes("POST", "/invocations", [], b"1")
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -67,9 +67,9 @@ def test_answer_without_length_ends_with_the_connection(tmp_path: Path) -> None:
         ((b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", b"some"), [b"some"], Broken),
         ((CHUNKED, b"fffffffff\r\n"), [], TooLarge),
         ((FRAMED, chunk(b"\xff\xff\xff\xff")), [], TooLarge),
-        ((CHUNKED, b"zz\r\n"), [], Broken),
-        ((CHUNKED, b"1" * 70_000), [], Broken),
-        ((b"rubbish\r\n\r\n",), [], Broken),
+        ((CHUNKED, b"zz\r\n"), [], Unusable),
+        ((CHUNKED, b"1" * 70_000), [], Unusable),
+        ((b"rubbish\r\n\r\n",), [], Unusable),
         ((), [], Broken),
     ],
 )

@@ -6,7 +6,7 @@ each has its length before it, and the end is a length of 0, so an answer that b
 
 from typing import Protocol
 
-from clary.serving.reply import MAX_HEAD, Broken, Head, TooLarge, number
+from clary.serving.reply import MAX_HEAD, Broken, Head, TooLarge, Unusable, number
 
 FRAMED = ("x-clary-stream", "framed")
 """In a request: pieces may come framed. In an answer: they do."""
@@ -83,7 +83,7 @@ class Chunks:
             del self._buffer[: end + 2]
         else:
             if len(self._buffer) > MAX_HEAD:
-                raise Broken("a chunk without a size")
+                raise Unusable("it has a chunk without a size")
         return found
 
 

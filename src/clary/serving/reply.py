@@ -4,7 +4,8 @@ The far side runs a user's model, so everything it sends is checked and bounded.
 
 HttpError
 ├── Unreachable   no connection: nothing was sent, another instance may be tried
-├── Broken        the connection ended, or what came was no answer; the model may have seen the request
+├── Broken        the connection ended; the model may have seen the request
+│   └── Unusable  what came was no HTTP answer
 ├── TooLarge      the answer is longer than allowed
 └── TimedOut      no whole answer in time
 """
@@ -24,6 +25,10 @@ class Unreachable(HttpError):
 
 
 class Broken(HttpError):
+    pass
+
+
+class Unusable(Broken):
     pass
 
 
@@ -128,7 +133,7 @@ class ReplyReader:
             body += self._buffer[start:end]
             del self._buffer[: end + 2]
         if len(self._buffer) > MAX_HEAD:
-            raise Broken("a chunk without a size")
+            raise Unusable("it has a chunk without a size")
         return None
 
     def _read_trailer(self, start: int) -> Reply | None:
@@ -147,11 +152,11 @@ class ReplyReader:
 
 def number(text: str, base: int) -> int:
     if not text.isascii() or not text.isalnum():
-        raise Broken("a length that is no number")
+        raise Unusable("its length is no number")
     try:
         return int(text, base)
     except ValueError:
-        raise Broken("a length that is no number") from None
+        raise Unusable("its length is no number") from None
 
 
 def read_head(buffer: bytearray) -> Head | None:
@@ -160,7 +165,7 @@ def read_head(buffer: bytearray) -> Head | None:
         end = buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(buffer) > MAX_HEAD:
-                raise Broken("the answer's head is too long")
+                raise Unusable("its head is too long")
             return None
         head = _parse_head(buffer[:end].decode("latin-1"))
         del buffer[: end + 4]
@@ -173,8 +178,8 @@ def _parse_head(text: str) -> Head:
     version, _, rest = first.partition(" ")
     code = rest[:3]
     if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
-        raise Broken("not an HTTP answer")
+        raise Unusable("it is no HTTP answer")
     pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     if len({value for name, value in pairs if name == "content-length"}) > 1:
-        raise Broken("two lengths that differ")
+        raise Unusable("it has two lengths that differ")
     return Head(version, int(code), dict(pairs))

@@ -139,3 +139,20 @@ def test_script_with_its_own_modules_is_imported(tmp_path: Path, monkeypatch: py
     assert load_module(tmp_path, "absent.py") is None
     loaded = load_module(tmp_path, "own_script.py")
     assert loaded and loaded.name == "mine"
+
+
+def test_prediction_in_parts_is_an_answer_in_pieces() -> None:
+    def parts(data: str, model: Any) -> Any:
+        yield from data.split()
+
+    def shouted(prediction: Any, accept: str) -> Any:
+        return (part.upper() for part in prediction)
+
+    one = answer(Invocation(b"a b", "text/csv"), module(predict_fn=parts))
+    two = answer(Invocation(b"a b", "text/csv"), module(predict_fn=parts, output_fn=shouted))
+    three = answer(
+        Invocation(b"a b", "text/csv"),
+        module(transform_fn=lambda model, body, kind, accept: (iter(body.split()), "text/x")),
+    )
+    assert [[*(each.pieces or ())] for each in (one, two, three)] == [[b"a", b"b"], [b"A", b"B"], [b"a", b"b"]]
+    assert (one.content_type, three.content_type) == ("application/json", "text/x")

@@ -13,10 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from clary.serving.pieces import FRAMED
+from clary.serving.server import streaming
 from clary.serving.server.config import Config
 from clary.serving.server.invocation import Answer, Invocation, Refused, Serve
 
 MEGABYTES_PER_BATCH = 6
+STREAM_SECONDS = 540.0
+"""A streamed answer that takes longer has been given up by the platform, and its worker is replaced."""
 
 
 class App:
@@ -55,7 +59,8 @@ class App:
         else:
             reply_with(proto, text(404, "not found"))
 
-    async def invoke(self, scope: Any, proto: Any, serve: Serve, inline_bytes: int) -> Answer:
+    async def invoke(self, scope: Any, proto: Any, serve: Serve, inline_bytes: int) -> Answer | None:
+        """The answer; `None` when it has been sent."""
         headers = dict(scope.headers.items())
         if self._max_body is not None and int(headers.get("content-length") or 0) > self._max_body:
             return text(413, f"the request holds more than {self._max_body} bytes")
@@ -63,9 +68,29 @@ class App:
         call = Invocation(body, headers.get("content-type", ""), headers.get("accept", ""), headers)
         if len(body) <= inline_bytes:
             return guarded(serve, call)
+        if streaming.is_wanted(headers):
+            return await self._stream(proto, serve, call)
         work = asyncio.get_running_loop().run_in_executor(self._thread, guarded, serve, call)
         done, _ = await asyncio.wait((work,), timeout=self._timeout)
         return work.result() if done else self._timed_out()
+
+    async def _stream(self, proto: Any, serve: Serve, call: Invocation) -> Answer | None:
+        """The answer, or `None` when it has been sent: piece by piece, as the model's thread makes it."""
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[tuple[Answer, streaming.Outlet] | Answer] = loop.create_future()
+        work = loop.run_in_executor(self._thread, _play, serve, call, loop, begun)
+        done, _ = await asyncio.wait((begun,), timeout=self._timeout)
+        if not done:
+            return self._timed_out()
+        result = begun.result()
+        if isinstance(result, Answer):
+            return result
+        answer, outlet = result
+        proto.response_file(answer.status, [*_headers(answer), FRAMED], outlet.file)
+        await asyncio.wait((work,), timeout=STREAM_SECONDS)
+        if not work.done():
+            self._stuck()
+        return None
 
     def _timed_out(self) -> Answer:
         """A thread cannot be ended, so the worker is, as soon as the caller has been told."""
@@ -88,15 +113,31 @@ class App:
         return Answer(200, "application/json", json.dumps(parameters).encode())
 
 
-def guarded(serve: Serve, call: Invocation) -> Answer:
+def guarded(serve: Serve, call: Invocation, finish: Callable[[Answer], Answer] = streaming.whole) -> Answer:
     """The border to user code: whatever it raises becomes an answer and a line in the log."""
     try:
-        return serve(call)
+        return finish(serve(call))
     except Refused as refusal:
         return text(refusal.status, str(refusal))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         return text(500, f"{error}\n{traceback.format_exc()}")
+
+
+def _play(serve: Serve, call: Invocation, loop: asyncio.AbstractEventLoop, begun: "asyncio.Future[Any]") -> None:
+    """In the model's thread: all of an answer, also of one that is sent in pieces."""
+
+    def tell(result: Answer | tuple[Answer, streaming.Outlet]) -> None:
+        if not begun.done():
+            begun.set_result(result)
+
+    answer = guarded(serve, call, streaming.begun)
+    if answer.pieces is None:
+        loop.call_soon_threadsafe(tell, answer)
+        return
+    outlet = streaming.Outlet()
+    loop.call_soon_threadsafe(tell, (answer, outlet))
+    outlet.send(answer.pieces)
 
 
 def worker(config: Config) -> App:
@@ -133,9 +174,15 @@ def text(status: int, message: str) -> Answer:
     return Answer(status, "text/plain; charset=utf-8", message.encode())
 
 
-def reply_with(proto: Any, answer: Answer) -> None:
-    headers = [("content-type", answer.content_type), *answer.headers.items()]
+def reply_with(proto: Any, answer: Answer | None) -> None:
+    if answer is None:
+        return
+    headers = _headers(answer)
     if answer.status == 204:
         proto.response_empty(204, headers[1:])
     else:
         proto.response_bytes(answer.status, headers, answer.body)
+
+
+def _headers(answer: Answer) -> list[tuple[str, str]]:
+    return [("content-type", answer.content_type), *answer.headers.items()]

@@ -1,6 +1,6 @@
 """One call of a model: what goes in, what comes out, and the ways it is refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 TEXT_TYPES = frozenset({"text/csv", "application/json"})
@@ -20,12 +20,16 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` are those that a script adds; of them the platform passes on the custom attributes."""
+    """`headers` are those that a script adds; of them the platform passes on the custom attributes.
+
+    Where there are `pieces`, they are the body, and user code makes them as they are taken.
+    """
 
     status: int
     content_type: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: Iterator[bytes] | None = None
 
 
 Serve = Callable[[Invocation], Answer]

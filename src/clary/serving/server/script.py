@@ -7,7 +7,8 @@ The functions' signatures are AWS's inference toolkit's; each may take one more 
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -90,9 +91,18 @@ def _pipeline(
         context = Context(model_dir, call)
         accept = _accept(call, default_accept, None if own_output else defaults.accepts)
         data = read(context, _decoded(call), call.content_type or JSON)
-        return _answer(context, write(context, predict(context, data, model), accept), accept)
+        prediction = predict(context, data, model)
+        if isinstance(prediction, Iterator) and not own_output:
+            return _answer(context, _each_written(partial(write, context), prediction, accept), accept)
+        return _answer(context, write(context, prediction, accept), accept)
 
     return serve
+
+
+def _each_written(write: Function, predictions: Iterator[Any], accept: str) -> Iterator[Any]:
+    """What a framework's default `output_fn` makes of each part of a prediction that comes in parts."""
+    for prediction in predictions:
+        yield write(prediction, accept)[0]
 
 
 def _transformer(transform: Function, model: Any, default_accept: str, model_dir: str) -> Serve:
@@ -125,7 +135,10 @@ def _answer(context: Context, result: Any, accept: str) -> Answer:
     told = dict(context.get_response_headers(0))
     default = told.pop("content-type", accept)
     body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, default)
-    return Answer(context.get_response_status(0)[0], content_type, _bytes(body), told)
+    status = context.get_response_status(0)[0]
+    if isinstance(body, Iterator):
+        return Answer(status, content_type, b"", told, (_bytes(piece) for piece in body))
+    return Answer(status, content_type, _bytes(body), told)
 
 
 def _bytes(body: Any) -> bytes:
