@@ -10,7 +10,7 @@ from clary.capabilities.endpoints.metering import FLUSH_SECONDS, Meter
 from clary.capabilities.endpoints.place import cached
 from clary.capabilities.endpoints.reconcile import EndpointReconciler
 from clary.capabilities.endpoints.routes import Routes
-from clary.capabilities.endpoints.scaling import VariantInstances
+from clary.capabilities.endpoints.scaling import SCALABLE as SCALABLE
 from clary.capabilities.endpoints.serverless.calls import Serverless
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects
@@ -33,10 +33,6 @@ ENDPOINTS = Capability(
     ),
     reconcilers=(EndpointReconciler(),),
 )
-
-
-SCALABLE = {"sagemaker:variant:DesiredInstanceCount": VariantInstances()}
-"""By scalable dimension."""
 
 
 def invocations(

@@ -1,11 +1,14 @@
-"""What Application Auto Scaling may scale of endpoints: the instances of a variant."""
+"""What Application Auto Scaling may scale of endpoints: the instances of a variant, or what of a
+serverless one is kept ready."""
 
 import re
+from collections.abc import Mapping
 
 from clary.capabilities.endpoints import api, fleet
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.kind import ENDPOINT
-from clary.companions.application_autoscaling import Capacity, Place
+from clary.capabilities.endpoints.serverless import config as serverless
+from clary.companions.application_autoscaling import Capacity, Place, Scalable
 from clary.resources.records import Record
 from clary.resources.refusals import missing
 from clary.resources.store import Store
@@ -20,11 +23,10 @@ class VariantInstances:
     """`endpoint/<name>/variant/<name>`, its DesiredInstanceCount."""
 
     word = "desired instance count"
-    summed = "InvocationsPerInstance"
+    idle_metric = "InvocationsPerInstance"
 
     def dimensions(self, resource: str) -> dict[str, str] | None:
-        found = RESOURCE.fullmatch(resource)
-        return {"EndpointName": found[1], "VariantName": found[2]} if found else None
+        return _dimensions(resource)
 
     def least(self, parts: Parts, place: Place) -> int:
         """Only an asynchronous endpoint may have none."""
@@ -34,12 +36,52 @@ class VariantInstances:
     def look(self, parts: Parts, place: Place) -> Capacity:
         record = _endpoint(parts, place)
         variant = _variant(record, place)
+        if serverless.of(variant.production):
+            raise ValidationException(f"Variant {variant.name} is a serverless variant and has no instance count.")
         failure = fleet.load(record.state).failure
         return Capacity(variant.count, len(variant.ready), record.status == "InService", failure)
 
     def set(self, parts: Parts, place: Place, capacity: int) -> None:
         record = _endpoint(parts, place)
         api.resize(parts, place.account, place.region, record.name, _variant(record, place).name, capacity)
+
+
+class VariantProvisionedConcurrency:
+    """`endpoint/<name>/variant/<name>`, the ProvisionedConcurrency of a serverless variant."""
+
+    word = "desired provisioned concurrency"
+    idle_metric = "ServerlessProvisionedConcurrencyUtilization"
+
+    def dimensions(self, resource: str) -> dict[str, str] | None:
+        return _dimensions(resource)
+
+    def least(self, parts: Parts, place: Place) -> int:
+        return 1
+
+    def look(self, parts: Parts, place: Place) -> Capacity:
+        record = _endpoint(parts, place)
+        variant = _variant(record, place)
+        config = serverless.of(variant.production)
+        if config is None:
+            raise ValidationException(f"Variant {variant.name} is not a serverless variant.")
+        count = serverless.provisioned(config)
+        return Capacity(count, count, record.status == "InService", fleet.load(record.state).failure)
+
+    def set(self, parts: Parts, place: Place, capacity: int) -> None:
+        record = _endpoint(parts, place)
+        api.set_provisioned(parts, place.account, place.region, record.name, _variant(record, place).name, capacity)
+
+
+SCALABLE: Mapping[str, Scalable] = {
+    "sagemaker:variant:DesiredInstanceCount": VariantInstances(),
+    "sagemaker:variant:DesiredProvisionedConcurrency": VariantProvisionedConcurrency(),
+}
+"""By scalable dimension."""
+
+
+def _dimensions(resource: str) -> dict[str, str] | None:
+    found = RESOURCE.fullmatch(resource)
+    return {"EndpointName": found[1], "VariantName": found[2]} if found else None
 
 
 def _endpoint(parts: Parts, place: Place) -> Record:

@@ -27,8 +27,8 @@ class Scalable(Protocol):
     """One scalable dimension of SageMaker. `word` is what AWS calls the number in its activities."""
 
     word: str
-    summed: str
-    """The metric that counts calls for each of them; empty where there is none."""
+    idle_metric: str
+    """A metric that has values only where there are calls, of which sum or maximum is looked at; empty for none."""
 
     def dimensions(self, resource: str) -> dict[str, str] | None:
         """Of its metrics; None for a ResourceId of another form."""

@@ -11,7 +11,7 @@ from clary.wire.errors import NotBuilt, ValidationException
 Spec = dict[str, Any]
 
 OUT_PERIODS = 3
-IN_SECONDS, IN_SHARE = 900, 0.9
+IN_PERIODS, IN_SHARE = 15, 0.9
 """How long, and how far below the target, before there are fewer."""
 MINUTE = 60
 
@@ -20,15 +20,11 @@ class Metric(NamedTuple):
     dimension: str
     name: str
     statistic: str
-    period: int = MINUTE
 
 
 PREDEFINED = {
     "SageMakerVariantInvocationsPerInstance": Metric(
         "sagemaker:variant:DesiredInstanceCount", "InvocationsPerInstance", "Sum"
-    ),
-    "SageMakerVariantConcurrentRequestsPerModelHighResolution": Metric(
-        "sagemaker:variant:DesiredInstanceCount", "ConcurrentRequestsPerModel", "Maximum", 10
     ),
     "SageMakerVariantProvisionedConcurrencyUtilization": Metric(
         "sagemaker:variant:DesiredProvisionedConcurrency", "ServerlessProvisionedConcurrencyUtilization", "Maximum"
@@ -36,22 +32,27 @@ PREDEFINED = {
     "SageMakerInferenceComponentInvocationsPerCopy": Metric(
         "sagemaker:inference-component:DesiredCopyCount", "InvocationsPerCopy", "Sum"
     ),
-    "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": Metric(
-        "sagemaker:inference-component:DesiredCopyCount", "ConcurrentRequestsPerCopy", "Maximum", 10
-    ),
 }
 """By PredefinedMetricType."""
 
 
-def watched(scope: Spec, config: Spec, dimensions: dict[str, str]) -> tuple[Spec, int]:
-    """The members of an alarm that say what it watches, and its period in seconds. Raises ValidationException."""
+UNMEASURED = (
+    "SageMakerVariantConcurrentRequestsPerModelHighResolution",
+    "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution",
+)
+
+
+def watched(scope: Spec, config: Spec, dimensions: dict[str, str]) -> Spec:
+    """The members of an alarm that say what it watches. Raises ValidationException, or NotBuilt."""
     predefined, customized = config.get("PredefinedMetricSpecification"), config.get("CustomizedMetricSpecification")
     if (predefined is None) == (customized is None):
         raise ValidationException(
             "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified."
         )
     if predefined is None:
-        return _customized(customized or {}), MINUTE
+        return _customized(customized or {})
+    if predefined["PredefinedMetricType"] in UNMEASURED:
+        raise NotBuilt(f"The metric of {predefined['PredefinedMetricType']} is not measured yet.")
     metric = PREDEFINED.get(predefined["PredefinedMetricType"])
     if metric is None or metric.dimension != scope["ScalableDimension"]:
         raise ValidationException(
@@ -60,7 +61,7 @@ def watched(scope: Spec, config: Spec, dimensions: dict[str, str]) -> tuple[Spec
         )
     named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
     shared = {"Namespace": "AWS/SageMaker", "MetricName": metric.name, "Dimensions": named}
-    return shared | {"Statistic": metric.statistic}, metric.period
+    return shared | {"Statistic": metric.statistic}
 
 
 def _customized(given: Spec) -> Spec:
@@ -73,17 +74,16 @@ def _customized(given: Spec) -> Spec:
     return {"Dimensions": [], **given}
 
 
-def alarm_pair(config: Spec, metric: Spec, period: int, shortened: int) -> tuple[Spec, Spec | None]:
+def alarm_pair(config: Spec, metric: Spec, minute: int) -> tuple[Spec, Spec | None]:
     """The alarms for more and for fewer, without names; None for fewer where that is switched off.
 
-    `shortened` is a minute, or what the setting makes of one.
+    `minute` is how many seconds one has.
     """
-    seconds = max(1, period * shortened // MINUTE)
-    target, stated = config["TargetValue"], _with_period(metric, seconds)
+    target, stated = config["TargetValue"], _with_period(metric, minute)
     out = stated | _rule("GreaterThanThreshold", target, OUT_PERIODS)
     if config.get("DisableScaleIn"):
         return out, None
-    return out, stated | _rule("LessThanThreshold", target * IN_SHARE, IN_SECONDS // period)
+    return out, stated | _rule("LessThanThreshold", target * IN_SHARE, IN_PERIODS)
 
 
 def _rule(comparison: str, threshold: float, periods: int) -> Spec:
