@@ -47,9 +47,9 @@ class PolicyReconciler:
         except AwsError:
             return Wait(AWAY_SECONDS)
         pause = parts.need(Settings).scaling_period_seconds / 2
-        measured = keep_measured(parts, record, scalable, capacity)
         if not capacity.settled or activities.is_busy(store, target):
             return Wait(min(BUSY_SECONDS, pause))
+        measured = keep_measured(parts, record, scalable, capacity)
         last = activities.last_of(store, target)
         if last and last.status == "Failed" and store.now() < last.state["EndTime"] + pause:
             return Wait(pause)
