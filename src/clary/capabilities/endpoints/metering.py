@@ -59,8 +59,8 @@ class Tally:
     """By name, where the model has several."""
     models: dict[str, Times] = field(default_factory=dict)
     """Of a multi-model container, by metric."""
-    hits: dict[bool, int] = field(default_factory=dict)
-    """How many calls found their model loaded, or did not."""
+    hits: dict[float, int] = field(default_factory=dict)
+    """How many calls found their model loaded (1), or did not (0)."""
     loaded: list[float] = field(default_factory=list)
     """How many models there were after each load."""
     calls: int = 0
@@ -114,7 +114,7 @@ class Meter:
         """What was noted of a model of a multi-model container: see `serving.multimodel.Note`."""
         tally = self._tally(call)
         if metric == "ModelCacheHit":
-            tally.hits[bool(value)] = tally.hits.get(bool(value), 0) + 1
+            tally.hits[value] = tally.hits.get(value, 0) + 1
         elif metric == "LoadedModelCount":
             tally.loaded.append(value)
         else:
@@ -142,6 +142,11 @@ class Meter:
         tallies, self._tallies = self._tallies, {}
         now = int(self._clock() * 1000)
         await asyncio.to_thread(self._hand_over, tallies, now)
+
+    def flush_now(self) -> None:
+        """Likewise, blocking: for a process that is about to end."""
+        tallies, self._tallies = self._tallies, {}
+        self._hand_over(tallies, int(self._clock() * 1000))
 
     def _hand_over(self, tallies: dict[Call, Tally], now: int) -> None:
         for call, tally in tallies.items():

@@ -27,9 +27,11 @@ MODELS = "models"
 DISK_GIGABYTES = 30
 """Where the variant gives no VolumeSizeInGB."""
 TOUCH_SECONDS = 1.0
-TOUCHES = 10_000
+"""How exactly other server processes know when a model was called."""
+REMEMBERED = 10_000
 
-_touched: dict[str, float] = {}
+_used: dict[str, tuple[float, float]] = {}
+"""When a model's folder was touched last, and when this process called it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,15 @@ class ModelCache:
         return await asyncio.to_thread(self._fetch, target)
 
     def used(self, name: str) -> None:
-        folder, now = f"{self.folder}/{MODELS}/{name}", time.monotonic()
-        if now - _touched.get(folder, -TOUCH_SECONDS) < TOUCH_SECONDS:
-            return
-        if len(_touched) > TOUCHES:
-            _touched.clear()
-        _touched[folder] = now
-        with contextlib.suppress(OSError):
-            os.utime(folder)
+        folder, now = f"{self.folder}/{MODELS}/{name}", time.time()
+        told, _ = _used.get(folder, (0.0, 0.0))
+        if now - told > TOUCH_SECONDS:
+            with contextlib.suppress(OSError):
+                os.utime(folder)
+            told = now
+            if len(_used) > REMEMBERED:
+                _used.clear()
+        _used[folder] = told, now
 
     def longest_unused(self, names: Sequence[str]) -> str | None:
         return min(names, key=lambda name: (self._last(name), name), default=None)
@@ -140,8 +143,9 @@ class ModelCache:
 
     def _last(self, name: str) -> float:
         """When it was called last; one that is no longer on disk counts as never."""
+        folder = self.folder / MODELS / name
         try:
-            return (self.folder / MODELS / name).stat().st_mtime
+            return max(folder.stat().st_mtime, _used.get(str(folder), (0.0, 0.0))[1])
         except OSError:
             return 0.0
 

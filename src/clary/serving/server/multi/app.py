@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 from clary.serving.server.app import App, reply_with, text
 from clary.serving.server.config import Config
 from clary.serving.server.invocation import Answer, Invocation
+from clary.serving.server.multi.libraries import import_libraries
 from clary.serving.server.multi.models import BadUrl, Limits, Model, Models, NoMemory, resident
 from clary.serving.server.multi.register import Register
 
@@ -32,6 +33,7 @@ class MultiModelApp(App):
         self._register = Register(config.register)
         self._models = Models(config, self._register, Limits(config.models_bytes // config.workers, resident))
         self._loader = ThreadPoolExecutor(1, "loader")
+        self._loader.submit(import_libraries, config.framework)
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         path = scope.path
@@ -44,7 +46,7 @@ class MultiModelApp(App):
         else:
             await super().__rsgi__(scope, proto)
 
-    async def _call(self, name: str, scope: Any, proto: Any) -> Answer:
+    async def _call(self, name: str, scope: Any, proto: Any) -> Answer | None:
         model = self._models.find(name) or await self._known_elsewhere(name)
         if isinstance(model, Answer):
             return model
