@@ -15,6 +15,7 @@ from clary.capabilities.models import MODELS
 from clary.capabilities.processing import PROCESSING
 from clary.capabilities.recommendations import RECOMMENDATIONS
 from clary.capabilities.training import TRAINING
+from clary.capabilities.transform import TRANSFORM
 from clary.companions import application_autoscaling, cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
 from clary.companions.application_autoscaling import Scalables
 from clary.companions.cloudwatch import MetricStore
@@ -49,6 +50,7 @@ COMPANIONS: tuple[Capability, ...] = tuple(
 CAPABILITIES: tuple[Capability, ...] = (
     TRAINING,
     PROCESSING,
+    TRANSFORM,
     COMPILATION,
     MODELS,
     ENDPOINTS,
