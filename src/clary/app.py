@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from clary.capabilities.compilation import COMPILATION
 from clary.capabilities.endpoints import ENDPOINTS, SCALABLE, asynchronous, invocations
+from clary.capabilities.endpoints.invoke import Invocations
 from clary.capabilities.instances import fleet
 from clary.capabilities.jobs.line import Line
 from clary.capabilities.models import MODELS
@@ -80,6 +81,7 @@ def assemble(settings: Settings) -> Assembly:
     containers = Containers(settings.containers, settings.home, _pushed(images, keys, settings))
     backend = _backend(settings, containers)
     metrics = MetricStore(store)
+    objects = _objects(settings, store)
     parts = Parts(
         settings,
         store,
@@ -88,14 +90,14 @@ def assemble(settings: Settings) -> Assembly:
         Kinds(kind for capability in everything for kind in capability.kinds),
         keys,
         images,
-        _objects(settings, store),
+        objects,
         LogStore(settings.home / "logs", store),
         metrics,
         Repositories(registries),
         containers,
         backend,
         Line(),
-        invocations(settings, store, backend, metrics),
+        invocations(settings, store, backend, metrics, objects),
         Scalables(SCALABLE),
         asynchronous.queue(settings, store),
         fleet(settings),
@@ -174,4 +176,5 @@ def server() -> Server:
     s3 = _s3(assembly.parts.need(Objects), assembly.models)
     images = ecr.Registry(assembly.parts.need(ecr.Images), assembly.parts.need(KeyRing))
     leads = assembly.parts.need(Leader).elsewhere
-    return Server(assembly.registry, assembly.parts, assembly.models, s3, images, leads)
+    ends = assembly.parts.need(Invocations).end
+    return Server(assembly.registry, assembly.parts, assembly.models, s3, images, leads, ends)

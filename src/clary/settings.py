@@ -70,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_request_bytes: int = 32 * 1024 * 1024
     """Largest body of any API but S3, which streams."""
 
+    capture_seconds: Annotated[float, msgspec.Meta(gt=0.0)] = 10.0
+    """Between two writes of captured calls to S3: what a server that is killed may lose of them."""
     max_invocation_bytes: int = 6_291_456
     """Largest body of InvokeEndpoint; AWS's API model says this, its newer documentation 25 MB."""
     serverless_idle_seconds: Annotated[float, msgspec.Meta(ge=0.0)] = 300.0

@@ -52,8 +52,13 @@ class Server:
         s3: S3 | None = None,
         images: Images | None = None,
         leads: Callable[[], str] = str,
+        ends: Callable[[], None] = lambda: None,
     ) -> None:
-        """`leads`: URL of the server that has what lies in one home only; empty when it is this one."""
+        """`leads`: URL of the server that has what lies in one home only; empty when it is this one.
+
+        `ends` is called when the process is about to end in good order.
+        """
+        self._ends = ends
         self._leads = leads
         self._images = images
         self._registry = registry
@@ -86,6 +91,9 @@ class Server:
             await self._pass_to_s3(self._s3, scope, proto, head, told, request_id)
             return
         await _send(scope, proto, await self._answer(proto, head, told, request_id))
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ends()
 
     async def _pass_to_s3(
         self, s3: S3, scope: Any, proto: Any, head: Head, told: sigv4.Claim | None, request_id: str

@@ -4,14 +4,18 @@ from functools import partial
 
 from clary.capabilities.endpoints import asynchronous
 from clary.capabilities.endpoints.api import create_endpoint, update_endpoint, update_weights_and_capacities
+from clary.capabilities.endpoints.aside import Aside
 from clary.capabilities.endpoints.invoke import Invocations, invoke_endpoint
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG
 from clary.capabilities.endpoints.metering import FLUSH_SECONDS, Meter
 from clary.capabilities.endpoints.place import cached
 from clary.capabilities.endpoints.reconcile import EndpointReconciler
+from clary.capabilities.endpoints.recording import Recorder
 from clary.capabilities.endpoints.routes import Routes
 from clary.capabilities.endpoints.scaling import SCALABLE as SCALABLE
 from clary.capabilities.endpoints.serverless.calls import Serverless
+from clary.capabilities.endpoints.sessions import SESSION, SessionReconciler
+from clary.capabilities.endpoints.streams import invoke_with_response_stream
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects
 from clary.resources.capability import Capability
@@ -23,15 +27,16 @@ from clary.settings import Settings
 
 ENDPOINTS = Capability(
     "endpoints",
-    kinds=(ENDPOINT_CONFIG, ENDPOINT),
+    kinds=(ENDPOINT_CONFIG, ENDPOINT, SESSION),
     operations=(
         create_endpoint,
         update_endpoint,
         update_weights_and_capacities,
         invoke_endpoint,
+        invoke_with_response_stream,
         *asynchronous.OPERATIONS,
     ),
-    reconcilers=(EndpointReconciler(),),
+    reconcilers=(EndpointReconciler(), SessionReconciler()),
 )
 
 
@@ -42,7 +47,11 @@ def invocations(
     meter = _meter(settings, metrics)
     serverless = Serverless(store, backend, Wake(settings.home), meter)
     routes = Routes(store, backend, settings.home, partial(cached, objects=objects, settings=settings))
-    return Invocations(routes, Gateway(), meter, settings.max_invocation_bytes, serverless)
+    gateway = Gateway()
+    recorder = Recorder(objects, settings.home / "capture", settings.capture_seconds)
+    return Invocations(
+        routes, gateway, meter, settings.max_invocation_bytes, serverless, Aside(gateway, meter, recorder)
+    )
 
 
 def _meter(settings: Settings, metrics: MetricStore) -> Meter:

@@ -1,103 +1,200 @@
-"""InvokeEndpoint: AWS's request and errors on one side, the gateway on the other. Runs on the event loop."""
+"""InvokeEndpoint: AWS's request and errors on one side, the gateway on the other. Runs on the event loop.
+
+`streams.py` answers InvokeEndpointWithResponseStream by the same first half; `answers.py` has what clients are told.
+"""
 
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
+from clary.capabilities.endpoints import sessions
+from clary.capabilities.endpoints.answers import answered, invalid, loading, model_error, not_answered
+from clary.capabilities.endpoints.aside import Aside, Asked
 from clary.capabilities.endpoints.metering import Call, Meter
 from clary.capabilities.endpoints.routes import Route, Routes
+from clary.capabilities.endpoints.serverless.calls import Serverless
+from clary.capabilities.endpoints.serverless.calls import check as check_serverless
 from clary.serving.gateway import Gateway, NoInstance, Variant, choose, choose_named
-from clary.serving.reply import HttpError, Reply, TimedOut
+from clary.serving.multimodel import NoModel, Note, NotReady, Target
+from clary.serving.reply import HttpError, Reply
 from clary.serving.serial import Forwarded
 from clary.wire.context import Context
 from clary.wire.errors import AwsError
 from clary.wire.operations import operation
 
 Request = dict[str, Any]
+Result = TypeVar("Result")
 
 FORWARDED = {
     "ContentType": "content-type",
     "Accept": "accept",
     "CustomAttributes": "x-amzn-sagemaker-custom-attributes",
     "InferenceId": "x-amzn-sagemaker-inference-id",
+    "SessionId": "x-amzn-sagemaker-session-id",
 }
 """What of the client's request the model sees; nothing else of it is passed on."""
 
-UNBUILT = ("TargetModel", "EnableExplanations", "InferenceComponentName", "SessionId")
+UNBUILT = ("EnableExplanations", "InferenceComponentName")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A call that is let in: to whom it goes, and what they are asked. `start` is of the process's own clock."""
+
+    route: Route
+    variant: Variant
+    call: Call
+    asked: Asked
+    model: Target | None
+    hint: bytes
+    start: float
 
 
 class Invocations:
     """The part that serves calls: one per server process. `max_bytes` bounds a request's body."""
 
-    def __init__(self, routes: Routes, gateway: Gateway, meter: Meter, max_bytes: int) -> None:
+    def __init__(
+        self, routes: Routes, gateway: Gateway, meter: Meter, max_bytes: int, serverless: Serverless, aside: Aside
+    ) -> None:
+        self.gateway = gateway
+        self.meter = meter
+        self.aside = aside
+        self._serverless = serverless
         self._routes = routes
-        self._gateway = gateway
-        self._meter = meter
         self._max_bytes = max_bytes
 
     async def invoke(self, ctx: Context, request: Request) -> Request:
         """Raises ValidationError, ModelError, ModelNotReadyException or ServiceUnavailable."""
+        taken = self.take(ctx, request)
+        try:
+            forwarded = await self._answer(taken, request)
+        except AwsError:
+            self.meter.lost(taken.call)
+            raise
+        finally:
+            if taken.route.shadows:
+                self.aside.copy(taken.route, taken.asked)
+        overhead = time.perf_counter() - taken.start - forwarded.model_seconds
+        self.meter.answered(taken.call, forwarded.reply.status, forwarded.model_seconds, overhead)
+        self.meter.passed(taken.call, taken.variant.containers, forwarded)
+        return await self._told(ctx, taken, request, forwarded)
+
+    def take(self, ctx: Context, request: Request) -> Taken:
+        """Raises ValidationError."""
         start = time.perf_counter()
         self._check(request)
-        route = self._route(ctx, request["EndpointName"])
+        name = request["EndpointName"]
+        route = self._route(ctx, name)
         variant = _pick(route, request)
-        shared = len(variant.sockets)
-        call = Call(ctx.account, ctx.region, request["EndpointName"], variant.name, variant.config, shared)
+        if session := request.get("SessionId"):
+            variant = self._seated(ctx, route, variant, session)
+        call = Call(ctx.account, ctx.region, name, variant.name, variant.config, len(variant.sockets))
+        container = target_container(variant, request)
+        headers = {header: request[member] for member, header in FORWARDED.items() if request.get(member)}
+        asked = Asked(ctx.account, ctx.region, name, headers, request.get("Body", b""), container)
+        model = target_model(variant, container, request, partial(self.meter.model, call))
+        return Taken(route, variant, call, asked, model, request.get("PrefixAwareId", "").encode(), start)
+
+    def end(self) -> None:
+        """Before the process ends: writes what has been counted and captured. Blocking."""
+        self.meter.flush_now()
+        self.aside.recorder.flush()
+
+    async def guarded(self, variant: Variant, send: Callable[[], Awaitable[Result]]) -> Result:
+        """What the gateway gives, or AWS's error for what it raises."""
+        if not variant.sockets:
+            raise loading(variant.name)
         try:
-            forwarded = await self._forward(variant, target_container(variant, request), request)
-        except AwsError:
-            self._meter.lost(call)
-            raise
-        overhead = time.perf_counter() - start - forwarded.model_seconds
-        self._meter.answered(call, forwarded.reply.status, forwarded.model_seconds, overhead)
-        self._meter.passed(call, variant.containers, forwarded)
-        return _answer(ctx, request["EndpointName"], variant, forwarded)
+            return await send()
+        except (ValueError, NoModel) as error:
+            raise invalid(str(error)) from error
+        except NotReady as error:
+            raise AwsError(f"{error}; try again.", code="ModelNotReadyException", status=429) from error
+        except (NoInstance, HttpError) as error:
+            raise not_answered(error, variant.containers[getattr(error, "container", 0)]) from error
 
     def _check(self, request: Request) -> None:
         if len(request.get("Body", b"")) > self._max_bytes:
-            raise _invalid(f"The request body may hold at most {self._max_bytes} bytes.")
+            raise invalid(f"The request body may hold at most {self._max_bytes} bytes.")
         for member in UNBUILT:
             if request.get(member):
-                raise _invalid(f"{member} cannot be used with this endpoint.")
+                raise invalid(f"{member} cannot be used with this endpoint.")
 
     def _route(self, ctx: Context, name: str) -> Route:
         route = self._routes.find(ctx.account, ctx.region, name)
         if route is None:
-            raise _invalid(f"Endpoint {name} of account {ctx.account} not found.")
+            raise invalid(f"Endpoint {name} of account {ctx.account} not found.")
         if route.asynchronous:
-            raise _invalid(
+            raise invalid(
                 f"Endpoint {name} of account {ctx.account} is an asynchronous endpoint: use InvokeEndpointAsync."
             )
         return route
 
-    async def _forward(self, variant: Variant, container: int | None, request: Request) -> Forwarded:
-        if not variant.sockets:
-            raise AwsError(
-                f"Variant {variant.name} has no instance that is ready; the model is being loaded.",
-                code="ModelNotReadyException",
-                status=429,
-            )
-        headers = {header: request[member] for member, header in FORWARDED.items() if request.get(member)}
-        try:
-            return await self._gateway.invoke(variant, headers, request.get("Body", b""), container)
-        except ValueError as error:
-            raise _invalid(str(error)) from error
-        except TimedOut as error:
-            name = variant.containers[error.container]
-            message = f"Your invocation timed out while waiting for a response from container {name}"
-            raise AwsError(
-                f'Received server error (0) from {name} with message "{message}"',
-                code="ModelError",
-                status=424,
-                OriginalStatusCode=0,
-                OriginalMessage=message,
-            ) from error
-        except (NoInstance, HttpError) as error:
-            raise AwsError(f"The instance did not answer: {error}", code="ServiceUnavailable", status=503) from error
+    def _seated(self, ctx: Context, route: Route, variant: Variant, session: str) -> Variant:
+        """The variant with the one instance that has the session, or is to have the new one."""
+        if route.on_demand:
+            raise invalid("SessionId cannot be used with a serverless endpoint.")
+        if session == sessions.NEW:
+            return _only(variant, self.gateway.quietest(variant)) if variant.sockets else variant
+        instance = sessions.instance_of(ctx, route.id, session)
+        for each in route.variants:
+            if instance in each.instances:
+                return _only(each, each.instances.index(instance))
+        raise invalid(f"The instance of session {session} is gone. Begin a new one with SessionId NEW_SESSION.")
+
+    async def _answer(self, taken: Taken, request: Request) -> Forwarded:
+        told = taken.route.on_demand.get((taken.variant.name, taken.variant.config))
+        if told is None:
+            return await self._forward(taken, taken.variant)
+        check_serverless(request)
+        return await self._serverless.invoke(taken.variant, told, partial(self._forward, taken))
+
+    async def _forward(self, taken: Taken, variant: Variant) -> Forwarded:
+        asked = taken.asked
+        return await self.guarded(
+            variant,
+            lambda: self.gateway.invoke(
+                variant, asked.headers, asked.body, asked.container, hint=taken.hint, model=taken.model
+            ),
+        )
+
+    async def _told(self, ctx: Context, taken: Taken, request: Request, forwarded: Forwarded) -> Request:
+        reply, variant = forwarded.reply, taken.variant
+        if not 200 <= reply.status < 300:
+            raise model_error(ctx, request["EndpointName"], variant.containers[forwarded.container], reply)
+        if self.aside.captures(taken.route):
+            kind = reply.headers.get("content-type", "")
+            self.aside.capture(taken.route, taken.asked, variant.name, kind, reply.body)
+        answer = answered(variant.name, reply.headers, reply.body)
+        if request.get("SessionId"):
+            answer |= await _session(ctx, taken, request["SessionId"], reply)
+        return answer
 
 
 @operation("InvokeEndpoint", "sagemaker-runtime")
 async def invoke_endpoint(ctx: Context, request: Request) -> Request:
     return await ctx.need(Invocations).invoke(ctx, request)
+
+
+async def _session(ctx: Context, taken: Taken, session: str, reply: Reply) -> Request:
+    """What the model said of its session, kept and told."""
+    if session == sessions.NEW:
+        made = sessions.made(reply.headers)
+        if made is None:
+            return {}
+        await sessions.begin(ctx, taken.route.id, made, taken.variant.instances[0])
+        return {"NewSessionId": made.told}
+    closed = reply.headers.get(sessions.CLOSED)
+    if closed != session:
+        return {}
+    await sessions.end(ctx, taken.route.id, session)
+    return {"ClosedSessionId": session}
+
+
+def _only(variant: Variant, place: int) -> Variant:
+    return replace(variant, sockets=(variant.sockets[place],), instances=(variant.instances[place],))
 
 
 def _pick(route: Route, request: Request) -> Variant:
@@ -106,10 +203,10 @@ def _pick(route: Route, request: Request) -> Variant:
         try:
             return choose(route.variants)
         except NoInstance as error:
-            raise _invalid(str(error)) from error
+            raise invalid(str(error)) from error
     found = choose_named(route.variants, wanted)
     if found is None:
-        raise _invalid(f'Could not find variant "{wanted}" of endpoint "{route.arn}".')
+        raise invalid(f'Could not find variant "{wanted}" of endpoint "{route.arn}".')
     return found
 
 
@@ -118,49 +215,24 @@ def target_container(variant: Variant, request: Request) -> int | None:
     wanted = request.get("TargetContainerHostname")
     if not variant.direct:
         if wanted:
-            raise _invalid(
+            raise invalid(
                 "TargetContainerHostname cannot be used: the endpoint is not configured for Direct invocation."
             )
         return 0 if len(variant.containers) == 1 else None
     if not wanted:
-        raise _invalid("TargetContainerHostname is required: the endpoint is configured for Direct invocation.")
+        raise invalid("TargetContainerHostname is required: the endpoint is configured for Direct invocation.")
     if wanted not in variant.containers:
-        raise _invalid(f'Container "{wanted}" not found. The endpoint has: {", ".join(variant.containers)}.')
+        raise invalid(f'Container "{wanted}" not found. The endpoint has: {", ".join(variant.containers)}.')
     return variant.containers.index(wanted)
 
 
-def _answer(ctx: Context, endpoint: str, variant: Variant, forwarded: Forwarded) -> Request:
-    reply = forwarded.reply
-    if not 200 <= reply.status < 300:
-        raise _model_error(ctx, endpoint, variant.containers[forwarded.container], reply)
-    answer = {
-        "Body": reply.body,
-        "ContentType": reply.headers.get("content-type", ""),
-        "InvokedProductionVariant": variant.name,
-        "CustomAttributes": reply.headers.get("x-amzn-sagemaker-custom-attributes", ""),
-    }
-    return {name: value for name, value in answer.items() if value or name == "Body"}
-
-
-def _model_error(ctx: Context, endpoint: str, container: str, reply: Reply) -> AwsError:
-    """AWS's wording, which clients take apart."""
-    side = "client" if 400 <= reply.status < 500 else "server"
-    original = reply.body.decode("utf-8", "replace")
-    group = f"/aws/sagemaker/Endpoints/{endpoint}"
-    place = (
-        f"https://{ctx.region}.console.aws.amazon.com/cloudwatch/home?region={ctx.region}"
-        f"#logEventViewer:group={group} in account {ctx.account}"
-    )
-    return AwsError(
-        f'Received {side} error ({reply.status}) from {container} with message "{original}". '
-        f"See {place} for more information.",
-        code="ModelError",
-        status=424,
-        OriginalStatusCode=reply.status,
-        OriginalMessage=original,
-        LogStreamArn=f"arn:aws:logs:{ctx.region}:{ctx.account}:log-group:{group}",
-    )
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError(message, code="ValidationError", status=400)
+def target_model(variant: Variant, container: int | None, request: Request, note: Note) -> Target | None:
+    """Which model of a container that has several is called, if one that answers has. Raises ValidationError."""
+    wanted, source = request.get("TargetModel"), variant.models
+    if source is None or container not in (None, source.place):
+        if wanted:
+            raise invalid("TargetModel cannot be used: the container is not a multi-model one.")
+        return None
+    if not wanted:
+        raise invalid("TargetModel is required: the container is a multi-model one.")
+    return Target(wanted, source, note)

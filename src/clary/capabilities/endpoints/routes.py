@@ -4,15 +4,24 @@ No controller is needed: what it last wrote is what counts, and `tending.DRAIN_S
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clary.capabilities.endpoints import fleet, traffic
+from clary.capabilities.endpoints.capture import Capture, capture
+from clary.capabilities.endpoints.modelcache import ModelCache
 from clary.capabilities.endpoints.plan import HOST
+from clary.capabilities.endpoints.serverless.config import of as serverless_config
+from clary.capabilities.endpoints.serverless.config import provisioned
+from clary.capabilities.endpoints.serverless.on_demand import OnDemand
+from clary.capabilities.endpoints.serverless.sizing import slots_file
+from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.runtime.backend import Backend
 from clary.serving.gateway import Variant
+from clary.serving.order import LEAST_BUSY, RANDOM, Order, PrefixAware
 
 FRESH_SECONDS = 0.25
 REMEMBERED = 10_000
@@ -23,18 +32,35 @@ Place = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """`shadows` get copies of calls; their weight is the part of them that is copied."""
+
+    id: str
+    """Of the endpoint's record."""
     arn: str
     variants: tuple[Variant, ...]
     asynchronous: bool = False
     """Calls come from the queue alone."""
+    on_demand: Mapping[tuple[str, str], OnDemand] = field(default_factory=dict)
+    """Of serverless variants, by name and configuration."""
+    shadows: tuple[Variant, ...] = ()
+    capture: Capture | None = None
 
 
 class Routes:
     """`find` is a point read on the event loop at most four times a second for each endpoint."""
 
-    def __init__(self, store: Store, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Store,
+        backend: Backend,
+        home: Path,
+        cache: Callable[[Record, fleet.Variant], ModelCache],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._backend = backend
+        self._home = home
+        self._cache = cache
         self._clock = clock
         self._known: dict[Place, tuple[float, Route | None]] = {}
 
@@ -57,9 +83,40 @@ class Routes:
         if record is None or fleets is None or fleets.serving is None:
             return None
         queued = fleets.serving.asynchronous is not None
-        return Route(record.arn, tuple(map(self._variant, traffic.taking(fleets))), queued)
+        taking = traffic.taking(fleets)
+        variants = tuple(self._variant(record, each) for each in taking)
+        return Route(
+            record.id,
+            record.arn,
+            variants,
+            queued,
+            self._on_demand(record, taking),
+            tuple(self._shadow(record, fleets.serving, each) for each in fleets.serving.shadows),
+            capture(fleets.serving.capture),
+        )
 
-    def _variant(self, taking: traffic.Taking) -> Variant:
+    def _shadow(self, record: Record, serving: fleet.Fleet, shadow: fleet.Variant) -> Variant:
+        whole = sum(each.weight for each in serving.production)
+        copied = min(1.0, shadow.weight / whole) if whole else 0.0
+        return self._variant(record, traffic.Taking(shadow, copied, 1.0, ""))
+
+    def _on_demand(self, record: Record, taking: Iterable[traffic.Taking]) -> dict[tuple[str, str], OnDemand]:
+        return {
+            (each.variant.name, each.config): OnDemand(
+                record.account,
+                record.region,
+                record.name,
+                record.id,
+                slots_file(self._home, record.id, each.variant.name),
+                serverless["MaxConcurrency"],
+                provisioned(serverless),
+                tuple(self._sockets(one) if one.ready else None for one in each.variant.instances),
+            )
+            for each in taking
+            if (serverless := serverless_config(each.variant.production))
+        }
+
+    def _variant(self, record: Record, taking: traffic.Taking) -> Variant:
         variant = taking.variant
         containers = tuple(definition["ContainerHostname"] for definition in fleet.containers(variant.model))
         return Variant(
@@ -70,7 +127,27 @@ class Routes:
             fleet.is_direct(variant.model),
             taking.share,
             taking.config,
+            self._models(record, variant),
+            instances=tuple(each.workload for each in variant.taking),
+            order=_order(variant.production.get("RoutingConfig", {})),
         )
+
+    def _models(self, record: Record, variant: fleet.Variant) -> ModelCache | None:
+        if not variant.instances or not any(map(fleet.is_multi_model, fleet.containers(variant.model))):
+            return None
+        return self._cache(record, variant)
 
     def _sockets(self, instance: fleet.Instance) -> tuple[Path, ...]:
         return tuple(self._backend.socket(workload, HOST) for workload in instance.workloads)
+
+
+def _order(routing: Mapping[str, Any]) -> Order:
+    """AWS's default is chance; ours, where nothing is said, is what answers soonest."""
+    match routing.get("RoutingStrategy"):
+        case "RANDOM":
+            return RANDOM
+        case "PREFIX_AWARE":
+            aware = routing["PrefixAwareRoutingConfig"]
+            return PrefixAware(aware["PrefixLength"], aware["ConcurrencyThreshold"])
+        case _:
+            return LEAST_BUSY

@@ -1,0 +1,216 @@
+"""Calls as a client of AWS sees them: streams, sessions, captured data and shadows. Unmodified boto3, a real server."""
+
+import base64
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EventStreamError
+from tests.capabilities.endpoints.account import SKLEARN, Account
+from tests.servers import Clary, wait_until
+
+SCRIPT = """
+import json, os, time, uuid
+
+HELD = {}
+
+def model_fn(model_dir):
+    return os.environ.get("CALLED", "main"), uuid.uuid4().hex
+
+def parts(words):
+    for word in words:
+        if word == "fail":
+            raise ValueError("the model failed")
+        if word == "wait":
+            while not os.path.exists("/tmp/go"):
+                time.sleep(0.01)
+        if word == "go":
+            open("/tmp/go", "w").close()
+        yield word
+
+def transform_fn(model, body, content_type, accept, context):
+    called, instance = model
+    ask = json.loads(body)
+    session = context.get_request_header(0, "X-Amzn-SageMaker-Session-Id")
+    if "words" in ask:
+        return parts(ask["words"])
+    if session == "NEW_SESSION":
+        name = f"session-{uuid.uuid4().hex[:8]}"
+        HELD[name] = []
+        context.set_response_header(0, "X-Amzn-SageMaker-New-Session-Id", f"{name}; Expires=2999-01-01T00:00:00Z")
+    elif session and ask.get("close"):
+        del HELD[session]
+        context.set_response_header(0, "X-Amzn-SageMaker-Closed-Session-Id", session)
+    elif session:
+        HELD[session].append(ask["say"])
+    told = {"called": called, "instance": instance, "held": HELD.get(session)}
+    return json.dumps(told), "application/json"
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    with Clary(tmp_path_factory.mktemp("calls") / "home", capture_seconds="0.1") as clary:
+        yield clary.start()
+
+
+@pytest.fixture(scope="module")
+def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """An endpoint `called` of two instances with a shadow, all of whose calls are captured."""
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "inference.py").write_text(SCRIPT)
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as tar:
+        tar.add(folder / "inference.py", "code/inference.py")
+    account = Account(server, folder / "model.tar.gz")
+    one_worker = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_PROGRAM": "inference.py"}
+    account.model("main", SKLEARN, folder / "model.tar.gz", **one_worker)
+    account.model("dark", SKLEARN, folder / "model.tar.gz", CALLED="shadow", **one_worker)
+    configure(account, "called", {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]})
+    assert account.create("called", "called")["EndpointStatus"] == "InService"
+    return account
+
+
+def configure(account: Account, name: str, types: dict[str, Any], **capture: Any) -> None:
+    def variant(model: str, count: int) -> dict[str, Any]:
+        sized = {"InstanceType": "ml.m5.large", "InitialInstanceCount": count}
+        return {"VariantName": f"v-{model}", "ModelName": model, **sized, "InitialVariantWeight": 1.0}
+
+    account.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[{**variant("main", 2), "RoutingConfig": {"RoutingStrategy": "RANDOM"}}],
+        ShadowProductionVariants=[variant("dark", 1)],
+        DataCaptureConfig={
+            "EnableCapture": True,
+            "InitialSamplingPercentage": 100,
+            "DestinationS3Uri": "s3://models/captured",
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            "CaptureContentTypeHeader": types,
+            **capture,
+        },
+    )
+
+
+def ask(account: Account, **request: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the model said, and the whole answer."""
+    given = {"Body": b"{}", "ContentType": "application/json", **request}
+    answer = account.runtime.invoke_endpoint(EndpointName="called", **given)
+    return json.loads(answer["Body"].read()), answer
+
+
+def stream(account: Account, *words: str, **request: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = account.runtime.invoke_endpoint_with_response_stream(
+        EndpointName="called", Body=json.dumps({"words": words}), ContentType="application/json", **request
+    )
+    return answer
+
+
+def test_stream_is_passed_on_as_the_model_makes_it(account: Account) -> None:
+    answer = stream(account, "one", "two", "three", CustomAttributes="a=1", Accept="text/plain")
+    assert (answer["ContentType"], answer["InvokedProductionVariant"]) == ("text/plain", "v-main")
+    assert [each["PayloadPart"]["Bytes"] for each in answer["Body"]] == [b"one", b"two", b"three"]
+
+
+def test_stream_that_the_model_breaks_off_says_so(account: Account) -> None:
+    body = stream(account, "one", "fail")["Body"]
+    events = iter(body)
+    assert next(events) == {"PayloadPart": {"Bytes": b"one"}}
+    with pytest.raises(EventStreamError) as caught:
+        next(events)
+    assert caught.value.response["Error"]["Code"] == "ModelStreamError"
+    body.close()
+    with pytest.raises(ClientError) as refused:
+        stream(account, "fail")
+    told = refused.value.response
+    assert (told["Error"]["Code"], told["OriginalStatusCode"]) == ("ModelError", 500)
+    assert "the model failed" in told["OriginalMessage"]
+
+
+def test_session_stays_with_its_instance_until_it_is_closed(account: Account, server: Clary) -> None:
+    began = [ask(account, SessionId="NEW_SESSION") for _ in range(6)]
+    names = [re.fullmatch(r"(session-\w+); Expires=2999-01-01T00:00:00Z", each["NewSessionId"]) for _, each in began]
+    with_ = {found[1]: told["instance"] for found, (told, _) in zip(names, began, strict=True) if found}
+    assert (len(with_), len(set(with_.values()))) == (6, 2)
+    for said in ("a", "b"):
+        for name, instance in with_.items():
+            told, _ = ask(account, SessionId=name, Body=json.dumps({"say": said}))
+            assert (told["instance"], told["held"][-1]) == (instance, said)
+    first = next(iter(with_))
+    _, answer = ask(account, SessionId=first, Body=b'{"close": true}')
+    assert answer["ClosedSessionId"] == first
+    for gone in (first, "nobody"):
+        with pytest.raises(ClientError, match=f"Session {gone} does not exist or has expired"):
+            ask(account, SessionId=gone, Body=b'{"say": "c"}')
+
+
+def test_captured_calls_are_in_s3_as_aws_writes_them(account: Account) -> None:
+    told, _ = ask(account, InferenceId="capture-me", CustomAttributes="a=1", Body=b'{"n": 1}')
+    line, key = captured(account, "v-main", "capture-me")
+    assert re.fullmatch(
+        r"captured/called/v-main/\d{4}/\d\d/\d\d/\d\d/\d\d-\d\d-\d{3}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl",
+        key,
+    )
+    event = line["eventMetadata"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event.pop("inferenceTime")) and event.pop("eventId")
+    assert line == {
+        "captureData": {
+            "endpointInput": {
+                "observedContentType": "application/json",
+                "mode": "INPUT",
+                "data": '{"n": 1}',
+                "encoding": "JSON",
+            },
+            "endpointOutput": {
+                "observedContentType": "application/json",
+                "mode": "OUTPUT",
+                "data": json.dumps(told),
+                "encoding": "JSON",
+            },
+        },
+        "eventMetadata": {"customAttributes": ["a=1"], "inferenceId": "capture-me"},
+        "eventVersion": "0",
+    }
+    list(stream(account, "x", "y", InferenceId="streamed", Accept="text/plain")["Body"])
+    line, _ = captured(account, "v-main", "streamed")
+    output = line["captureData"]["endpointOutput"]
+    assert (output["encoding"], base64.b64decode(output["data"])) == ("BASE64", b"xy")
+
+
+def test_shadow_is_asked_the_same_and_answers_nobody(account: Account) -> None:
+    told, answer = ask(account, InferenceId="shadowed")
+    assert (told["called"], answer["InvokedProductionVariant"]) == ("main", "v-main")
+    line, _ = captured(account, "v-dark", "shadowed")
+    assert line["captureData"]["endpointInput"]["data"] == "{}"
+    assert json.loads(line["captureData"]["endpointOutput"]["data"])["called"] == "shadow"
+    described = account.sagemaker.describe_endpoint(EndpointName="called")
+    assert [each["VariantName"] for each in described["ProductionVariants"]] == ["v-main"]
+    assert [each["VariantName"] for each in described["ShadowProductionVariants"]] == ["v-dark"]
+    assert described["DataCaptureConfig"] == {
+        "EnableCapture": True,
+        "CaptureStatus": "Started",
+        "CurrentSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://models/captured",
+        "KmsKeyId": "",
+    }
+    with pytest.raises(ClientError, match="Could not find variant"):
+        ask(account, TargetVariant="v-dark")
+
+
+def captured(account: Account, variant: str, inference_id: str) -> tuple[dict[str, Any], str]:
+    """The line of one call, and the object that has it."""
+    found: list[tuple[dict[str, Any], str]] = []
+
+    def look() -> bool:
+        listed = account.s3.list_objects_v2(Bucket="models", Prefix=f"captured/called/{variant}/")
+        for each in listed.get("Contents", []):
+            body = account.s3.get_object(Bucket="models", Key=each["Key"])["Body"].read().decode()
+            lines = [json.loads(line) for line in body.splitlines()]
+            found.extend(
+                (line, each["Key"]) for line in lines if line["eventMetadata"].get("inferenceId") == inference_id
+            )
+        return bool(found)
+
+    wait_until(look)
+    return found[0]
