@@ -93,7 +93,7 @@ def test_xgboost_refuses(algorithm: ModelServer, body: bytes, content_type: str,
 
 def test_execution_parameters_and_unknown_paths(algorithm: ModelServer) -> None:
     parameters = json.loads(algorithm.call(path="/execution-parameters").body)
-    assert parameters == {"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}
+    assert parameters == {"MaxConcurrentTransforms": 2, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}
     assert algorithm.call(path="/nothing").status == 404
 
 

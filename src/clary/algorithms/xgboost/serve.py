@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from clary.algorithms import recordio
+from clary.algorithms import recordio, tables
 from clary.algorithms.spec import Array, UserError, bare
 from clary.algorithms.xgboost import data
 from clary.algorithms.xgboost.model import load
@@ -156,6 +156,8 @@ def output_fn(predicted: Array, accept: str) -> tuple[bytes, str]:
 
 
 def _write_csv(predicted: Array) -> bytes:
+    if (lines := tables.lines(predicted)) is not None:
+        return lines
     rows = predicted.tolist()
     # In batch, and for several classes, a row is a line; else all scores stand on one line.
     if predicted.ndim == 2:

@@ -20,6 +20,8 @@ PAUSES = (0.1, 0.5, 2.0)
 """Seconds before each retry."""
 AGAIN = (429,)
 """Of the answers that say that the caller is wrong, those that say so for now."""
+LARGE_BYTES = 256 * 1024
+"""After a larger payload the next has a connection of its own: a server of several workers may give it another one."""
 SHOWN = 4096
 """Bytes of a refusal that are kept for the log."""
 
@@ -128,7 +130,7 @@ class Line:
                 begun = begun or bool(data)
                 reply = reader.feed(data) if data else reader.end()
                 if reply:
-                    if not reader.keep_alive:
+                    if not reader.keep_alive or len(request) > LARGE_BYTES:
                         self.close()
                     return reply
                 if not data:

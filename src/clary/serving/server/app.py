@@ -106,7 +106,8 @@ class App:
                 traceback.print_exc(file=sys.stderr)
                 return text(500, str(error))
         parameters = {
-            "MaxConcurrentTransforms": self._workers,
+            # Connections fall to the workers by chance: more than one for each, so that none is idle for long.
+            "MaxConcurrentTransforms": 2 * self._workers,
             "BatchStrategy": "MULTI_RECORD",
             "MaxPayloadInMB": MEGABYTES_PER_BATCH,
         }

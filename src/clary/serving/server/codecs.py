@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from clary.algorithms import tables
 from clary.serving.server.invocation import media_type, unsupported_accept, unsupported_content
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
@@ -44,6 +45,9 @@ def csv_table(body: bytes | str) -> Any:
 
 def csv_numbers(body: bytes | str) -> Any:
     """Likewise; empty cells become NaN, and a cell that is no number raises `ValueError`."""
+    found = tables.numbers(_raw(body))
+    if found is not None:
+        return found
     text = _text(body)
     try:
         return _load(text)

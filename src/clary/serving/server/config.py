@@ -110,13 +110,15 @@ def cpus(env: Mapping[str, str]) -> int:
 
 
 def default_workers(env: Mapping[str, str], archive: str | None) -> int:
-    """One per CPU but one, which the rest of the machine needs, and no more than memory holds.
+    """One per CPU but one, which the rest of the machine needs, and no more than memory holds. Batch transform, which
+    nobody waits for call by call, has one per CPU.
 
     A worker is taken to need 0.5 GB and eight times its archive: compressed, then unpacked, then loaded.
     """
     size = Path(archive).stat().st_size if archive and Path(archive).is_file() else 0
     room = min(memory(), int(env.get("CLARY_MEMORY_BYTES") or memory()))
-    return int(max(1, min(cpus(env) - 1, room // (GIGABYTE // 2 + 8 * size))))
+    spared = 0 if env.get("SAGEMAKER_BATCH", "").lower() == "true" else 1
+    return int(max(1, min(cpus(env) - spared, room // (GIGABYTE // 2 + 8 * size))))
 
 
 def memory() -> int:

@@ -1,5 +1,6 @@
 """XGBoost: the built-in algorithm's model when there is no script, else the script with XGBoost's own codecs."""
 
+from clary.algorithms import tables
 from clary.serving.server import script
 from clary.serving.server.config import Config
 from clary.serving.server.frameworks import Loaded
@@ -18,7 +19,8 @@ def load(config: Config) -> Loaded:
         raise FileNotFoundError(f"{program} is not in {config.code_dir}")
     if not config.register:
         # Another model of the same server may bring a script that wants them.
-        hide("pandas", "sklearn", "pyarrow")
+        tables.prepare()
+    hide("pandas", "sklearn", "pyarrow")
     from clary.serving.server.frameworks import xgboost_algorithm
 
     return Loaded(xgboost_algorithm.serving(config), xgboost_algorithm.INLINE_BYTES)
