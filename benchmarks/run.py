@@ -18,6 +18,7 @@ from benchmarks import (
     objects,
     processing,
     ray_jobs,
+    serverless,
     start_and_memory,
 )
 
@@ -27,6 +28,7 @@ MEASURES = {
         *(start_and_memory, control_plane, first_line, processing, channels, many_jobs, invocations, objects),
         downloads,
         ray_jobs,
+        serverless,
     )
 }
 

@@ -35,6 +35,10 @@ class Backend(Protocol):
         Raises `UnknownImage` or `BuildFailed`.
         """
 
+    def warm(self, image: str, framework: str) -> None:
+        """Have a process ready from which model servers with `Workload.preloaded` are forked; to be repeated while it
+        is wanted, every minute or so. Where there can be none, they start as always."""
+
     def room(
         self, workload_id: str, instances: int, gpus: int, hosts: Sequence[Sequence[str]] = (), instead_of: str = ""
     ) -> AbstractContextManager[int]:

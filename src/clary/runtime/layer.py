@@ -17,6 +17,10 @@ SEEN = "/opt/clary/venv"
 _VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 
+PACKAGES = f"lib/{_VERSION}/site-packages"
+"""Inside an environment: what it has installed."""
+
+
 def lay_out(folder: Path, environment: Path | None) -> Iterator[Entry]:
     """What shows the layer. Installed packages lie in `folder`, the rest is too small to lie on the disk."""
     interpreter = Path(shims.interpreter())
@@ -28,11 +32,11 @@ def lay_out(folder: Path, environment: Path | None) -> Iterator[Entry]:
     # Where the package `clary` lies ends the search path.
     lines = [str(shims.package_root())]
     if environment is not None:
-        shared = environment / "lib" / _VERSION / "site-packages"
+        shared = environment / PACKAGES
         # Not a plain line: the shared folder's own .pth files count as well.
         lines.insert(0, f"import site; site.addsitedir({str(shared)!r})")
     (folder / "clary.pth").write_text("\n".join(lines) + "\n")
-    yield Entry("rw", str(folder), f"{SEEN}/lib/{_VERSION}/site-packages")
+    yield Entry("rw", str(folder), f"{SEEN}/{PACKAGES}")
 
 
 def search_path(seen: str, environment: Path | None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from clary.runtime import disks, images, launching, limits, network, places, sandbox, shims
+from clary.runtime import disks, images, launching, layer, limits, network, places, sandbox, shims
 from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.containers import launching as container_launching
 from clary.runtime.containers import leftovers
@@ -83,6 +83,8 @@ class LocalBackend(Backend):
         self._gate = threading.Lock()
         self._starting: dict[str, Claim] = {}
         self._told: dict[str, Callable[[], None]] = {}
+        self._zygotes: dict[tuple[Path, str], shims.Zygote] = {}
+        """By environment and framework."""
 
     def prepare(self, image: str, gpus: int) -> str | None:
         """See `Backend`."""
@@ -90,6 +92,15 @@ class LocalBackend(Backend):
             return containers.prepare(image)
         name = _environment(image)
         return self.shelf.prepare(name, gpu=gpus > 0) if name else None
+
+    def warm(self, image: str, framework: str) -> None:
+        """See `Backend`."""
+        name = _environment(image)
+        if not name or self.rung != "namespaces" or not (built := self.shelf.path(name)).is_dir():
+            return
+        if (built, framework) not in self._zygotes:
+            self._zygotes[built, framework] = shims.Zygote(framework, built / layer.PACKAGES)
+        self._zygotes[built, framework].keep()
 
     @contextlib.contextmanager
     def room(
@@ -290,9 +301,14 @@ class LocalBackend(Backend):
                     environment=self._built(workload),
                     gpus=tuple(gpus),
                 )
-                shims.start(folder, launching.spec(launch), lock)
+                shims.start(folder, launching.spec(launch), lock, self._zygote(launch))
         finally:
             os.close(lock)
+
+    def _zygote(self, launch: launching.Launch) -> shims.Zygote | None:
+        if launch.environment is None or not launch.workload.preloaded:
+            return None
+        return self._zygotes.get((launch.environment, launch.workload.preloaded))
 
     def _containers(self, image: str) -> Containers | None:
         """What runs the image, if it is to run as a container."""

@@ -10,6 +10,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,16 @@ _FD = 3
 MARK = "CLARY_INSTANCE"
 """In the environment of unsandboxed processes: the folder of the instance they belong to."""
 _started: list[int] = []
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # Of pyarrow, which pandas imports, which scikit-learn imports.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""For a process that is to be forked: libraries start no threads then."""
+RESTART_SECONDS = 30.0
+"""Between two starts of a zygote that ends by itself."""
 
 
 @functools.cache
@@ -65,10 +77,15 @@ def alive(folder: Path | str) -> bool:
     return False
 
 
-def start(folder: Path, spec: Spec, lock_fd: int) -> None:
-    """Write the spec and start a shim that inherits the lock, so that there is no moment without a holder."""
+def start(folder: Path, spec: Spec, lock_fd: int, zygote: "Zygote | None" = None) -> None:
+    """Write the spec and start a shim that inherits the lock, so that there is no moment without a holder.
+
+    `zygote`: where the spec's command has been imported already, if it is ready.
+    """
     replace(folder / "spec.json", json.dumps(spec).encode())
-    _nursery.bear([*_command("instance"), str(folder)], lock_fd)
+    command = [*_command("instance"), str(folder)]
+    if zygote is None or not zygote.bear(command, lock_fd):
+        _nursery.bear([*_command("instance"), str(folder)], lock_fd)
 
 
 def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
@@ -151,7 +168,7 @@ class _Nursery:
 
     def bear(self, command: list[str], lock_fd: int) -> None:
         """Have it make a shim that looks like `command` and holds the lock."""
-        call = [b"".join(word.encode() + b"\0" for word in command)]
+        call = _call(command)
         with self._guard:
             try:
                 socket.send_fds(self._calls or self._start(), call, [lock_fd])
@@ -170,6 +187,67 @@ class _Nursery:
         return self._calls
 
 
+class Zygote:
+    """A nursery of model servers that have imported a framework (`serving/server/zygote.py`)."""
+
+    def __init__(self, framework: str, packages: Path) -> None:
+        """`packages`: site-packages of the environment."""
+        start = (
+            "import sys; sys.path.insert(0, sys.argv[1]); "
+            "from clary.serving.server.zygote import main; main(sys.argv[2], sys.argv[3])"
+        )
+        self._command = [interpreter(), "-I", "-S", "-c", start, str(package_root()), framework, str(packages)]
+        self._guard = threading.Lock()
+        self._calls: socket.socket | None = None
+        self._ready = False
+        self._started = 0.0
+        atexit.register(self._close)
+
+    def keep(self) -> None:
+        """Have it there, soon; to be repeated while it is wanted."""
+        with self._guard:
+            try:
+                if self._calls:
+                    self._calls.send(b".")
+                    return
+            except OSError:
+                self._close()
+            if time.monotonic() - self._started > RESTART_SECONDS:
+                self._start()
+
+    def bear(self, command: list[str], lock_fd: int) -> bool:
+        """As the nursery does; `False` while it is not ready."""
+        with self._guard:
+            try:
+                if self._calls is None or not self._is_ready(self._calls):
+                    return False
+                socket.send_fds(self._calls, _call(command), [lock_fd])
+            except OSError:
+                self._close()
+                return False
+        return True
+
+    def _is_ready(self, calls: socket.socket) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            self._ready = self._ready or calls.recv(1, socket.MSG_DONTWAIT) == b"!"
+        return self._ready
+
+    def _start(self) -> None:
+        self._calls, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._ready, self._started = False, time.monotonic()
+        with theirs:
+            _spawn([*self._command, "-" * nursery.TITLE_BYTES], theirs.fileno(), more=ONE_THREAD)
+
+    def _close(self) -> None:
+        if self._calls:
+            self._calls.close()
+        self._calls, self._ready = None, False
+
+
+def _call(command: list[str]) -> list[bytes]:
+    return [b"".join(word.encode() + b"\0" for word in command)]
+
+
 _nursery = _Nursery()
 
 
@@ -177,7 +255,7 @@ def _command(part: str) -> list[str]:
     return [interpreter(), "-I", "-S", "-c", _START.format(part), str(package_root())]
 
 
-def _spawn(command: list[str], fd: int, log: Path | None = None) -> None:
+def _spawn(command: list[str], fd: int, log: Path | None = None, more: Mapping[str, str] | None = None) -> None:
     reap()
     with Path(os.devnull).open("rb") as nothing, (log or Path(os.devnull)).open("ab") as out:
         streams = (nothing.fileno(), out.fileno(), out.fileno())
@@ -185,7 +263,7 @@ def _spawn(command: list[str], fd: int, log: Path | None = None) -> None:
         # Its number must differ from the target's, or the descriptor would stay close-on-exec.
         spare = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
         actions.append((os.POSIX_SPAWN_DUP2, spare, _FD))
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **(more or {})}
         _started.append(
             os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True, setsigmask=[])
         )

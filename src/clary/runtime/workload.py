@@ -121,6 +121,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """A folder of `folders` to a folder of the machine: it begins with copies of what lies there."""
     instances: tuple[Instance, ...]
     limits: Limits = Limits()
+    preloaded: str = ""
+    """A framework: the model server may be forked from a process that has imported it, see `Backend.warm`."""
     isolated: bool = False
     """No network but the job's own hosts, and no credentials."""
     endpoint: str = ""

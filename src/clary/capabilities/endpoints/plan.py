@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.keep import Artefacts
+from clary.capabilities.endpoints.serverless import config as serverless
 from clary.runtime.workload import Instance, Limits, Mount, Workload
+from clary.serving.server import preload
 
 HOST = "algo-1"
 GRACE_SECONDS = 65.0
@@ -58,10 +61,17 @@ def workload(instance: str, number: int, variant: Variant, placed: Placed) -> Wo
         folders=() if placed.artefacts.files or unpacked else (MODEL,),
         instances=(Instance(host=HOST, log=placed.log, hosts=placed.hosts, mounts=_mounts(placed), unpacked=unpacked),),
         limits=placed.limits,
+        preloaded=_preloaded(variant, container, placed),
         isolated=bool(variant.model.get("EnableNetworkIsolation")),
         endpoint=placed.endpoint,
         measure_seconds=placed.measure_seconds,
     )
+
+
+def _preloaded(variant: Variant, container: dict[str, Any], placed: Placed) -> str:
+    """Instances that come with calls start from what has been imported, where that is the same."""
+    fits = serverless.of(variant.production) and preload.suits(placed.framework, container.get("Environment", {}))
+    return placed.framework if fits else ""
 
 
 def _environment(container: dict[str, Any], several: bool, placed: Placed) -> dict[str, str]:

@@ -18,6 +18,7 @@ from clary.capabilities.endpoints.kind import ENDPOINT
 from clary.capabilities.endpoints.place import NoModelData, kept_home, log_file, place
 from clary.capabilities.endpoints.plan import HOST, workload
 from clary.capabilities.endpoints.serverless import sizing
+from clary.capabilities.endpoints.serverless.warmth import warm
 from clary.capabilities.endpoints.tending import Presence, Sight
 from clary.capabilities.endpoints.watch import healthy, last_lines, say
 from clary.capabilities.instances import NoCapacity
@@ -66,6 +67,7 @@ def _sized(fleets: Fleets, record: Record, parts: Parts) -> tuple[Fleets, float 
     settings, now = parts.need(Settings), parts.need(Store).now()
     if record.status == "Deleting":
         return fleets, None
+    warm(fleets, record, parts)
     slots = sizing.looks(fleets, settings.home, record.id)
     return sizing.sized(fleets, record.id, slots, now, settings.serverless_idle_seconds)
 

@@ -54,6 +54,9 @@ class RayBackend(Backend):
             images.environment_of(image)
         return None
 
+    def warm(self, image: str, framework: str) -> None:
+        """See `Backend`. Nodes start model servers as always."""
+
     @contextlib.contextmanager
     def room(
         self, workload_id: str, instances: int, gpus: int, hosts: Hosts = (), instead_of: str = ""

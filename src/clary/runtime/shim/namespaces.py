@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import traceback
+from collections.abc import Callable
 from typing import NoReturn
 
 from clary.runtime.shim import below, kernel
@@ -23,6 +24,8 @@ from clary.runtime.toolkit import process
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _SPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 _TMPFS = kernel.MS_NOSUID | kernel.MS_NODEV
+preloaded: Callable[[], None] | None = None
+"""In a process that has imported a model server: what is run in place of the command (`serving/server/zygote.py`)."""
 NOT_MADE = 125
 """Exit code of an init whose sandbox could not be made."""
 
@@ -54,7 +57,10 @@ def init(view: View, command: list[str], environment: dict[str, str], begun: int
         os.environ.update(environment)
         os.write(begun, b"!")
         os.close(begun)
-        code = _call(command) if calls else process.through(command, environment)
+        if preloaded:
+            code = process.forked(preloaded)
+        else:
+            code = _call(command) if calls else process.through(command, environment)
     except OSError as error:
         os.write(2, f"Clary: the sandbox could not be made: {error}\n".encode())
     finally:

@@ -23,8 +23,16 @@ def main(_: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     calls = socket.socket(fileno=CALLS)
     gc.freeze()
+    serve(calls)
+
+
+def serve(calls: socket.socket) -> None:
+    """A call without a lock only says that somebody is there. Ends without one for as long as `calls` waits."""
     while True:
-        call, locks, _flags, _address = socket.recv_fds(calls, 2 * TITLE_BYTES, 1)
+        try:
+            call, locks, _flags, _address = socket.recv_fds(calls, 2 * TITLE_BYTES, 1)
+        except TimeoutError:
+            return
         if not call:
             return
         for lock in locks:

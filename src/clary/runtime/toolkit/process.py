@@ -9,7 +9,8 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -35,6 +36,31 @@ def through(command: list[str], environ: Mapping[str, str]) -> int:
     while code is None:
         code = _collect(pid, 0)
     return code
+
+
+def forked(call: Callable[[], object]) -> int:
+    """Likewise for a function, in a process of its own."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for number in (*_IGNORED, signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            call()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    _hand_on_termination(pid)
+    ended = None
+    while ended is None:
+        ended = _collect(pid, 0)
+    return ended
 
 
 def run(command: list[str], cwd: Path, environ: Mapping[str, str]) -> None:

@@ -24,9 +24,18 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    logging.basicConfig(level=int(os.environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL") or logging.INFO), stream=sys.stdout)
+    log_to_output()
     config = from_environment(os.environ)
     setup.unpack(config)
+    begin(config)
+
+
+def log_to_output() -> None:
+    logging.basicConfig(level=int(os.environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL") or logging.INFO), stream=sys.stdout)
+
+
+def begin(config: Config) -> None:
+    """With everything unpacked."""
     setup.install_requirements(config)
     setup.make_register(config)
     serve(config)

@@ -7,6 +7,7 @@ import logging
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from clary.runtime.archive import extract
 from clary.serving.server.config import Config
@@ -28,14 +29,19 @@ def make_register(config: Config) -> None:
         config.register.mkdir()
 
 
+def requirements(config: Config) -> Path:
+    """The file that says what the user's script needs, which need not be there."""
+    return config.code_dir / "requirements.txt"
+
+
 def install_requirements(config: Config) -> None:
     """`code/requirements.txt`, into the instance's own layer over the shared environment.
 
     Raises `CalledProcessError` when pip cannot install it; pip has then said why in the log.
     """
-    requirements = config.code_dir / "requirements.txt"
-    if not requirements.is_file():
+    wanted = requirements(config)
+    if not wanted.is_file():
         return
-    logger.info("Installing %s", requirements)
+    logger.info("Installing %s", wanted)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "-r", str(requirements)], check=True, cwd=config.code_dir)
+    subprocess.run([*pip, "-r", str(wanted)], check=True, cwd=config.code_dir)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Instance, Variant
-from clary.capabilities.endpoints.serverless.sizing import sized, wanted
+from clary.capabilities.endpoints.serverless.sizing import LOOK_SECONDS, sized, wanted
 from clary.serving.slots import Slot
 
 NOW, IDLE = 1000.0, 300.0
@@ -64,7 +64,7 @@ def test_an_instance_that_came_up_for_nobody_is_kept_for_a_while() -> None:
 def test_missing_instances_are_planned_as_proven_and_surplus_ones_are_left_to_decide() -> None:
     fleets = Fleets(serving=Fleet(config="c", generation=3, variants=(variant(ready(NOW)),)))
     grown, wait = sized(fleets, "e", {"v": [HELD, HELD]}, NOW, IDLE)
-    assert wait is None
+    assert wait == LOOK_SECONDS
     assert grown.serving
     (found,) = grown.serving.variants
     assert (found.count, found.started, [each.proven for each in found.instances]) == (2, 2, [False, True])

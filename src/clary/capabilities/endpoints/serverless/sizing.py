@@ -13,6 +13,10 @@ from clary.capabilities.endpoints.fleet import Fleet, Fleets, Variant, plan_inst
 from clary.capabilities.endpoints.serverless import config
 from clary.serving.slots import Slot, look
 
+LOOK_SECONDS = 60.0
+"""Between looks at a variant that nobody calls: what its instances are forked from is kept so, and comes back with a
+controller."""
+
 
 def slots_file(home: Path, record_id: str, variant: str) -> Path:
     """In the folder of the endpoint, which is deleted with it. All fleets of an endpoint share a variant's slots."""
@@ -37,13 +41,13 @@ def sized(
     """
     if fleets.serving is None or not slots:
         return fleets, None
-    patience: list[float] = []
+    patience = list[float]()
     variants = []
     for variant in fleets.serving.variants:
         if variant.name in slots:
             count, wait = wanted(variant, slots[variant.name], now, idle)
             variant = _with(variant, count, record_id, fleets.serving, now)
-            patience += [] if wait is None else [wait]
+            patience.append(LOOK_SECONDS if wait is None else min(wait, LOOK_SECONDS))
         variants.append(variant)
     serving = msgspec.structs.replace(fleets.serving, variants=tuple(variants))
     return msgspec.structs.replace(fleets, serving=serving), min(patience, default=None)
