@@ -1,14 +1,14 @@
 """Endpoints that grow and shrink by themselves: under load, by the clock and by a user's own alarm. A minute of target
 tracking lasts one second here."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from tests.capabilities.endpoints.account import Account, Load
+from tests.capabilities.endpoints.account import CSV, Account, Load, kill, words
 from tests.servers import Clary, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -66,16 +66,24 @@ def tracked(server: Clary, account: Account) -> Scaled:
 
 
 @pytest.fixture(scope="module")
-def stepped(server: Clary, account: Account) -> Scaled:
-    account.create("stepped")
-    return Scaled(server, account, "stepped")
+def queued(server: Clary, account: Account) -> Scaled:
+    """An asynchronous one."""
+    account.sagemaker.create_endpoint_config(
+        EndpointConfigName="queued",
+        ProductionVariants=[
+            {"VariantName": "v-m", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        ],
+        AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "s3://models/out"}},
+    )
+    account.create("queued", "queued")
+    return Scaled(server, account, "queued")
 
 
 def successful(count: int) -> str:
     return f"Successfully set desired instance count to {count}. Change successfully fulfilled by sagemaker."
 
 
-def test_scaled_by_load_by_the_clock_and_by_an_alarm(server: Clary, tracked: Scaled, stepped: Scaled) -> None:
+def test_scaled_by_load_by_the_clock_and_by_an_alarm(server: Clary, tracked: Scaled, queued: Scaled) -> None:
     tracked.register(1, 2)
     put = tracked.client.put_scaling_policy(
         **tracked.dimension,
@@ -92,22 +100,27 @@ def test_scaled_by_load_by_the_clock_and_by_an_alarm(server: Clary, tracked: Sca
     assert high.startswith(f"TargetTracking-{tracked.resource}-AlarmHigh-")
     assert low.startswith(f"TargetTracking-{tracked.resource}-AlarmLow-")
     with Load(lambda: tracked.account.invoke("tracked"), threads=2) as load:
+        wait_until(tracked.activities)
+        # As soon as it was decided; the next controller brings it to its end, once.
+        kill(each for each in psutil.Process(server.process.pid).children() if "clary.controller" in words(each))
         tracked.reaches(2)
         load.more(20)
     assert load.errors == []
 
-    # While nobody calls the one, the other is scaled by the clock and by an alarm of its own.
+    # While nobody calls the one, the other is scaled to zero by the clock, and back by what waits for it.
     in_two_seconds = datetime.now(UTC) + timedelta(seconds=2)
-    stepped.register(1, 4)
-    stepped.client.put_scheduled_action(
-        **stepped.dimension,
-        ScheduledActionName="morning",
+    queued.register(0, 2)
+    queued.client.put_scheduled_action(
+        **queued.dimension,
+        ScheduledActionName="night",
         Schedule=f"at({in_two_seconds:%Y-%m-%dT%H:%M:%S})",
-        ScalableTargetAction={"MinCapacity": 2},
+        ScalableTargetAction={"MaxCapacity": 0},
     )
-    step = stepped.client.put_scaling_policy(
-        **stepped.dimension,
-        PolicyName="queue",
+    queued.reaches(0)
+    queued.register(0, 2)
+    step = queued.client.put_scaling_policy(
+        **queued.dimension,
+        PolicyName="wake",
         PolicyType="StepScaling",
         StepScalingPolicyConfiguration={
             "AdjustmentType": "ChangeInCapacity",
@@ -115,25 +128,30 @@ def test_scaled_by_load_by_the_clock_and_by_an_alarm(server: Clary, tracked: Sca
             "Cooldown": 300,
         },
     )
-    stepped.reaches(2)
-    watch(server, step["PolicyARN"])
-    stepped.reaches(3)
-    assert stepped.finished() == [
+    watch_backlog(server, step["PolicyARN"])
+    asked = queued.account.runtime.invoke_endpoint_async(EndpointName="queued", **CSV)
+    queued.reaches(1)
+    assert queued.finished() == [
         (
-            "Setting min capacity to 2",
-            "scheduled action name morning was triggered",
-            "Successfully set min capacity to 2",
+            "Setting max capacity to 0",
+            "scheduled action name night was triggered",
+            "Successfully set max capacity to 0",
         ),
-        ("Setting desired instance count to 2.", "scheduled action name morning was triggered", successful(2)),
+        ("Setting desired instance count to 0.", "scheduled action name night was triggered", successful(0)),
         (
-            "Setting desired instance count to 3.",
-            "monitor alarm long-queue in state ALARM triggered policy queue",
-            successful(3),
+            "Setting desired instance count to 1.",
+            "monitor alarm backlog in state ALARM triggered policy wake",
+            successful(1),
         ),
     ]
-    assert stepped.client.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"] == []
-    (shown,) = stepped.client.describe_scaling_policies(**stepped.scope)["ScalingPolicies"]
-    assert [alarm["AlarmName"] for alarm in shown["Alarms"]] == ["long-queue"]
+    key = asked["OutputLocation"].removeprefix("s3://models/")
+    wait_until(lambda: "Contents" in queued.account.s3.list_objects_v2(Bucket="models", Prefix=key))
+    assert queued.client.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"] == []
+    (shown,) = queued.client.describe_scaling_policies(**queued.scope)["ScalingPolicies"]
+    assert [alarm["AlarmName"] for alarm in shown["Alarms"]] == ["backlog"]
+    told = server.client("cloudwatch").describe_alarm_history(AlarmName="backlog", HistoryItemType="Action")
+    summaries = [item["HistorySummary"] for item in told["AlarmHistoryItems"]]
+    assert summaries == [f"Successfully executed action {step['PolicyARN']}"]
 
     tracked.reaches(1)
     assert tracked.finished() == [
@@ -153,30 +171,21 @@ def test_scaled_by_load_by_the_clock_and_by_an_alarm(server: Clary, tracked: Sca
     assert left == []
 
 
-def watch(server: Clary, action: str) -> None:
-    """An alarm of the shortest period, on a metric that breaches for a while."""
-    cloudwatch = server.client("cloudwatch")
-    now = time.time()
-    data = [{"MetricName": "queued", "Value": 12.0, "Timestamp": now + seconds} for seconds in range(-20, 120, 5)]
-    cloudwatch.put_metric_data(Namespace="App", MetricData=data)
-    cloudwatch.put_metric_alarm(
-        AlarmName="long-queue",
-        Namespace="App",
-        MetricName="queued",
-        Statistic="Average",
+def watch_backlog(server: Clary, action: str) -> None:
+    """As AWS advises for endpoints that scale to zero."""
+    server.client("cloudwatch").put_metric_alarm(
+        AlarmName="backlog",
+        Namespace="AWS/SageMaker",
+        MetricName="HasBacklogWithoutCapacity",
+        Dimensions=[{"Name": "EndpointName", "Value": "queued"}],
+        Statistic="Maximum",
         Period=10,
         EvaluationPeriods=1,
-        Threshold=10.0,
-        ComparisonOperator="GreaterThanThreshold",
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
         AlarmActions=[action],
     )
-    wait_until(lambda: states(cloudwatch) == ["ALARM"])
-    items = cloudwatch.describe_alarm_history(AlarmName="long-queue", HistoryItemType="Action")["AlarmHistoryItems"]
-    assert [item["HistorySummary"] for item in items] == [f"Successfully executed action {action}"]
-
-
-def states(cloudwatch: Any) -> list[str]:
-    return [one["StateValue"] for one in cloudwatch.describe_alarms(AlarmNames=["long-queue"])["MetricAlarms"]]
 
 
 def test_what_instances_use_of_their_hosts(server: Clary, tracked: Scaled) -> None:
