@@ -28,6 +28,7 @@ JOURNEYS = {
     "v2 scikit-learn script": ("sdk-v2", SCRIPTS / "v2_sklearn_script.py"),
     "v2 XGBoost script": ("sdk-v2", SCRIPTS / "v2_xgboost_script.py"),
     "v2 XGBoost built-in": ("sdk-v2", SCRIPTS / "v2_xgboost_builtin.py"),
+    "v2 compile and deploy": ("sdk-v2", SCRIPTS / "v2_compile.py"),
     "v2 input modes": ("sdk-v2", SCRIPTS / "v2_input_modes.py"),
     "v2 spot and warm pool": ("sdk-v2", SCRIPTS / "v2_spot.py"),
     "v2 processing": ("sdk-v2", SCRIPTS / "v2_processing.py"),

@@ -9,8 +9,8 @@ from typing import Any
 
 from clary.compiler.engines import Model
 
-ROUNDS = 7
-ROUND_SECONDS = 0.04
+ROUNDS = 5
+ROUND_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def text(inputs: tuple[Input, ...]) -> str:
 def _read(given: str) -> Any:
     try:
         return json.loads(given)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         # Documents show {'data': [1,3,224,224]}.
