@@ -10,7 +10,7 @@ from clary.capabilities.endpoints.tending import ATTEMPTS, DRAIN_SECONDS, NO_CAP
 from clary.capabilities.endpoints.traffic import taking
 
 ALARMS: dict[str, Any] = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]}}
-TRIPPED = "The deployment was rolled back because one or more alarms are in ALARM state: [errors]."
+TRIPPED = "The deployment was rolled back because one or more alarms went into ALARM state: [errors]."
 
 
 def split(world: World) -> dict[str, tuple[int, float]]:

@@ -28,6 +28,8 @@ class Deployment(msgspec.Struct, kw_only=True, frozen=True):
     """Steps taken."""
     since: float
     """When the stage, or within it the last step, began."""
+    shifted: float = 0.0
+    """When the first step was taken."""
     reason: str = ""
     """Why it is rolled back."""
 

@@ -82,7 +82,8 @@ def _step(turn: Turn, fleets: Fleets, under_way: Deployment, chosen: Policy) -> 
     step, steps = under_way.step + 1, _steps(fleets, chosen)
     if step == steps and not chosen.bake(step, steps) and not chosen.alarms:
         return _finish(turn, fleets)
-    stepped = msgspec.structs.replace(under_way, stage="baking", step=step, since=turn.now)
+    shifted = under_way.shifted or turn.now
+    stepped = msgspec.structs.replace(under_way, stage="baking", step=step, since=turn.now, shifted=shifted)
     return "Updating", msgspec.structs.replace(traffic.shift(fleets, chosen, step), deployment=stepped)
 
 
@@ -140,7 +141,7 @@ def _tripped(under_way: Deployment, alarms: Collection[str]) -> str:
     if not under_way.step or not alarms:
         return ""
     names = ", ".join(sorted(alarms))
-    return f"The deployment was rolled back because one or more alarms are in ALARM state: [{names}]."
+    return f"The deployment was rolled back because one or more alarms went into ALARM state: [{names}]."
 
 
 def _overdue(under_way: Deployment, chosen: Policy, now: float) -> str:
