@@ -177,6 +177,8 @@ def test_lists_and_switches(tenant: Tenant) -> None:
         ({"EvaluationPeriods": 1441}, "Metrics cannot be checked across more than a day"),
         ({"DatapointsToAlarm": 3}, "DatapointsToAlarm must be less than or equal to EvaluationPeriods"),
         ({"TreatMissingData": "maybe"}, "maybe"),
+        ({"Threshold": float("nan")}, "must be a finite number"),
+        ({"AlarmActions": ["topic"]}, "Invalid arn syntax: topic"),
         ({"ExtendedStatistic": "p90"}, "Exactly one of Statistic or ExtendedStatistic"),
         ({"ComparisonOperator": "GreaterThanUpperThreshold"}, "ThresholdMetricId is required"),
         ({"Metrics": [{"Id": "m", "Expression": "1"}]}, "Metrics list cannot be specified with MetricName"),

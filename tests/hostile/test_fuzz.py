@@ -59,7 +59,7 @@ def test_the_store_is_whole_afterwards(site: Site) -> None:
 
 
 OTHERS = ("sagemaker-runtime", "sagemaker-featurestore-runtime", "sagemaker-metrics", "sagemaker-a2i-runtime")
-COMPANIONS = ("sts", "iam", "logs", "cloudwatch", "ecr", "kms", "s3")
+COMPANIONS = ("sts", "iam", "logs", "cloudwatch", "application-autoscaling", "ecr", "kms", "s3")
 
 
 @pytest.mark.parametrize("name", (*OTHERS, *COMPANIONS))

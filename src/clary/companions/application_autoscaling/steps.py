@@ -28,7 +28,7 @@ def check(config: Spec) -> None:
 
 def _interval(step: Spec) -> tuple[float, float]:
     lower, upper = step.get("MetricIntervalLowerBound", -math.inf), step.get("MetricIntervalUpperBound", math.inf)
-    if lower >= upper:
+    if not lower < upper:
         raise ValidationException("The lower bound of a step adjustment must be less than its upper bound.")
     return lower, upper
 

@@ -4,6 +4,7 @@ AWS's are a minute's periods: three above the target scale out, fifteen below ni
 `scaling_period_seconds` makes the periods shorter, so that a test or a laptop need not wait a quarter of an hour.
 """
 
+import math
 from typing import Any, NamedTuple
 
 from clary.wire.errors import NotBuilt, ValidationException
@@ -102,7 +103,7 @@ def _with_period(metric: Spec, seconds: int) -> Spec:
 
 def check(config: Spec) -> None:
     """Raises ValidationException."""
-    if config["TargetValue"] <= 0:
+    if not 0 < config["TargetValue"] < math.inf:
         raise ValidationException("TargetValue must be greater than 0.")
     for name in ("ScaleOutCooldown", "ScaleInCooldown"):
         if config.get(name, 0) < 0:

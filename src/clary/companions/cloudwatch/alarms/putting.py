@@ -1,8 +1,10 @@
 """PutMetricAlarm: what an alarm may be, in CloudWatch's words where it may not."""
 
+import math
 from typing import Any
 
 from clary.companions.cloudwatch.alarms.evaluate import COMPARISONS
+from clary.companions.cloudwatch.alarms.kind import ACTIONS
 from clary.companions.cloudwatch.alarms.measure import interval_of, period_of, queries_of, returned
 from clary.companions.cloudwatch.putting import dimensions
 from clary.companions.cloudwatch.queries import Queries, refused
@@ -40,6 +42,10 @@ def check(ctx: Context, spec: Spec) -> None:
         raise refused(f"ThresholdMetricId is required with the ComparisonOperator {spec['ComparisonOperator']}.")
     if "Threshold" not in spec:
         raise refused("The parameter Threshold is required.")
+    if not math.isfinite(spec["Threshold"]):
+        raise refused("The parameter Threshold must be a finite number.")
+    if wrong := [action for member in ACTIONS.values() for action in spec.get(member, ()) if action[:4] != "arn:"]:
+        raise refused(f"Invalid arn syntax: {wrong[0]}")
     if spec.get("TreatMissingData", "missing") not in TREATMENTS:
         raise refused(f"The value {spec['TreatMissingData']} is not a valid treatment of missing data.")
     if spec.get("EvaluateLowSampleCountPercentile", "evaluate") not in ("evaluate", "ignore"):
