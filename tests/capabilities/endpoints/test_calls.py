@@ -5,11 +5,12 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
-from tests.capabilities.endpoints.account import SKLEARN, Account
+from tests.capabilities.endpoints.account import ROLE, SECONDS, SKLEARN, Account, Load
 from tests.servers import Clary, wait_until
 
 SCRIPT = """
@@ -214,3 +215,68 @@ def captured(account: Account, variant: str, inference_id: str) -> tuple[dict[st
 
     wait_until(look)
     return found[0]
+
+
+def test_experiment_makes_an_endpoint_and_promotes_its_shadow(account: Account) -> None:
+    def variant(name: str, count: int = 1) -> dict[str, Any]:
+        real = {"InstanceType": "ml.m5.large", "InstanceCount": count}
+        told = {"InfrastructureType": "RealTimeInference", "RealTimeInferenceConfig": real}
+        return {"ModelName": name, "VariantName": f"v-{name}", "InfrastructureConfig": told}
+
+    sagemaker = account.sagemaker
+    shadow = {"ShadowModelVariantName": "v-dark", "SamplingPercentage": 100}
+    made = sagemaker.create_inference_experiment(
+        Name="trial",
+        Type="ShadowMode",
+        RoleArn=ROLE,
+        EndpointName="tried",
+        ModelVariants=[variant("main"), variant("dark")],
+        ShadowModeConfig={"SourceModelVariantName": "v-main", "ShadowModelVariants": [shadow]},
+        DataStorageConfig={"Destination": "s3://models/trial"},
+    )
+    running = await_experiment(account, "Running")
+    assert running["Arn"] == made["InferenceExperimentArn"]
+    assert running["EndpointMetadata"]["EndpointStatus"] == "InService"
+    assert {each["VariantName"]: each["Status"] for each in running["ModelVariants"]} == {
+        "v-main": "InService",
+        "v-dark": "InService",
+    }
+    assert running["Schedule"]["EndTime"] - running["Schedule"]["StartTime"] == timedelta(days=7)
+    assert called(account, "tried") == "main"
+    wait_until(lambda: account.s3.list_objects_v2(Bucket="models", Prefix="trial/tried/v-dark/")["KeyCount"])
+    [listed] = sagemaker.list_inference_experiments(StatusEquals="Running")["InferenceExperiments"]
+    assert (listed["Name"], listed["Type"]) == ("trial", "ShadowMode")
+
+    with pytest.raises(ClientError, match="ConflictException"):
+        sagemaker.delete_inference_experiment(Name="trial")
+    with pytest.raises(ClientError, match="At least one variant must remain"):
+        sagemaker.stop_inference_experiment(Name="trial", ModelVariantActions={"v-main": "Remove"})
+    with Load(lambda: called(account, "tried").encode(), threads=1) as load:
+        sagemaker.stop_inference_experiment(
+            Name="trial", ModelVariantActions={"v-main": "Remove", "v-dark": "Promote"}, Reason="it is better"
+        )
+        over = await_experiment(account, "Completed")
+        load.more(10)
+    assert (load.errors, over["StatusReason"], called(account, "tried")) == ([], "it is better", "shadow")
+    assert {each["VariantName"]: each["Status"] for each in over["ModelVariants"]} == {
+        "v-main": "Deleted",
+        "v-dark": "InService",
+    }
+    assert over["CompletionTime"] >= over["CreationTime"]
+    sagemaker.delete_inference_experiment(Name="trial")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        sagemaker.describe_inference_experiment(Name="trial")
+
+
+def await_experiment(account: Account, status: str) -> dict[str, Any]:
+    def described() -> dict[str, Any]:
+        found: dict[str, Any] = account.sagemaker.describe_inference_experiment(Name="trial")
+        return found
+
+    wait_until(lambda: described()["Status"] == status, SECONDS, lambda: str(described()))
+    return described()
+
+
+def called(account: Account, endpoint: str) -> str:
+    answer = account.runtime.invoke_endpoint(EndpointName=endpoint, Body=b"{}", ContentType="application/json")
+    return str(json.loads(answer["Body"].read())["called"])

@@ -2,9 +2,13 @@
 
 from functools import partial
 
-from clary.capabilities.endpoints import asynchronous
+from clary.capabilities.endpoints import asynchronous, experiments
 from clary.capabilities.endpoints.api import create_endpoint, update_endpoint, update_weights_and_capacities
 from clary.capabilities.endpoints.aside import Aside
+from clary.capabilities.endpoints.components import api as components
+from clary.capabilities.endpoints.components.kind import INFERENCE_COMPONENT
+from clary.capabilities.endpoints.components.reconcile import InferenceComponentReconciler
+from clary.capabilities.endpoints.experiments import EXPERIMENT, ExperimentReconciler
 from clary.capabilities.endpoints.invoke import Invocations, invoke_endpoint
 from clary.capabilities.endpoints.kind import ENDPOINT, ENDPOINT_CONFIG
 from clary.capabilities.endpoints.metering import FLUSH_SECONDS, Meter
@@ -27,7 +31,7 @@ from clary.settings import Settings
 
 ENDPOINTS = Capability(
     "endpoints",
-    kinds=(ENDPOINT_CONFIG, ENDPOINT, SESSION),
+    kinds=(ENDPOINT_CONFIG, ENDPOINT, EXPERIMENT, SESSION, INFERENCE_COMPONENT),
     operations=(
         create_endpoint,
         update_endpoint,
@@ -35,8 +39,10 @@ ENDPOINTS = Capability(
         invoke_endpoint,
         invoke_with_response_stream,
         *asynchronous.OPERATIONS,
+        *components.OPERATIONS,
+        *experiments.OPERATIONS,
     ),
-    reconcilers=(EndpointReconciler(), SessionReconciler()),
+    reconcilers=(EndpointReconciler(), ExperimentReconciler(), SessionReconciler(), InferenceComponentReconciler()),
 )
 
 
