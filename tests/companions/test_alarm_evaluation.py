@@ -4,6 +4,7 @@ import pytest
 
 from clary.companions.cloudwatch.alarms.evaluate import Missing, Point, Rule, State, Verdict, judge
 from clary.companions.cloudwatch.alarms.reasons import number, reason, reason_data
+from clary.companions.cloudwatch.alarms.rules import BadRule, Condition, conditions, holds
 
 RETAIN = None
 START = 1_667_906_580_000
@@ -121,3 +122,45 @@ def test_reason_data() -> None:
 )
 def test_numbers_as_java_writes_them(value: float, shown: str) -> None:
     assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("ALARM(a)", True),
+        ("NOT ALARM(a)", False),
+        ("NOT NOT ALARM(a)", True),
+        ("ALARM(b) AND ALARM(a) OR ALARM(a)", True),
+        ("ALARM(a) OR ALARM(a) AND ALARM(b)", True),
+        ("(ALARM(a) OR ALARM(a)) AND ALARM(b)", False),
+        ("ALARM( \"a\" ) AND OK( 'b' )", True),
+        ("INSUFFICIENT_DATA(b) OR FALSE", False),
+        ("TRUE AND OK(arn:aws:cloudwatch:us-east-1:1:alarm:b)", True),
+    ],
+)
+def test_rules_of_composite_alarms(rule: str, expected: bool) -> None:
+    found = {"a": "ALARM", "b": "OK"}
+    assert holds(rule, lambda condition: found[condition.alarm.rpartition(":")[2]] == condition.state) is expected
+
+
+def test_what_a_rule_mentions() -> None:
+    assert conditions('ALARM("with (spaces)") OR OK(b)') == [Condition("ALARM", "with (spaces)"), Condition("OK", "b")]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "",
+        "ALARM",
+        "ALARM()",
+        "ALARM(a",
+        "(ALARM(a)",
+        "ALARM(a))",
+        "ALARM(a) ALARM(b)",
+        "ALARM(a) XOR OK(b)",
+        "(" * 60 + "TRUE" + ")" * 60,
+    ],
+)
+def test_what_is_no_rule(rule: str) -> None:
+    with pytest.raises(BadRule):
+        holds(rule, lambda condition: False)

@@ -39,7 +39,7 @@ def look(tenant: Tenant, name: str = "high") -> Outcome:
     """As the controller does: once, and once more where it acted."""
     site = tenant.site
     parts = Parts(site.store, site.metrics, Kinds(KINDS), Wake(site.home))
-    record = site.store.get("MetricAlarm", tenant.account, REGION, name)
+    record = site.store.get("Alarm", tenant.account, REGION, name)
     assert record
     outcome = AlarmReconciler().reconcile(record, parts)
     if isinstance(outcome, Do):
@@ -197,8 +197,62 @@ def test_what_is_not_there(tenant: Tenant) -> None:
     assert alarm(tenant)["AlarmName"] == "high"
     with refused("ResourceNotFound", status=404):
         cloudwatch.set_alarm_state(AlarmName="other", StateValue="OK", StateReason="")
-    with refused("NotImplemented", "PutCompositeAlarm", status=501):
-        cloudwatch.put_composite_alarm(AlarmName="all", AlarmRule="ALARM(high)")
     with refused("NotImplemented", "ThresholdMetricId", status=501):
         shared = {name: ALARM[name] for name in ("AlarmName", "EvaluationPeriods", "ComparisonOperator")}
         cloudwatch.put_metric_alarm(**shared, Metrics=[], ThresholdMetricId="band")
+
+
+def test_composite_alarms(tenant: Tenant) -> None:
+    cloudwatch = tenant.client("cloudwatch")
+    cloudwatch.put_metric_alarm(**ALARM)
+    cloudwatch.put_metric_alarm(**ALARM | {"AlarmName": "very high", "Threshold": 25.0})
+    rule = 'ALARM(high) AND NOT ALARM("very high")'
+    cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule=rule, AlarmActions=[TOPIC])
+    put(tenant, 20.0, 20.0)
+    for name in ("high", "very high", "both"):
+        look(tenant, name)
+    assert states(tenant.site.store, tenant.account, REGION, ["both"]) == {"both": "ALARM"}
+    (shown,) = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert (shown["AlarmRule"], shown["StateValue"]) == (rule, "ALARM")
+    arn = f"arn:aws:cloudwatch:{REGION}:{tenant.account}:alarm:high"
+    assert shown["StateReason"].startswith(f"{arn} transitioned to ALARM at ")
+    assert [one["arn"] for one in json.loads(shown["StateReasonData"])["triggeringAlarms"]] == [arn]
+    assert cloudwatch.describe_alarms(AlarmNames=["both"])["CompositeAlarms"] == []
+    children = cloudwatch.describe_alarms(ChildrenOfAlarmName="both")["MetricAlarms"]
+    assert [one["AlarmName"] for one in children] == ["high", "very high"]
+    parents = cloudwatch.describe_alarms(ParentsOfAlarmName="high")["CompositeAlarms"]
+    assert [one["AlarmName"] for one in parents] == ["both"]
+
+    put(tenant, 50.0, 50.0)
+    for name in ("very high", "both"):
+        look(tenant, name)
+    assert states(tenant.site.store, tenant.account, REGION, ["both"]) == {"both": "OK"}
+    told = history(tenant, AlarmName="both", AlarmTypes=["CompositeAlarm"])
+    assert told == [
+        ("ConfigurationUpdate", 'Alarm "both" created'),
+        ("StateUpdate", "Alarm updated from INSUFFICIENT_DATA to ALARM"),
+        ("Action", f"Failed to execute action {TOPIC}"),
+        ("StateUpdate", "Alarm updated from ALARM to OK"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("ALARM(high) AND", "it ends too early"),
+        ("ALARM(nothing)", "nonexistent alarms: nothing"),
+        ("ALARM(around)", "must not depend on its own alarm"),
+        ("TRUE", "from 1 to 100 alarms"),
+    ],
+)
+def test_composite_alarms_that_cannot_be(tenant: Tenant, rule: str, words: str) -> None:
+    cloudwatch = tenant.client("cloudwatch")
+    cloudwatch.put_metric_alarm(**ALARM)
+    cloudwatch.put_composite_alarm(AlarmName="one", AlarmRule="OK(high)")
+    cloudwatch.put_composite_alarm(AlarmName="around", AlarmRule="ALARM(one)")
+    with refused("ValidationError", words):
+        cloudwatch.put_composite_alarm(AlarmName="one", AlarmRule=rule)
+    with refused("ValidationError", "of another type"):
+        cloudwatch.put_metric_alarm(**ALARM | {"AlarmName": "one"})
+    with refused("NotImplemented", "ActionsSuppressor", status=501):
+        cloudwatch.put_composite_alarm(AlarmName="one", AlarmRule="OK(high)", ActionsSuppressor="high")

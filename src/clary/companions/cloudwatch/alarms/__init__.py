@@ -1,4 +1,4 @@
-"""CloudWatch alarms: metric alarms that the controller really evaluates, and what they do on changing state.
+"""CloudWatch alarms on metrics and on other alarms, really evaluated by the controller, and what they do on changing.
 
 `states` is for whoever rolls back on alarms, `put` and `delete` for who makes alarms of its own.
 """

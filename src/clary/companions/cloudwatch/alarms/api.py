@@ -1,10 +1,11 @@
 """The operations of CloudWatch alarms."""
 
+from collections.abc import Callable
 from typing import Any
 
 from clary.companions import tokens
-from clary.companions.cloudwatch.alarms import history
-from clary.companions.cloudwatch.alarms.kind import ACTIONS, ALARM, arn, every, get, shown
+from clary.companions.cloudwatch.alarms import composite, history
+from clary.companions.cloudwatch.alarms.kind import ACTIONS, ALARM, RULE, arn, every, get, shown, type_of
 from clary.companions.cloudwatch.alarms.measure import interval_of, queries_of
 from clary.companions.cloudwatch.alarms.putting import check
 from clary.companions.cloudwatch.alarms.reasons import INITIAL
@@ -34,6 +35,14 @@ def put_metric_alarm(ctx: Context, request: Request) -> None:
     put(ctx, spec, tags)
 
 
+@operation("PutCompositeAlarm", "cloudwatch")
+def put_composite_alarm(ctx: Context, request: Request) -> None:
+    spec = {name: value for name, value in request.items() if name != "Tags"}
+    tags = checked(request.get("Tags", []))
+    composite.check(ctx, spec)
+    put(ctx, spec, tags)
+
+
 def put(ctx: Context, spec: dict[str, Any], tags: dict[str, str]) -> None:
     """Make or change the alarm of a spec that was checked."""
     store = ctx.need(Store)
@@ -42,6 +51,8 @@ def put(ctx: Context, spec: dict[str, Any], tags: dict[str, str]) -> None:
         if known is None:
             _create(ctx, store, spec, tags)
             return
+        if (RULE in known.spec) != (RULE in spec):
+            raise refused(f"The alarm {known.name} exists and is of another type.")
         with edit(ctx, known) as change:
             change.record.spec.clear()
             change.record.spec.update(spec)
@@ -75,15 +86,7 @@ def _create(ctx: Context, store: Store, spec: dict[str, Any], tags: dict[str, st
 def describe_alarms(ctx: Context, request: Request) -> Response:
     if "AlarmNames" in request and "AlarmNamePrefix" in request:
         raise refused("AlarmNames and AlarmNamePrefix cannot both be specified.")
-    wanted = set(request.get("AlarmNames", ()))
-    prefix = request.get("ActionPrefix", "")
-
-    def fits(record: Record) -> bool:
-        has_action = not prefix or any(a.startswith(prefix) for m in ACTIONS.values() for a in record.spec.get(m, ()))
-        return has_action and (not wanted or record.name in wanted)
-
-    if "MetricAlarm" not in request.get("AlarmTypes", ["MetricAlarm"]) or _is_of_composites(request):
-        return {"MetricAlarms": [], "CompositeAlarms": []}
+    fits = _fits(ctx, request)
     filters = {"name_prefix": request.get("AlarmNamePrefix", ""), "status": request.get("StateValue")}
     alarms = every(ctx.need(Store), ctx.account, ctx.region, fits, **filters)
     limit = request.get("MaxRecords", PAGE)
@@ -91,13 +94,28 @@ def describe_alarms(ctx: Context, request: Request) -> Response:
         found, more = tokens.page(alarms, lambda one: one.name, "alarms", request.get("NextToken"), limit)
     except tokens.BadToken as error:
         raise _bad_token() from error
-    answer: Response = {"MetricAlarms": [shown(record) for record in found], "CompositeAlarms": []}
+    answer: Response = {"MetricAlarms": [], "CompositeAlarms": []}
+    for record in found:
+        answer[f"{type_of(record)}s"].append(shown(record))
     return answer | ({"NextToken": more} if more else {})
 
 
-def _is_of_composites(request: Request) -> bool:
-    """Only composite alarms have children and parents, and there are none."""
-    return "ChildrenOfAlarmName" in request or "ParentsOfAlarmName" in request
+def _fits(ctx: Context, request: Request) -> Callable[[Record], bool]:
+    """Which alarms are asked for: composite ones only where they are named as a type, or by their relations."""
+    names = set(request["AlarmNames"]) if "AlarmNames" in request else None
+    prefix, types = request.get("ActionPrefix", ""), request.get("AlarmTypes", ["MetricAlarm"])
+    if "ParentsOfAlarmName" in request:
+        child = request["ParentsOfAlarmName"]
+        return lambda record: child in composite.children(record)
+    if "ChildrenOfAlarmName" in request:
+        below = composite.children(_find(ctx, request["ChildrenOfAlarmName"]))
+        return lambda record: record.name in below
+
+    def fits(record: Record) -> bool:
+        has_action = not prefix or any(a.startswith(prefix) for m in ACTIONS.values() for a in record.spec.get(m, ()))
+        return has_action and (names is None or record.name in names) and type_of(record) in types
+
+    return fits
 
 
 @operation("DescribeAlarmsForMetric", "cloudwatch")
@@ -106,7 +124,7 @@ def describe_alarms_for_metric(ctx: Context, request: Request) -> Response:
     names, wanted = ("Namespace", "MetricName"), dimensions(request)
 
     def watches(record: Record) -> bool:
-        if any(record.spec.get(name) != request[name] for name in same):
+        if RULE in record.spec or any(record.spec.get(name) != request[name] for name in same):
             return False
         metrics = [query["MetricStat"]["Metric"] for query in queries_of(record.spec) if "MetricStat" in query]
         return any(all(m.get(n) == request[n] for n in names) and dimensions(m) == wanted for m in metrics)
@@ -118,9 +136,8 @@ def describe_alarms_for_metric(ctx: Context, request: Request) -> Response:
 def describe_alarm_history(ctx: Context, request: Request) -> Response:
     """Also of alarms that are gone."""
     names = {"AlarmName": "alarm", "HistoryItemType": "type", "StartDate": "since", "EndDate": "until"}
-    wanted = {name: request[member] for member, name in names.items() if member in request}
-    if "MetricAlarm" not in request.get("AlarmTypes", ["MetricAlarm"]):
-        return {"AlarmHistoryItems": []}
+    wanted: dict[str, Any] = {name: request[member] for member, name in names.items() if member in request}
+    wanted["kinds"] = request.get("AlarmTypes", ["MetricAlarm"])
     limit, token = request.get("MaxRecords", HISTORY_PAGE), request.get("NextToken")
     try:
         after = tokens.read("alarm history", token, int)[0] if token else None
@@ -217,7 +234,7 @@ def _find(ctx: Context, name: str) -> Record:
 def _item(item: history.Item) -> Response:
     return {
         "AlarmName": item.alarm,
-        "AlarmType": "MetricAlarm",
+        "AlarmType": item.kind,
         "Timestamp": item.at,
         "HistoryItemType": item.type,
         "HistorySummary": item.summary,

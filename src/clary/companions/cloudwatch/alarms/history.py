@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import delete, insert, select
 
+from clary.companions.cloudwatch.alarms.kind import type_of
 from clary.companions.cloudwatch.alarms.tables import history
 from clary.resources.records import Record
 from clary.resources.store import Store
@@ -14,10 +15,11 @@ MOST_SUMMARY, MOST_DATA = 255, 4095
 
 
 class Item(NamedTuple):
-    """`seq` rises with time; `at` is epoch seconds."""
+    """`seq` rises with time, `kind` is the alarm's type, `at` is epoch seconds."""
 
     seq: int
     alarm: str
+    kind: str
     at: float
     type: str
     summary: str
@@ -27,15 +29,16 @@ class Item(NamedTuple):
 _COLUMNS = [history.c[name] for name in Item._fields]
 
 
-def tell(store: Store, alarm: Record, kind: str, summary: str, data: dict[str, Any]) -> None:
+def tell(store: Store, alarm: Record, item: str, summary: str, data: dict[str, Any]) -> None:
     """Inside the transaction of what it tells. Clears away what is too old."""
     now = store.now()
     row = {
         "account": alarm.account,
         "region": alarm.region,
         "alarm": alarm.name,
+        "kind": type_of(alarm),
         "at": now,
-        "type": kind,
+        "type": item,
         "summary": summary[:MOST_SUMMARY],
         "data": msgspec.json.encode(data).decode()[:MOST_DATA],
     }
@@ -79,8 +82,11 @@ def page(
     after: int | None,
     limit: int,
 ) -> list[Item]:
-    """`wanted` may have `alarm`, `type`, `since` and `until` (epoch seconds); `after` is the last `seq` given."""
-    where = [history.c.account == account, history.c.region == region]
+    """`wanted` has `kinds`, and may have `alarm`, `type`, `since` and `until` (epoch seconds).
+
+    `after` is the last `seq` given before.
+    """
+    where = [history.c.account == account, history.c.region == region, history.c.kind.in_(wanted["kinds"])]
     where += [history.c[name] == wanted[name] for name in ("alarm", "type") if name in wanted]
     where += [history.c.at >= wanted["since"]] if "since" in wanted else []
     where += [history.c.at <= wanted["until"]] if "until" in wanted else []

@@ -1,4 +1,4 @@
-"""A metric alarm as a record: its spec is what PutMetricAlarm gave, its status is its state.
+"""An alarm as a record: its spec is what PutMetricAlarm or PutCompositeAlarm gave, its status is its state.
 
 Names are unique with regard to case, unlike ARNs of records, so an alarm's record has none and is found by name.
 """
@@ -13,12 +13,14 @@ from clary.resources.query import Query
 from clary.resources.records import Record
 from clary.resources.store import Store
 
+RULE = "AlarmRule"
+"""What composite alarms have instead of a metric."""
 STATES = frozenset({"OK", "ALARM", "INSUFFICIENT_DATA"})
 ACTIONS = {"OK": "OKActions", "ALARM": "AlarmActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 """What is done on entering a state."""
 
 ALARM = Kind(
-    noun="MetricAlarm",
+    noun="Alarm",
     arn="",
     machine=Machine(start="INSUFFICIENT_DATA", edges=dict.fromkeys(STATES, STATES)),
     verbs="",
@@ -84,14 +86,18 @@ def _all_actions(record: Record) -> list[str]:
     return [arn for member in ACTIONS.values() for arn in record.spec.get(member, ())]
 
 
+def type_of(record: Record) -> str:
+    return "CompositeAlarm" if RULE in record.spec else "MetricAlarm"
+
+
 def shown(record: Record) -> dict[str, Any]:
-    """AWS's MetricAlarm."""
+    """AWS's MetricAlarm, or CompositeAlarm."""
     return {
         "OKActions": [],
         "AlarmActions": [],
         "InsufficientDataActions": [],
         "ActionsEnabled": True,
-        **({} if "Metrics" in record.spec else {"Dimensions": []}),
+        **({"Dimensions": []} if "MetricName" in record.spec else {}),
         **record.spec,
         "AlarmName": record.name,
         "AlarmArn": arn(record.account, record.region, record.name),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from clary.companions.cloudwatch.alarms.evaluate import FURTHER, Point, Rule
+from clary.companions.cloudwatch.alarms.kind import RULE
 from clary.companions.cloudwatch.queries import Queries
 from clary.companions.cloudwatch.store import MetricStore
 from clary.resources.records import Record
@@ -11,6 +12,7 @@ from clary.wire.context import Parts
 
 Spec = dict[str, Any]
 
+SET_SECONDS = 10
 RETURNED = "m"
 """The Id of the one query that an alarm on a single metric is."""
 
@@ -51,8 +53,8 @@ def period_of(spec: Spec) -> int:
 
 
 def interval_of(spec: Spec) -> int:
-    """Seconds between two evaluations: a minute, or a shorter period."""
-    return min(period_of(spec), 60)
+    """Seconds between two evaluations: a minute, or a shorter period. A state that was set holds as long."""
+    return SET_SECONDS if RULE in spec else min(period_of(spec), 60)
 
 
 def measure(metrics: MetricStore, alarm: Record, now: float) -> list[Point | None]:

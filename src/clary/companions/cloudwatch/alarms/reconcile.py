@@ -1,10 +1,13 @@
-"""Evaluates an alarm once a minute, or as often as its period where that is shorter. Nothing is written unless its
-state changes."""
+"""Evaluates an alarm once a minute, or as often as its period where that is shorter, and a composite one every few
+seconds. Nothing is written unless its state changes."""
+
+from typing import Any
 
 import msgspec
 
+from clary.companions.cloudwatch.alarms.composite import judge_rule
 from clary.companions.cloudwatch.alarms.evaluate import judge
-from clary.companions.cloudwatch.alarms.kind import ALARM
+from clary.companions.cloudwatch.alarms.kind import ALARM, RULE
 from clary.companions.cloudwatch.alarms.measure import interval_of, measure, period_of, rule_of
 from clary.companions.cloudwatch.alarms.reasons import reason, reason_data
 from clary.companions.cloudwatch.alarms.transition import move
@@ -19,6 +22,7 @@ from clary.wire.errors import AwsError
 
 HELD_UNTIL = "HeldUntil"
 """State: when what SetAlarmState said may be judged again, in epoch seconds."""
+COMPOSITE_SECONDS = 2.0
 MOST_DATA = 4000
 
 
@@ -29,10 +33,19 @@ class AlarmReconciler:
         now = parts.need(Store).now()
         if now < (held := record.state.get(HELD_UNTIL, 0.0)):
             return Wait(held - now)
-        moved = _judged(record, parts, now)
+        is_composite = RULE in record.spec
+        moved = _combined(record, parts) if is_composite else _judged(record, parts, now)
         if moved is None:
-            return Wait(_until_next(record, now))
+            return Wait(COMPOSITE_SECONDS if is_composite else _until_next(record, now))
         return Do(lambda: _move(parts, record, *moved))
+
+
+def _combined(record: Record, parts: Parts) -> tuple[str, str, str] | None:
+    """As `_judged`, of a composite alarm."""
+    state, why, data = judge_rule(parts.need(Store), record)
+    if state == record.status:
+        return None
+    return state, why, _encoded(data)
 
 
 def _judged(record: Record, parts: Parts, now: float) -> tuple[str, str, str] | None:
@@ -50,8 +63,14 @@ def _judged(record: Record, parts: Parts, now: float) -> tuple[str, str, str] | 
         return None
     stated = {"period": period_of(record.spec)}
     stated |= {name.lower(): record.spec[name] for name in ("Statistic", "Unit") if name in record.spec}
-    data = msgspec.json.encode(reason_data(rule, verdict, found, now, stated)).decode()
-    return state, reason(rule, verdict, record.status), data if len(data) <= MOST_DATA else ""
+    data = _encoded(reason_data(rule, verdict, found, now, stated))
+    return state, reason(rule, verdict, record.status), data
+
+
+def _encoded(data: dict[str, Any]) -> str:
+    """Nothing where it would be too long to be shown."""
+    text = msgspec.json.encode(data).decode()
+    return text if len(text) <= MOST_DATA else ""
 
 
 def _move(parts: Parts, record: Record, state: str, why: str, data: str) -> None:

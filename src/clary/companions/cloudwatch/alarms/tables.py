@@ -11,6 +11,7 @@ history = Table(
     Column("account", Word, nullable=False),
     Column("region", Word, nullable=False),
     Column("alarm", Word, nullable=False),
+    Column("kind", Word, nullable=False),
     Column("at", Double, nullable=False),
     Column("type", Word, nullable=False),
     Column("summary", Word, nullable=False),

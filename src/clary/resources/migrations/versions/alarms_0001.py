@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("account", WORD, nullable=False),
         sa.Column("region", WORD, nullable=False),
         sa.Column("alarm", WORD, nullable=False),
+        sa.Column("kind", WORD, nullable=False),
         sa.Column("at", sa.Double, nullable=False),
         sa.Column("type", WORD, nullable=False),
         sa.Column("summary", WORD, nullable=False),
