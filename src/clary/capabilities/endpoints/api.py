@@ -44,7 +44,8 @@ def resolve(ctx: Context, config: str, generation: int) -> Fleet:
 
 
 def _variant(ctx: Context, config: Request, production: Request, *, shadow: bool = False) -> Variant:
-    model = find(ctx, model_kind(ctx), production["ModelName"]).spec
+    named = production.get("ModelName")
+    model = find(ctx, model_kind(ctx), named).spec if named else _host(config)
     isolated = config.get("EnableNetworkIsolation") or model.get("EnableNetworkIsolation", False)
     return Variant(
         name=production["VariantName"],
@@ -54,6 +55,12 @@ def _variant(ctx: Context, config: Request, production: Request, *, shadow: bool
         model={**model, "EnableNetworkIsolation": isolated},
         shadow=shadow,
     )
+
+
+def _host(config: Request) -> Request:
+    """In place of a model: what inference components on the variant's instances run with."""
+    kept = ("ExecutionRoleArn", "VpcConfig")
+    return {"Hosts": True, **{name: config[name] for name in kept if name in config}}
 
 
 @operation("CreateEndpoint")

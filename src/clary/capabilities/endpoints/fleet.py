@@ -37,6 +37,7 @@ class Instance(msgspec.Struct, kw_only=True, frozen=True):
     proven: bool = False
     """The place has been ready once: from then on it is restarted for ever, not given up."""
     containers: int = 1
+    """None of one that is there for the copies of inference components."""
 
     @property
     def workloads(self) -> tuple[str, ...]:
@@ -171,6 +172,11 @@ def containers(model: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     )
 
 
+def is_host(model: dict[str, Any]) -> bool:
+    """Whether a variant has no model of its own: its instances are for inference components."""
+    return bool(model.get("Hosts"))
+
+
 def is_multi_model(container: dict[str, Any]) -> bool:
     """Whether it loads models while it runs, from below its ModelDataUrl."""
     return container.get("Mode") == "MultiModel"
@@ -216,7 +222,8 @@ def await_room(fleets: Fleets, workloads: Set[str], now: float) -> Fleets:
 
 def plan_instance(record_id: str, generation: int, variant: Variant, number: int, now: float) -> Instance:
     workload = f"{instance_variant(record_id, generation, variant.name)}{number}"
-    return Instance(workload=workload, since=now, containers=len(containers(variant.model)) or 1)
+    alone = 0 if is_host(variant.model) else 1
+    return Instance(workload=workload, since=now, containers=len(containers(variant.model)) or alone)
 
 
 def instance_variant(record_id: str, generation: int, variant: str) -> str:

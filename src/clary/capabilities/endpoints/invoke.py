@@ -36,7 +36,7 @@ FORWARDED = {
 }
 """What of the client's request the model sees; nothing else of it is passed on."""
 
-UNBUILT = ("EnableExplanations", "InferenceComponentName")
+UNBUILT = ("EnableExplanations",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,11 @@ class Invocations:
         self._check(request)
         name = request["EndpointName"]
         route = self._route(ctx, name)
-        variant = _pick(route, request)
+        component = request.get("InferenceComponentName", "")
+        variant = self._component(ctx, route, request) if route.hosts or component else _pick(route, request)
         if session := request.get("SessionId"):
             variant = self._seated(ctx, route, variant, session)
-        call = Call(ctx.account, ctx.region, name, variant.name, variant.config, len(variant.sockets))
+        call = Call(ctx.account, ctx.region, name, variant.name, variant.config, component, len(variant.sockets))
         container = target_container(variant, request)
         headers = {header: request[member] for member, header in FORWARDED.items() if request.get(member)}
         asked = Asked(ctx.account, ctx.region, name, headers, request.get("Body", b""), container)
@@ -131,6 +132,26 @@ class Invocations:
                 f"Endpoint {name} of account {ctx.account} is an asynchronous endpoint: use InvokeEndpointAsync."
             )
         return route
+
+    def _component(self, ctx: Context, route: Route, request: Request) -> Variant:
+        """The copies of the component that is called."""
+        name = request.get("InferenceComponentName")
+        if not route.hosts:
+            raise invalid("InferenceComponentName cannot be used with this endpoint.")
+        if not name:
+            raise invalid(
+                "Inference Component Name header is required for endpoints to which you plan to deploy inference "
+                "components. Please include Inference Component Name header or consider using SageMaker models."
+            )
+        found = self._routes.component(ctx.account, ctx.region, name)
+        if found is None or found.arn != route.arn:
+            raise invalid(f"Inference component {name} of endpoint {request['EndpointName']} not found.")
+        if not found.variants:
+            raise invalid(
+                "Inference Component has no capacity to process this request. ApplicationAutoScaling may be "
+                "in-progress (if configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
+            )
+        return _pick(found, request)
 
     def _seated(self, ctx: Context, route: Route, variant: Variant, session: str) -> Variant:
         """The variant with the one instance that has the session, or is to have the new one."""

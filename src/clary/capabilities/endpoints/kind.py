@@ -37,8 +37,10 @@ def admit_config(ctx: Context, request: Request) -> Request:
     serverless.check(request)
     if role := request.get("ExecutionRoleArn"):
         check_pass_role(ctx, role)
-    variants = [_admit_variant(ctx, variant) for variant in request["ProductionVariants"]]
-    shadows = [_admit_variant(ctx, variant) for variant in request.get("ShadowProductionVariants", [])]
+    variants = [_admit_variant(ctx, variant, role) for variant in request["ProductionVariants"]]
+    shadows = [_admit_variant(ctx, variant, None) for variant in request.get("ShadowProductionVariants", [])]
+    if len({"ModelName" in variant for variant in variants}) > 1:
+        raise ValidationException("Either all production variants have a ModelName, or none has.")
     if shadows and len(variants) + len(shadows) != 2:
         raise ValidationException(
             "An endpoint configuration with ShadowProductionVariants must have exactly one production variant and one "
@@ -50,10 +52,21 @@ def admit_config(ctx: Context, request: Request) -> Request:
     return {**request, "ProductionVariants": variants} | ({"ShadowProductionVariants": shadows} if shadows else {})
 
 
-def _admit_variant(ctx: Context, variant: Request) -> Request:
+def _admit_host(variant: Request, role: str | None) -> Request:
+    """A variant for inference components, which run with the role of the configuration."""
+    if not role:
+        raise ValidationException(
+            "ExecutionRoleArn is required for an endpoint configuration with a variant that has no ModelName."
+        )
+    if "InstanceType" not in variant:
+        raise ValidationException(f"Production variant {variant['VariantName']} needs a ModelName or an InstanceType.")
+    return {"InitialInstanceCount": 1, "InitialVariantWeight": 1.0, **variant}
+
+
+def _admit_variant(ctx: Context, variant: Request, role: str | None) -> Request:
     _refuse(variant, UNBUILT_VARIANT)
     if not variant.get("ModelName"):
-        raise NotBuilt("Variants without a ModelName (inference components) are not supported yet.")
+        return _admit_host(variant, role)
     serverless.check_variant(variant, find(ctx, model_kind(ctx), variant["ModelName"]).spec)
     if serverless.of(variant):
         return {"InitialVariantWeight": 1.0, **variant}

@@ -31,6 +31,8 @@ class Call:
     variant: str
     config: str = ""
     """The configuration that was called, while an update shifts traffic; these calls are counted by it too."""
+    component: str = ""
+    """The inference component that was called; its calls are counted by it too."""
     instances: int = field(default=1, compare=False)
     """How many shared the calls when this one came."""
 
@@ -170,10 +172,14 @@ def samples(call: Call, tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
     """A tally as CloudWatch's samples; `now` is epoch milliseconds."""
     dimensions = (("EndpointName", call.endpoint), ("VariantName", call.variant))
     found = _counted(dimensions, tally, now)
+    if call.component:
+        found += _counted((("InferenceComponentName", call.component),), tally, now, "InvocationsPerCopy")
     return found + _counted((("EndpointConfigName", call.config), *dimensions), tally, now) if call.config else found
 
 
-def _counted(dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
+def _counted(
+    dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int, shared_as: str = "InvocationsPerInstance"
+) -> list[tuple[Metric, Sample]]:
     found = [
         (Metric(NAMESPACE, name, dimensions), Sample(now, "None", count, count, 1, 1))
         for name, count in tally.counts.items()
@@ -181,7 +187,7 @@ def _counted(dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int) ->
     if tally.calls:
         mean = tally.shares / tally.calls
         shared = Sample(now, "None", tally.calls, tally.shares, mean, mean)
-        found.append((Metric(NAMESPACE, "InvocationsPerInstance", dimensions), shared))
+        found.append((Metric(NAMESPACE, shared_as, dimensions), shared))
     found += _bands(Metric(NAMESPACE, "ModelLatency", dimensions), tally.model, now)
     found += _bands(Metric(NAMESPACE, "OverheadLatency", dimensions), tally.overhead, now)
     found += _bands(Metric(NAMESPACE, "ModelSetupTime", dimensions), tally.setup, now)

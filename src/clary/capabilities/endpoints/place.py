@@ -8,6 +8,7 @@ import msgspec
 
 from clary.capabilities import images, instances
 from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints.components.placing import limits as copy_limits
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.keep import Artefacts, keep
 from clary.capabilities.endpoints.modelcache import DISK_GIGABYTES, MODELS, ModelCache
@@ -74,7 +75,10 @@ def _place(record: Record, variant: Variant, parts: Parts) -> tuple[Limits, tupl
         return serverless.limits(config), ()
     # As many as the variant has: those of its instances that start later find room like the first.
     placing = instances.place(parts, record.region, [variant.production["InstanceType"]] * max(1, variant.count))
-    return placing.fit.limits, placing.hosts[0] if placing.hosts else ()
+    limits, hosts = placing.fit.limits, placing.hosts[0] if placing.hosts else ()
+    if requirements := variant.production.get("ComputeResourceRequirements"):
+        return copy_limits(requirements, limits), hosts
+    return limits, hosts
 
 
 def kept_home(record: Record, settings: Settings) -> Path:
@@ -105,7 +109,8 @@ def cached(record: Record, variant: Variant, objects: Objects, settings: Setting
 
 
 def log_file(record: Record, variant: Variant, instance: str, number: int, parts: Parts) -> Path:
-    group, stream = f"/aws/sagemaker/Endpoints/{record.name}", f"{variant.name}/{fleet.instance_id(instance)}"
+    group = f"/aws/sagemaker/{record.kind}s/{record.name}"
+    stream = f"{variant.name}/{fleet.instance_id(instance)}"
     defined = fleet.containers(variant.model)
     if len(defined) > 1:
         stream += f"/{defined[number]['ContainerHostname']}"

@@ -47,7 +47,7 @@ class EndpointReconciler:
         if before.serving and before.serving.asynchronous:
             parts.need(Queue).notice(record.id)
         wanted, idle = _sized(before, record, parts)
-        look = _Look(record, parts)
+        look = Look(record, parts)
         seen = look.all(wanted)
         startup, tripped = settings.endpoint_startup_seconds, in_alarm(record, before, store)
         decision = decide(record.id, record.status, wanted, seen, store.now(), startup, tripped)
@@ -72,7 +72,7 @@ def _sized(fleets: Fleets, record: Record, parts: Parts) -> tuple[Fleets, float 
     return sizing.sized(fleets, record.id, slots, now, settings.serverless_idle_seconds)
 
 
-class _Look:
+class Look:
     """One tick at one endpoint. Workloads that were planned to be judged startable are kept to be started."""
 
     def __init__(self, record: Record, parts: Parts) -> None:
@@ -132,6 +132,8 @@ class _Look:
         return Become(decision.status, message=next(iter(full.values())), state=fleet.dump(marked))
 
     def _instance(self, instance: Instance, variant: Variant) -> Sight:
+        if not instance.containers:
+            return Sight("running", healthy=True)
         sights = [self._container(instance, number, variant) for number in range(instance.containers)]
         least = min(sights, key=lambda sight: (ORDER.index(sight.presence), sight.healthy))
         if least.presence == "absent":

@@ -44,6 +44,8 @@ class Route:
     """Of serverless variants, by name and configuration."""
     shadows: tuple[Variant, ...] = ()
     capture: Capture | None = None
+    hosts: bool = False
+    """Its instances run inference components, and each call is for one of them."""
 
 
 class Routes:
@@ -66,14 +68,20 @@ class Routes:
 
     def find(self, account: str, region: str, name: str) -> Route | None:
         """`None` for an endpoint that does not exist or has nothing in service yet."""
-        place = (account, region, name)
+        return self._cached((account, region, name), self._read)
+
+    def component(self, account: str, region: str, name: str) -> Route | None:
+        """Where the calls of an inference component go, under the ARN of its endpoint; to no variant without copies."""
+        return self._cached((account, region, f"component/{name}"), self._read_component)
+
+    def _cached(self, place: Place, read: Callable[[Place], Route | None]) -> Route | None:
         now = self._clock()
         known = self._known.get(place)
         if known is not None and now - known[0] < FRESH_SECONDS:
             return known[1]
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        route = self._read(place)
+        route = read(place)
         self._known[place] = (now, route)
         return route
 
@@ -93,7 +101,17 @@ class Routes:
             self._on_demand(record, taking),
             tuple(self._shadow(record, fleets.serving, each) for each in fleets.serving.shadows),
             capture(fleets.serving.capture),
+            any(fleet.is_host(each.model) for each in fleets.serving.variants),
         )
+
+    def _read_component(self, place: Place) -> Route | None:
+        account, region, name = place
+        record = self._store.get("InferenceComponent", account, region, name.removeprefix("component/"))
+        fleets = fleet.load(record.state) if record else None
+        if record is None or fleets is None or fleets.serving is None:
+            return None
+        variants = tuple(self._variant(record, each) for each in traffic.taking(fleets) if each.variant.count)
+        return Route(record.id, record.spec["EndpointArn"], variants)
 
     def _shadow(self, record: Record, serving: fleet.Fleet, shadow: fleet.Variant) -> Variant:
         whole = sum(each.weight for each in serving.production)

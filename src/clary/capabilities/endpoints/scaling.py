@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from clary.capabilities.endpoints import api, fleet
+from clary.capabilities.endpoints.components.scaling import ComponentCopies
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.kind import ENDPOINT
 from clary.capabilities.endpoints.serverless import config as serverless
@@ -75,6 +76,7 @@ class VariantProvisionedConcurrency:
 SCALABLE: Mapping[str, Scalable] = {
     "sagemaker:variant:DesiredInstanceCount": VariantInstances(),
     "sagemaker:variant:DesiredProvisionedConcurrency": VariantProvisionedConcurrency(),
+    "sagemaker:inference-component:DesiredCopyCount": ComponentCopies(),
 }
 """By scalable dimension."""
 

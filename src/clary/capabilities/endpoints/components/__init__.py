@@ -1,0 +1,9 @@
+"""Inference components: models that share the instances of an endpoint, each in as many copies as are asked for.
+
+    kind        the kind as data, what Describe computes, what CreateInferenceComponent checks
+    api         create, update, copies
+    placing     whether the instances have room for one more copy. Pure
+    reconcile   keeps the copies as the record says: a component is a fleet of one variant, its copies the instances
+
+A variant without a model has instances that run nothing themselves. They are what copies are counted against.
+"""

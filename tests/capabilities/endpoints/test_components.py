@@ -1,0 +1,143 @@
+"""Inference components: two models share the instance of an endpoint, are called by name, updated and scaled."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.capabilities.endpoints.account import CSV, ROLE, SKLEARN, Account, Load
+from tests.capabilities.endpoints.test_artefacts import tarball
+from tests.servers import PATIENCE, wait_until
+
+SCRIPT = "def model_fn(d):\n    return 0\n\ndef transform_fn(m, body, kind, accept):\n    return {answer!r}\n"
+
+
+@pytest.fixture(scope="module")
+def shared(account: Account) -> Account:
+    """Endpoint `shared`: one instance of 2 vCPU and 8 GiB, and no model."""
+    hosts = [{"VariantName": "hosts", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]
+    account.sagemaker.create_endpoint_config(
+        EndpointConfigName="shared", ProductionVariants=hosts, ExecutionRoleArn=ROLE
+    )
+    assert account.create("shared", "shared")["EndpointStatus"] == "InService"
+    return account
+
+
+def component(account: Account, name: str, megabytes: int = 512, copies: int = 1, **given: Any) -> dict[str, Any]:
+    account.sagemaker.create_inference_component(
+        InferenceComponentName=name,
+        EndpointName="shared",
+        VariantName="hosts",
+        Specification=specification(megabytes, **given),
+        RuntimeConfig={"CopyCount": copies},
+    )
+    return settled(account, name)
+
+
+def specification(megabytes: int, **given: Any) -> dict[str, Any]:
+    return {"ComputeResourceRequirements": {"MinMemoryRequiredInMb": megabytes}, **given}
+
+
+def settled(account: Account, name: str) -> dict[str, Any]:
+    def look() -> dict[str, Any]:
+        found: dict[str, Any] = account.sagemaker.describe_inference_component(InferenceComponentName=name)
+        return found
+
+    wait_until(lambda: look()["InferenceComponentStatus"] in ("InService", "Failed"), PATIENCE, lambda: str(look()))
+    return look()
+
+
+def copies(described: dict[str, Any]) -> tuple[str, int, int]:
+    runtime = described["RuntimeConfig"]
+    return described["InferenceComponentStatus"], runtime["DesiredCopyCount"], runtime["CurrentCopyCount"]
+
+
+def refusal(call: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
+
+
+def script(account: Account, folder: Path, answer: str) -> dict[str, Any]:
+    made = tarball(folder / f"{answer}.tar.gz", {"code/inference.py": SCRIPT.format(answer=answer).encode()})
+    account.s3.upload_file(str(made), "models", f"components/{answer}.tar.gz")
+    return {"Container": {"Image": SKLEARN, "ArtifactUrl": f"s3://models/components/{answer}.tar.gz"}}
+
+
+def test_journey_of_two_components_on_one_instance(shared: Account, made: tuple[Path, float], tmp_path: Path) -> None:
+    trees = component(shared, "trees", ModelName="m")
+    assert copies(trees) == ("InService", 1, 1), trees
+    words = component(shared, "words", **script(shared, tmp_path, "old"))
+    assert (copies(words), words["Specification"]["Container"]["DeployedImage"]["SpecifiedImage"]) == (
+        ("InService", 1, 1),
+        SKLEARN,
+    )
+    listed = shared.sagemaker.list_inference_components(EndpointNameEquals="shared", SortBy="Name")
+    assert {each["InferenceComponentName"] for each in listed["InferenceComponents"]} == {"words", "trees"}
+
+    def call(name: str) -> bytes:
+        return shared.invoke("shared", InferenceComponentName=name)
+
+    assert (float(call("trees")), call("words")) == (pytest.approx(made[1], rel=1e-5), b"old")
+    assert "Inference Component Name header is required" in refusal(lambda: shared.invoke("shared"))[1]
+    assert refusal(lambda: call("nobody"))[0] == "ValidationError"
+
+    with Load(lambda: call("words"), threads=2) as load:
+        load.more(5)
+        shared.sagemaker.update_inference_component(
+            InferenceComponentName="words", Specification=specification(512, **script(shared, tmp_path, "new"))
+        )
+        updated = settled(shared, "words")
+        load.more(20)
+    assert (copies(updated), load.errors, set(load.answers)) == (("InService", 1, 1), [], {b"old", b"new"})
+    assert call("words") == b"new"
+
+    change = shared.sagemaker.update_inference_component_runtime_config
+    change(InferenceComponentName="words", DesiredRuntimeConfig={"CopyCount": 2})
+    assert copies(settled(shared, "words")) == ("InService", 2, 2)
+    change(InferenceComponentName="words", DesiredRuntimeConfig={"CopyCount": 0})
+    assert copies(settled(shared, "words")) == ("InService", 0, 0)
+    wait_until(lambda: "has no capacity" in refusal(lambda: call("words"))[1])
+    change(InferenceComponentName="words", DesiredRuntimeConfig={"CopyCount": 1})
+    assert copies(settled(shared, "words")) == ("InService", 1, 1)
+    wait_until(lambda: _answers(lambda: call("words")))
+
+    # There is one copy of each: 8 GiB less 1 GiB has no room for 7.5.
+    large = component(shared, "large", 7680, ModelName="m")
+    assert (copies(large)[0], large["FailureReason"].split(" on ")[0]) == (
+        "Failed",
+        "There is not enough hardware resources",
+    )
+    change(InferenceComponentName="trees", DesiredRuntimeConfig={"CopyCount": 40})
+    assert copies(settled(shared, "trees")) == ("InService", 1, 1)
+
+    code, message = refusal(lambda: shared.sagemaker.delete_endpoint(EndpointName="shared"))
+    assert (code, "with inference components" in message) == ("ValidationException", True)
+    for name in ("trees", "words", "large"):
+        shared.sagemaker.delete_inference_component(InferenceComponentName=name)
+    wait_until(lambda: not shared.sagemaker.list_inference_components()["InferenceComponents"])
+    shared.delete("shared")
+
+
+def _answers(call: Any) -> bool:
+    try:
+        call()
+    except ClientError:
+        return False
+    return True
+
+
+def test_component_needs_an_endpoint_without_models(account: Account) -> None:
+    account.create("ordinary")
+    made = {
+        "InferenceComponentName": "x",
+        "VariantName": "v-m",
+        "Specification": specification(512, ModelName="m"),
+        "RuntimeConfig": {"CopyCount": 1},
+    }
+    create = account.sagemaker.create_inference_component
+    assert "without ModelName" in refusal(lambda: create(EndpointName="ordinary", **made))[1]
+    assert "Could not find endpoint" in refusal(lambda: create(EndpointName="nobody", **made))[1]
+    asked = {**CSV, "EndpointName": "ordinary", "InferenceComponentName": "x"}
+    assert refusal(lambda: account.runtime.invoke_endpoint(**asked))[0] == "ValidationError"
+    account.delete("ordinary")

@@ -1,0 +1,43 @@
+"""Whether instances have room for one more copy of an inference component."""
+
+from typing import Any
+
+import pytest
+
+from clary.capabilities.endpoints.components.placing import Need, capacity, has_room, limits, need
+from clary.runtime.workload import Limits
+
+GIB = 1 << 30
+
+
+def copy(cpus: float = 0.0, gigabytes: float = 1.0, gpus: float = 0.0) -> Need:
+    return Need(cpus, gpus, gigabytes * GIB)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "taken", "instances", "fits"),
+    [
+        (copy(2, 4), [], 1, True),
+        (copy(2.5, 1), [], 1, False),
+        (copy(1, 1), [copy(1, 1)], 1, True),
+        (copy(1, 1), [copy(1, 1), copy(1, 1)], 1, False),
+        (copy(1, 1), [copy(1, 1), copy(1, 1)], 2, True),
+        (copy(0, 3), [copy(0, 3), copy(0, 2)], 2, False),
+        (copy(0, 4), [copy(0, 1), copy(0, 3)], 2, True),
+        (copy(0, 1, gpus=1), [], 1, False),
+        (copy(0, 0.1), [], 0, False),
+    ],
+)
+def test_copies_are_laid_onto_instances_of_two_cpus_and_four_gigabytes(
+    wanted: Need, taken: list[Need], instances: int, fits: bool
+) -> None:
+    assert has_room(wanted, taken, capacity(Limits(cpus=2, memory_bytes=4 * GIB)), instances) is fits
+
+
+def test_what_a_copy_needs_and_may_use() -> None:
+    asked: dict[str, Any] = {"NumberOfCpuCoresRequired": 0.5, "MinMemoryRequiredInMb": 512}
+    assert need(asked) == Need(0.5, 0.0, 512 << 20)
+    instance = Limits(cpus=2, memory_bytes=4 * GIB, gpus=1)
+    assert limits(asked, instance) == Limits(cpus=0.5, memory_bytes=512 << 20)
+    more = {"MinMemoryRequiredInMb": 512, "MaxMemoryRequiredInMb": 1024, "NumberOfAcceleratorDevicesRequired": 1}
+    assert limits(more, instance) == Limits(cpus=2, memory_bytes=1 << 30, gpus=1)
