@@ -34,8 +34,8 @@ def prepare() -> None:
     _arrow()
 
 
-def numbers(body: bytes) -> Any:
-    """The rows as float64, empty cells as NaN; `None` for anything unusual, which somebody else may be able to read."""
+def numbers(body: bytes, kind: str = "float64") -> Any:
+    """The rows, empty cells as NaN; `None` for anything unusual, which somebody else may be able to read."""
     arrow = _arrow() if len(body) >= LEAST_BYTES else None
     columns = body.partition(b"\n")[0].count(b",") + 1
     if arrow is None or columns > MOST_COLUMNS:
@@ -51,7 +51,7 @@ def numbers(body: bytes) -> Any:
         )
     except arrow.ArrowInvalid:
         return None
-    found = np.empty((table.num_rows, columns))
+    found = np.empty((table.num_rows, columns), kind)
     for number, column in enumerate(table.columns):
         found[:, number] = column.to_numpy()
     return found

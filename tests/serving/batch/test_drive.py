@@ -109,7 +109,7 @@ def test_answers_are_in_order_however_they_come(tmp_path: Path, sockets: Path) -
         ),
         ((500, b""), ["b/bad: Bad HTTP status received from algorithm: 500"], "algorithm"),
         ((302, b""), ["b/bad: Bad HTTP status received from algorithm: 302"], "algorithm"),
-        ((0, b"garbage\r\n\r\n"), ["b/bad: Unable to get response from algorithm: not an HTTP answer"], "algorithm"),
+        ((0, b"garbage\r\n\r\n"), ["b/bad: Unable to get response from algorithm: it is no HTTP answer"], "algorithm"),
         (
             (0, b""),
             ["b/bad: Unable to get response from algorithm: the connection ended before an answer"],

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from clary.algorithms import tables
 from clary.algorithms.spec import UserError
 from clary.algorithms.xgboost import serve as algorithm
 from clary.serving.server import codecs
@@ -53,6 +54,8 @@ def rows(body: bytes, content_type: str) -> Any:
 
 def _rows(body: bytes, content_type: str) -> Any:
     if len(body) > INLINE_BYTES and media_type(content_type) == CSV and b"," in body:
+        if (found := tables.numbers(body, "float32")) is not None:
+            return found
         try:
             return codecs.csv_numbers(body).astype("float32")
         except ValueError as error:
