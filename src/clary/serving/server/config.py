@@ -47,6 +47,11 @@ class Config:
     """Memory that the models of all workers may take together."""
 
     @property
+    def libraries(self) -> Path:
+        """Shared libraries that came with the model, if any did."""
+        return self.base / "shared_libs"
+
+    @property
     def model_dir(self) -> Path:
         return self.base / "model"
 

@@ -20,6 +20,18 @@ def unpack(config: Config) -> None:
     for archive, folder in ((config.model_archive, config.model_dir), (config.code_archive, config.base / "code")):
         if archive:
             extract(archive, folder)
+    _set_aside_libraries(config)
+
+
+def _set_aside_libraries(config: Config) -> None:
+    """`shared_libs` of the SDKs' ModelBuilder: its script would copy them into the system's folder, which is read-only.
+
+    `frameworks.load` loads them from where they are then.
+    """
+    found = config.model_dir / "shared_libs"
+    if config.model_archive and found.is_dir():
+        shutil.rmtree(config.libraries, ignore_errors=True)
+        shutil.move(found, config.libraries)
 
 
 def make_register(config: Config) -> None:

@@ -3,6 +3,7 @@
 Adding one: a file with a `load(config) -> Loaded` and a row here.
 """
 
+import ctypes
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,5 +35,8 @@ class Loaded:
 
 def load(config: Config) -> Loaded:
     """The model, loaded by its framework. Raises `KeyError` for a framework without a row."""
+    for library in sorted(config.libraries.glob("*.so*")):
+        # What is loaded is found by its name afterwards, wherever it lies.
+        ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
     module = importlib.import_module(FRAMEWORKS[config.framework])
     return cast(Loaded, module.load(config))
