@@ -399,7 +399,7 @@ def _archive(file: Path, *names: str) -> Path:
 
 
 MANY = 300_000
-SLOTS = 4
+SLOTS = 3
 
 
 def _running(word: str) -> list[int]:
