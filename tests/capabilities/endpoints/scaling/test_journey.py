@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.capabilities.endpoints.account import CSV, Account, Load, kill, words
+from tests.capabilities.endpoints.account import CSV, ROLE, Account, Load, kill, words
 from tests.servers import Clary, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -31,12 +31,14 @@ def account(server: Clary, made: tuple[Path, float]) -> Account:
 class Scaled:
     """The variant of an endpoint as Application Auto Scaling knows it."""
 
-    def __init__(self, server: Clary, account: Account, endpoint: str) -> None:
+    def __init__(
+        self, server: Clary, account: Account, endpoint: str, resource: str = "", dimension: str = DIMENSION
+    ) -> None:
         self.account, self.endpoint = account, endpoint
         self.client = server.client("application-autoscaling")
-        self.resource = f"endpoint/{endpoint}/variant/v-m"
+        self.resource = resource or f"endpoint/{endpoint}/variant/v-m"
         self.scope: dict[str, Any] = {"ServiceNamespace": "sagemaker", "ResourceId": self.resource}
-        self.dimension: dict[str, Any] = self.scope | {"ScalableDimension": DIMENSION}
+        self.dimension: dict[str, Any] = self.scope | {"ScalableDimension": dimension}
 
     def register(self, least: int, most: int) -> None:
         self.client.register_scalable_target(**self.dimension, MinCapacity=least, MaxCapacity=most)
@@ -186,6 +188,52 @@ def watch_backlog(server: Clary, action: str) -> None:
         TreatMissingData="notBreaching",
         AlarmActions=[action],
     )
+
+
+def test_copies_and_provisioned_concurrency(server: Clary, account: Account) -> None:
+    hosts = [{"VariantName": "hosts", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]
+    account.sagemaker.create_endpoint_config(
+        EndpointConfigName="hosts", ProductionVariants=hosts, ExecutionRoleArn=ROLE
+    )
+    account.create("hosts", "hosts")
+    account.sagemaker.create_inference_component(
+        InferenceComponentName="part",
+        EndpointName="hosts",
+        VariantName="hosts",
+        Specification={"ModelName": "m", "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 256}},
+        RuntimeConfig={"CopyCount": 1},
+    )
+    serverless = {"MemorySizeInMB": 1024, "MaxConcurrency": 4, "ProvisionedConcurrency": 1}
+    variants = [{"VariantName": "v-m", "ModelName": "m", "ServerlessConfig": serverless}]
+    account.sagemaker.create_endpoint_config(EndpointConfigName="called", ProductionVariants=variants)
+    account.create("called", "called")
+    copies = "inference-component/part", "sagemaker:inference-component:DesiredCopyCount"
+    wait_until(lambda: component(account) == ("InService", 1))
+    for scaled, word in (
+        (Scaled(server, account, "hosts", *copies), "desired copy count"),
+        (
+            Scaled(server, account, "called", dimension="sagemaker:variant:DesiredProvisionedConcurrency"),
+            "desired provisioned concurrency",
+        ),
+    ):
+        scaled.register(1, 2)
+        scaled.register(2, 2)
+        wait_until(scaled.activities)
+        assert scaled.finished() == [
+            (
+                f"Setting {word} to 2.",
+                "minimum capacity was set to 2 and maximum capacity was set to 2",
+                f"Successfully set {word} to 2. Change successfully fulfilled by sagemaker.",
+            )
+        ]
+    assert component(account) == ("InService", 2)
+    (variant,) = account.sagemaker.describe_endpoint(EndpointName="called")["ProductionVariants"]
+    assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 2
+
+
+def component(account: Account) -> tuple[str, int]:
+    described = account.sagemaker.describe_inference_component(InferenceComponentName="part")
+    return described["InferenceComponentStatus"], described["RuntimeConfig"]["CurrentCopyCount"]
 
 
 def test_what_instances_use_of_their_hosts(server: Clary, tracked: Scaled) -> None:
