@@ -20,15 +20,21 @@ SCRIPTS = Path(__file__).parent / "scripts"
 DEMO = REPOSITORY / "src/clary/cli/demo"
 JOURNEYS = {
     # First those that sleep longest.
+    "v3 ModelBuilder": ("sdk-v3", SCRIPTS / "v3_model_builder.py"),
+    "v2 ModelBuilder": ("sdk-v2", SCRIPTS / "v2_model_builder.py"),
+    "v2 TensorFlow and HuggingFace models": ("sdk-v2", SCRIPTS / "v2_framework_models.py"),
     "v3 remote functions": ("sdk-v3", SCRIPTS / "v3_remote.py"),
     "v2 remote function": ("sdk-v2", SCRIPTS / "v2_remote.py"),
     "v3 torchrun and MPI on two instances": ("sdk-v3", SCRIPTS / "v3_distributed.py"),
     "v2 torchrun and MPI on two instances": ("sdk-v2", SCRIPTS / "v2_distributed.py"),
+    "v2 async and serverless": ("sdk-v2", SCRIPTS / "v2_async_serverless.py"),
+    "v3 async and serverless": ("sdk-v3", SCRIPTS / "v3_async_serverless.py"),
     "v2 session": ("sdk-v2", SCRIPTS / "v2_sessions.py"),
     "v2 scikit-learn script": ("sdk-v2", SCRIPTS / "v2_sklearn_script.py"),
     "v2 XGBoost script": ("sdk-v2", SCRIPTS / "v2_xgboost_script.py"),
     "v2 XGBoost built-in": ("sdk-v2", SCRIPTS / "v2_xgboost_builtin.py"),
     "v2 compile and deploy": ("sdk-v2", SCRIPTS / "v2_compile.py"),
+    "v2 pipeline and multi-model": ("sdk-v2", SCRIPTS / "v2_several_models.py"),
     "v2 input modes": ("sdk-v2", SCRIPTS / "v2_input_modes.py"),
     "v2 spot and warm pool": ("sdk-v2", SCRIPTS / "v2_spot.py"),
     "v2 processing": ("sdk-v2", SCRIPTS / "v2_processing.py"),
