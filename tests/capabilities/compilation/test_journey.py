@@ -159,5 +159,14 @@ def test_what_create_refuses(journey: Journey) -> None:
     refused("ValidationException", "either InputConfig or ModelPackageVersionArn, and not both", **_package())
 
 
+def test_edge_packaging_is_refused(journey: Journey) -> None:
+    package = {"EdgePackagingJobName": "e", "CompilationJobName": "boost", "ModelName": "m", "ModelVersion": "1"}
+    with pytest.raises(ClientError, match="SageMaker Edge Manager") as error:
+        journey.sagemaker.create_edge_packaging_job(
+            **package, RoleArn=ROLE, OutputConfig={"S3OutputLocation": f"s3://{BUCKET}/edge"}
+        )
+    assert error.value.response["Error"]["Code"] == "NotImplemented"
+
+
 def _package() -> dict[str, str]:
     return {"ModelPackageVersionArn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/x/1"}

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -111,21 +112,37 @@ class Forest:
         self._at = ctypes.addressof(self._forest)
         self._features, self._outputs = int(options["features"]), int(options["outputs"])
         self._input, self._value = np.dtype(options["input"]), np.dtype(options["value"])
+        self._single = (1, self._features)
+        self._kept = threading.local()
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """Raises `ValueError` for rows of another width."""
-        x = np.ascontiguousarray(inputs[0], self._input)
+        x = np.asarray(inputs[0])
+        if x.shape == self._single:
+            return [self._one(x)]
+        x = np.ascontiguousarray(x, self._input)
         if x.ndim != 2 or x.shape[1] != self._features:
             raise ValueError(f"The model takes rows of {self._features} numbers, and was given {list(x.shape)}.")
-        rows = len(x)
-        out = np.empty((rows, self._outputs), self._value)
-        if self._pool is None or rows < 2 * ROWS_PER_THREAD:
-            self._predict(self._at, x.__array_interface__["data"][0], rows, out.__array_interface__["data"][0])
+        out = np.empty((len(x), self._outputs), self._value)
+        if self._pool is None or len(x) < 2 * ROWS_PER_THREAD:
+            self._part(x, out)
         else:
             self._in_parts(x, out)
         return [out]
+
+    def _one(self, x: Any) -> Any:
+        """A single row goes through arrays that the thread keeps: asking a new one for its address takes as long as a
+        small model."""
+        kept = getattr(self._kept, "row", None)
+        if kept is None:
+            row, out = np.empty(self._single, self._input), np.empty((1, self._outputs), self._value)
+            kept = self._kept.row = (row, out, row.ctypes.data, out.ctypes.data)
+        row, out, from_row, to_out = kept
+        row[:] = x
+        self._predict(self._at, from_row, 1, to_out)
+        return out.copy()
 
     def _in_parts(self, x: Any, out: Any) -> None:
         assert self._pool

@@ -68,7 +68,7 @@ class Defaults:
             if kind == JSON:
                 return self._fitted(_named(json.loads(body), self._manifest))
             return self._fitted([codecs.decode(body, content_type)])
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise Refused(400, f"Unable to read the payload: {error}") from error
 
     def predict_fn(self, data: Any, model: Any) -> Any:
