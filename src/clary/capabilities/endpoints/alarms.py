@@ -1,9 +1,8 @@
 """The alarms that an update is watched by: which of them are in ALARM now. See `rollout.py`."""
 
-from clary.capabilities.endpoints.deployment import policy
+from clary.capabilities.endpoints.deployment import Deployment, policy
 from clary.capabilities.endpoints.fleet import Fleets
 from clary.companions.cloudwatch import alarms
-from clary.companions.cloudwatch.alarms import history
 from clary.resources.records import Record
 from clary.resources.store import Store
 
@@ -18,14 +17,11 @@ def in_alarm(record: Record, fleets: Fleets, store: Store) -> tuple[str, ...]:
         return ()
     names = policy(under_way.asked).alarms
     states = alarms.states(store, record.account, record.region, names) if names else {}
-    since = under_way.shifted
-    return tuple(each for each in states if states[each] == "ALARM" or _was_in_alarm(record, each, since, store))
+    return tuple(name for name, state in states.items() if state == "ALARM" or _was(record, name, under_way, store))
 
 
-def _was_in_alarm(record: Record, name: str, since: float, store: Store) -> bool:
-    wanted = {"alarm": name, "type": "StateUpdate", "since": since}
-    told = history.page(store, record.account, record.region, wanted, newest_first=True, after=None, limit=100)
-    return any(item.summary.endswith(" to ALARM") for item in told)
+def _was(record: Record, name: str, under_way: Deployment, store: Store) -> bool:
+    return alarms.entered(store, record.account, record.region, name, "ALARM", under_way.shifted)
 
 
 def absent(store: Store, account: str, region: str, names: tuple[str, ...]) -> list[str]:

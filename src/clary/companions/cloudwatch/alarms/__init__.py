@@ -1,10 +1,11 @@
 """CloudWatch alarms on metrics and on other alarms, really evaluated by the controller, and what they do on changing.
 
-`states` is for whoever rolls back on alarms, `put` and `delete` for who makes alarms of its own.
+`states` and `entered` are for whoever rolls back on alarms, `put` and `delete` for who makes alarms of its own.
 """
 
 from clary.companions.cloudwatch.alarms import api
 from clary.companions.cloudwatch.alarms.api import delete, put
+from clary.companions.cloudwatch.alarms.history import entered
 from clary.companions.cloudwatch.alarms.kind import ALARM, acting, arn, naming, states
 from clary.companions.cloudwatch.alarms.measure import recent
 from clary.companions.cloudwatch.alarms.putting import check
@@ -21,6 +22,7 @@ __all__ = [
     "arn",
     "check",
     "delete",
+    "entered",
     "naming",
     "put",
     "recent",

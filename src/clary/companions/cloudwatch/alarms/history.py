@@ -72,6 +72,14 @@ def acted(store: Store, alarm: Record, action: str, error: str = "") -> None:
     tell(store, alarm, "Action", outcome, data)
 
 
+def entered(store: Store, account: str, region: str, alarm: str, state: str, since: float) -> bool:
+    """Whether the alarm has come into a state since then, however shortly. For who looks only now and then."""
+    named = (history.c.account == account, history.c.region == region, history.c.alarm == alarm)
+    told = (history.c.type == "StateUpdate", history.c.summary.like(f"% to {state}"), history.c.at >= since)
+    with store.read() as conn:
+        return conn.execute(select(history.c.seq).where(*named, *told).limit(1)).first() is not None
+
+
 def page(
     store: Store,
     account: str,
