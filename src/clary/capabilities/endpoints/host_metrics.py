@@ -29,7 +29,8 @@ def take_in(record: Record, fleets: Fleets, parts: Parts) -> None:
     jobs = parts.need(Settings).home / "jobs"
     for each in fleets.present:
         for variant in each.variants:
-            for instance in variant.ready:
+            # Those that only hold room for inference components run nothing.
+            for instance in filter(lambda one: one.workloads, variant.ready):
                 _take_in(record, variant, [jobs / name for name in instance.workloads], parts.need(MetricStore))
 
 

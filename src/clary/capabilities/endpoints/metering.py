@@ -69,14 +69,14 @@ class Tally:
     shares: float = 0.0
     """Each call's part of one instance: 1 / instances, as AWS counts InvocationsPerInstance."""
 
+    setup: Times = field(default_factory=Times)
+    gauges: dict[str, Times] = field(default_factory=dict)
+    """By name: parts of one, in millionths."""
+
     def call(self, instances: int) -> None:
         self.count("Invocations")
         self.calls += 1
         self.shares += 1 / max(1, instances)
-
-    setup: Times = field(default_factory=Times)
-    gauges: dict[str, Times] = field(default_factory=dict)
-    """By name: parts of one, in millionths."""
 
     def count(self, *names: str) -> None:
         for name in names:
@@ -157,7 +157,10 @@ class Meter:
     def _tally(self, call: Call) -> Tally:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.get_running_loop().create_task(self._flush_later())
-        return self._tallies.setdefault(call, Tally())
+        tally = self._tallies.get(call)
+        if tally is None:
+            tally = self._tallies[call] = Tally()
+        return tally
 
     async def _flush_later(self) -> None:
         await asyncio.sleep(self._flush_seconds)

@@ -1,0 +1,74 @@
+"""What calls become as CloudWatch's samples, and what hosts measured."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.databases import empty_url, migrated, postgres, store_url
+
+from clary.capabilities.endpoints import host_metrics
+from clary.capabilities.endpoints.fleet import Fleet, Fleets, Instance, Variant
+from clary.capabilities.endpoints.metering import Call, Meter
+from clary.companions.cloudwatch.store import Metric, MetricStore, metric_id
+from clary.resources.records import Record
+from clary.resources.store import Store
+from clary.settings import Settings
+from clary.wire.context import Parts
+
+__all__ = ["empty_url", "migrated", "postgres", "store_url"]
+
+ACCOUNT, REGION = "1", "r"
+OF_VARIANT = (("EndpointName", "e"), ("VariantName", "v"))
+
+
+def total(metrics: MetricStore, namespace: str, name: str) -> tuple[float, float]:
+    """Count and sum of all samples."""
+    series = metric_id(ACCOUNT, REGION, Metric(namespace, name, OF_VARIANT))
+    cells = metrics.cells(series, 0, 10**15, 10**15, None, units=False)
+    return sum(cell.count for cell in cells), sum(cell.total for cell in cells)
+
+
+def test_calls_for_each_instance(store_url: str) -> None:
+    metrics = MetricStore(Store(store_url))
+
+    async def calls() -> None:
+        meter = Meter(metrics)
+        for instances in (2, 2, 4):
+            meter.answered(Call(ACCOUNT, REGION, "e", "v", instances=instances), 200, 0.01, 0.001)
+        meter.lost(Call(ACCOUNT, REGION, "e", "v", instances=0))
+        await meter.flush()
+
+    asyncio.run(calls())
+    assert total(metrics, "AWS/SageMaker", "Invocations") == (4, 4)
+    assert total(metrics, "AWS/SageMaker", "InvocationsPerInstance") == (4, 0.5 + 0.5 + 0.25 + 1)
+
+
+def measured(folder: Path, *entries: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "host.jsonl").open("a") as file:
+        file.writelines(json.dumps(entry) + "\n" for entry in entries)
+
+
+def test_containers_of_an_instance_together_and_each_line_once(store_url: str, tmp_path: Path) -> None:
+    metrics = MetricStore(Store(store_url))
+    instance = Instance(workload="w", since=0.0, ready=True, containers=2)
+    host = Instance(workload="h", since=0.0, ready=True, containers=0)
+    variant = Variant(name="v", weight=1, count=2, production={}, model={}, instances=(host, instance))
+    fleets = Fleets(serving=Fleet(config="c", generation=1, variants=(variant,)))
+    record = Record(id="x", account=ACCOUNT, region=REGION, kind="Endpoint", name="e", created=0, modified=0)
+    parts = Parts(Settings(home=tmp_path), metrics)
+    first, second = (tmp_path / "jobs" / name / "algo-1" for name in instance.workloads)
+    host_metrics.take_in(record, fleets, parts)
+
+    now = {"time": 1e9, "CPUUtilization": 50.0, "DiskUtilization": 40.0}
+    measured(first, now)
+    measured(second, now | {"CPUUtilization": 9.0}, now | {"CPUUtilization": 25.0, "DiskUtilization": 41.0})
+    host_metrics.take_in(record, fleets, parts)
+    host_metrics.take_in(record, fleets, parts)
+    seen = {name: total(metrics, "/aws/sagemaker/Endpoints", name) for name in ("CPUUtilization", "DiskUtilization")}
+    assert seen == {"CPUUtilization": (1, 75.0), "DiskUtilization": (1, 41.0)}
+    measured(first, now)
+    host_metrics.take_in(record, fleets, parts)
+    assert total(metrics, "/aws/sagemaker/Endpoints", "CPUUtilization") == (2, pytest.approx(150.0))
