@@ -168,7 +168,12 @@ class Work:
             return Wait(WATCH_SECONDS)
 
     def _delivered(self) -> bool:
-        return self.uploads.done(self.record.id, self.outputs.deliver, self._ask_again)
+        """Whether S3 has all that there is now. What was begun before may have ended without the newest."""
+        done = self.uploads.done(self.record.id, self.outputs.deliver, self._ask_again)
+        return done and not self._has_outputs()
+
+    def _has_outputs(self) -> bool:
+        return any(drivers.outputs(self._driver(host)) for host in self.hosts)
 
     def measure(self) -> Outcome:
         store = self.parts.need(MetricStore)
@@ -194,7 +199,7 @@ class Work:
         """Outputs first: they are in S3 before the status says that the job is over."""
         trouble = ""
         try:
-            if any(driver.outputs for driver in self.seen.drivers) and not self._delivered():
+            if self._has_outputs() and not self._delivered():
                 return Wait(ASK_AGAIN_SECONDS)
             self.outputs.capture()
         except CannotUpload as error:
