@@ -50,14 +50,23 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         return not self._lost and self._reader.keep_alive
 
-    async def exchange(self, request: bytes) -> Reply:
+    async def exchange(self, request: bytes, timeout: float) -> Reply:
         assert self._transport
         if self._lost:
             raise Unreachable("the connection was closed while idle")
         self._reader = ReplyReader(self._max_body)
-        self._answer = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        # A timer of its own costs half of what `asyncio.timeout` does.
+        late = loop.call_later(timeout, self._late, timeout)
         self._transport.write(request)
-        return await self._answer
+        try:
+            return await self._answer
+        finally:
+            late.cancel()
+
+    def _late(self, timeout: float) -> None:
+        self._fail(TimedOut(f"no answer within {timeout:g} seconds"))
 
     def close(self) -> None:
         self._lost = True
@@ -109,17 +118,14 @@ class Pool:
         """One request and its whole answer. Raises an `HttpError`."""
         self.outstanding += 1
         try:
-            async with asyncio.timeout(timeout):
-                return await self._send(request)
-        except TimeoutError:
-            raise TimedOut(f"no answer within {timeout:g} seconds") from None
+            return await self._send(request, timeout)
         finally:
             self.outstanding -= 1
 
-    async def _send(self, request: bytes) -> Reply:
-        connection = self._reuse() or await self._connect(lambda: Connection(self._max_body))
+    async def _send(self, request: bytes, timeout: float) -> Reply:
+        connection = self._reuse() or await self._connected(timeout)
         try:
-            reply = await connection.exchange(request)
+            reply = await connection.exchange(request, timeout)
         except BaseException:
             connection.close()
             raise
@@ -129,6 +135,13 @@ class Pool:
         else:
             connection.close()
         return reply
+
+    async def _connected(self, timeout: float) -> Connection:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._connect(lambda: Connection(self._max_body))
+        except TimeoutError:
+            raise TimedOut(f"no connection within {timeout:g} seconds") from None
 
     def _reuse(self) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - IDLE_SECONDS

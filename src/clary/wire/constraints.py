@@ -35,6 +35,23 @@ def violations(shape: Shape | None, value: Any) -> list[str]:
     return found
 
 
+def plainly_holds(shape: Any, value: dict[str, Any]) -> bool:
+    """Whether a structure of single values surely breaks nothing; of any other kind of structure, `False`."""
+    checks: dict[str, list[Callable[[Any], bool]]] | None = shape.__dict__.get("_clary_checks")
+    if checks is None:
+        checks = shape.__dict__["_clary_checks"] = _checks(shape)
+    if not checks or any(value.get(name) is None for name in shape.required_members):
+        return False
+    return all(check(given) for name, given in value.items() for check in checks[name])
+
+
+def _checks(shape: Any) -> dict[str, list[Callable[[Any], bool]]]:
+    """Of each member; none at all for a shape that holds others."""
+    if is_union(shape) or any(member.type_name in _WALKS for member in shape.members.values()):
+        return {}
+    return {name: [check for _, check in _rules(member)] for name, member in shape.members.items()}
+
+
 def _walk(shape: Any, value: Any, path: str) -> Iterator[str]:
     walk: Walk | None = _WALKS.get(shape.type_name)
     broken = [rule for rule in _rules(shape) if not rule[1](value)]
@@ -123,7 +140,16 @@ def _at_least(of: Callable[[Any], Any], limit: float) -> Callable[[Any], bool]:
 def _matches(facts: dict[str, Any]) -> Callable[[Any], bool]:
     """A value longer than allowed is refused by its length; matching it too would only cost time."""
     pattern, longest = facts["pattern"], facts.get("max")
-    return lambda value: (longest is not None and len(value) > longest) or bool(compiled(pattern).search(value))
+    search: list[Callable[[str], Any]] = []
+
+    def matches(value: str) -> bool:
+        if longest is not None and len(value) > longest:
+            return True
+        if not search:
+            search.append(compiled(pattern).search)
+        return search[0](value) is not None
+
+    return matches
 
 
 def _texts(rules: list[Rule]) -> str:

@@ -5,7 +5,7 @@ smithy path, form action and finally method with path decide between them.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 from urllib.parse import parse_qs
 
@@ -18,6 +18,7 @@ from clary.wire.services import ALL, SERVICES, Service
 Protocol = Literal["json", "rest-json", "rest-xml", "query", "ec2", "smithy-rpc-v2-cbor"]
 FORM = "application/x-www-form-urlencoded"
 LONGEST_NAME = 128
+LONGEST_PLAIN = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ def route(head: Head, body: bytes, scope: str | None, models: Models) -> Route |
 
     Raises `InvalidSignatureException` when the request is for another service than it was signed for.
     """
-    found = _by_target(head) or _by_smithy_path(head) or _by_action(head, body, scope) or _by_path(head, scope)
+    if _is_plain(head):
+        found = _by_plain_path(head.method, head.path, scope)
+    else:
+        found = _by_target(head) or _by_smithy_path(head) or _by_action(head, body, scope) or _by_path(head, scope)
     if found is None and scope in (None, "s3"):
         return None
     found = found or _unknown(head, scope)
@@ -68,6 +72,24 @@ def guess(head: Head, scope: str | None) -> Route:
     service = next((service for service in ALL if service.signing == scope), SERVICES["sagemaker"])
     form = head.header("content-type").startswith(FORM) and "query" in service.protocols
     return Route(service, "query" if form else service.protocols[0], "")
+
+
+def _is_plain(head: Head) -> bool:
+    """Whether method and path say everything, in few enough characters to be remembered."""
+    named = head.named
+    return (
+        not head.query
+        and len(head.path) <= LONGEST_PLAIN
+        and "x-amz-target" not in named
+        and "smithy-protocol" not in named
+        and not named.get("content-type", "").startswith(FORM)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _by_plain_path(method: str, path: str, scope: str | None) -> Route | None:
+    """Calls of the data planes come again and again with the same path."""
+    return _by_path(Head(method, path, "", []), scope)
 
 
 def _known(found: Route, models: Models) -> Route:

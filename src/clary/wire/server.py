@@ -117,7 +117,7 @@ class Server:
 
     async def _answer(self, proto: Any, head: Head, told: sigv4.Claim | None, request_id: str) -> Reply:
         """The border of a request: whatever happens below becomes an answer here."""
-        route = routing.guess(head, told.service if told else None)
+        route: Route | None = None
         started = time.perf_counter()
         try:
             body = await bodies.read(proto, head, self._settings.max_request_bytes)
@@ -132,8 +132,10 @@ class Server:
             operation = self._models.operation(route.service.name, route.operation)
             reply = self._codec(route).answer(operation, result, request_id)
         except AwsError as error:
+            route = route or routing.guess(head, told.service if told else None)
             reply = self._refuse(route, error, request_id)
         except Exception:
+            route = route or routing.guess(head, told.service if told else None)
             log.error("request %s (%s %s) failed\n%s", request_id, route.service.name, route.operation, _trace())
             reply = self._refuse(route, AwsError("An internal error has occurred."), request_id)
         if log.isEnabledFor(logging.DEBUG):

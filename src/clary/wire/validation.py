@@ -23,6 +23,8 @@ class Unsuited(Exception):
 
 def check(shape: Shape | None, request: dict[str, Any], code: str = "ValidationException") -> None:
     """Raise the service's `code` with AWS's text when `request` breaks a constraint of its shape."""
+    if shape is not None and constraints.plainly_holds(shape, request):
+        return
     broken = constraints.violations(shape, request)
     if broken:
         raise AwsError(constraints.describe(broken), code=code, status=400)

@@ -16,24 +16,51 @@ from clary.wire.shapes import is_answered_in_head, timestamp_format, wire_name
 QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 
 
+Plan = tuple[list[tuple[str, str]], list[tuple[str, Any, str, Any]]]
+"""Members that are a header's text, and all others that have a location with what reads them."""
+
+
 def read(shape: Any, head: Head, labels: dict[str, str]) -> dict[str, Any]:
     """All members with a location, those that the request carries."""
-    found = {}
-    for name, member in shape.members.items():
-        location = member.serialization.get("location")
-        value = None if location is None else _READERS[location](member, wire_name(member, name), head, labels)
+    found, named = {}, head.named
+    plain, others = _plan(shape)
+    for name, header in plain:
+        if (text := named.get(header)) is not None:
+            found[name] = text
+    for name, member, wired, reader in others:
+        value = reader(member, wired, head, labels)
         if value is not None:
             found[name] = value
     return found
+
+
+def _plan(shape: Any) -> Plan:
+    """Made once per shape object."""
+    made: Plan | None = shape.__dict__.get("_clary_bindings")
+    if made is None:
+        made = shape.__dict__["_clary_bindings"] = _make_plan(shape)
+    return made
+
+
+def _make_plan(shape: Any) -> Plan:
+    plain: list[tuple[str, str]] = []
+    others: list[tuple[str, Any, str, Any]] = []
+    for name, member in shape.members.items():
+        location, wired = member.serialization.get("location"), wire_name(member, name)
+        if location == "header" and member.type_name == "string" and not member.serialization.get("jsonvalue"):
+            plain.append((name, wired.lower()))
+        elif location is not None:
+            others.append((name, member, wired, _READERS[location]))
+    return plain, others
 
 
 def write(shape: Any, result: dict[str, Any]) -> tuple[list[tuple[str, str]], int | None]:
     """Headers, and the status where a member is it."""
     headers: list[tuple[str, str]] = []
     status = None
-    for name, member in ({} if shape is None else shape.members).items():
-        value, location = result.get(name), member.serialization.get("location")
-        if value is None or location is None:
+    for name, member, location in () if shape is None else _answered(shape):
+        value = result.get(name)
+        if value is None:
             continue
         if location == "statusCode":
             status = int(value)
@@ -43,6 +70,15 @@ def write(shape: Any, result: dict[str, Any]) -> tuple[list[tuple[str, str]], in
         elif location == "header":
             headers.append((wire_name(member, name).lower(), _safe(_header_text(member, value))))
     return headers, status
+
+
+def _answered(shape: Any) -> list[tuple[str, Any, str]]:
+    """Members that have a location. Made once per shape object."""
+    made: list[tuple[str, Any, str]] | None = shape.__dict__.get("_clary_answered")
+    if made is None:
+        located = ((name, member, member.serialization.get("location")) for name, member in shape.members.items())
+        made = shape.__dict__["_clary_answered"] = [each for each in located if each[2] is not None]
+    return made
 
 
 def has_body(shape: Any) -> bool:
