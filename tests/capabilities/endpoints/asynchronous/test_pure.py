@@ -12,7 +12,7 @@ from clary.capabilities.endpoints.asynchronous.journal import line
 from clary.capabilities.endpoints.asynchronous.queue import Depth
 from clary.capabilities.endpoints.asynchronous.seating import Bench
 from clary.capabilities.endpoints.asynchronous.ticket import Answer, Topics
-from clary.capabilities.endpoints.asynchronous.work import Seat
+from clary.capabilities.endpoints.asynchronous.work import Seat, content_type
 from clary.serving.reply import Broken, HttpError, TimedOut, TooLarge, Unreachable
 from clary.wire.errors import ValidationException
 
@@ -192,6 +192,19 @@ def test_metrics_of_a_backlog(size: int, instances: int, told: dict[str, float])
     found = metrics.backlog("e", Depth(size, 1.0), instances, 10.0)
     assert {metric.name: sample.total for metric, sample in found} == told
     assert {metric.dimensions for metric, _ in found} == {(("EndpointName", "e"),)}
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({"content-type": "text/csv; charset=utf-8"}, "text/csv; charset=utf-8"),
+        ({}, "binary/octet-stream"),
+        ({"content-type": "a\r\n b"}, "binary/octet-stream"),
+        ({"content-type": "\u00e9"}, "binary/octet-stream"),
+    ],
+)
+def test_type_of_an_answers_object(told: dict[str, str], kept: str) -> None:
+    assert content_type(told) == kept
 
 
 def test_tallies_are_taken_once() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from clary.capabilities.endpoints.asynchronous.sinks import NotDelivered, Sinks
 from clary.capabilities.endpoints.asynchronous.spool import NoInput, Spool
 from clary.capabilities.endpoints.asynchronous.ticket import Answer, Request
 from clary.objects.errors import S3Error
+from clary.objects.interface import DEFAULT_TYPE
 from clary.serving.reply import HttpError
 
 Result = TypeVar("Result")
@@ -108,9 +109,7 @@ class Work:
             return await self._fail(request, await self.thread(_refusal, request, seat, answered.status, target), blank)
         self.tallies.count(place, "InvocationsProcesssed")
         await self.thread(target.rename, self._spool.answer(request.id))
-        found = msgspec.structs.replace(
-            blank, ok=True, content_type=answered.headers.get("content-type", ""), size=answered.size
-        )
+        found = msgspec.structs.replace(blank, ok=True, content_type=content_type(answered.headers), size=answered.size)
         return await self._answered(request, found)
 
     async def _unanswered(
@@ -195,6 +194,12 @@ class Work:
             variant = request.answer.variant if request.answer else ""
             self.tallies.count(_place(request, variant), "NotificationFailures")
         return True
+
+
+def content_type(headers: Mapping[str, str]) -> str:
+    """What the object is stored as: a model's header that S3 could not send on is none."""
+    told = headers.get("content-type", "")
+    return told if told.isascii() and told.isprintable() and told else DEFAULT_TYPE
 
 
 def _place(request: Request, variant: str) -> Place:
