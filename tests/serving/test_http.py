@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.serving.sockets import Answer, never, ok, says, server
 
-from clary.serving.http import Pool, request_bytes
+from clary.serving.http import Pool, Room, request_bytes
 from clary.serving.reply import Broken, HttpError, Reply, TimedOut, TooLarge, Unreachable
 
 ASK = request_bytes("POST", "/invocations", [("content-type", "text/csv")], b"1,2")
@@ -136,3 +136,31 @@ def test_server_that_restarts_is_reached_again(tmp_path: Path) -> None:
 def test_header_cannot_smuggle_another(value: str) -> None:
     with pytest.raises(ValueError, match="line ends"):
         request_bytes("POST", "/", [("x", value)], b"")
+
+
+def test_large_answers_have_room_for_so_many_at_once(tmp_path: Path) -> None:
+    body = b"x" * 1_000_000
+
+    async def half(request: bytes, writer: asyncio.StreamWriter) -> None:
+        whole = ok(body)
+        writer.write(whole[:900_000])
+        await writer.drain()
+        await go.wait()
+        writer.write(whole[900_000:])
+
+    go = asyncio.Event()
+
+    async def run() -> tuple[list[object], Reply]:
+        pool = Pool(tmp_path / "s", 10_000_000, Room(2_500_000))
+        async with server(tmp_path / "s", half):
+            calls = [asyncio.ensure_future(pool.send(ASK, 30)) for _ in range(3)]
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            go.set()
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            again = await pool.send(ASK, 30)
+            pool.close()
+        return [type(each) for each in results], again
+
+    kinds, again = asyncio.run(run())
+    assert sorted(kind.__name__ for kind in kinds) == ["Crowded", "Reply", "Reply"]  # type: ignore[attr-defined]
+    assert again.body == body

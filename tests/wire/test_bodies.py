@@ -1,5 +1,6 @@
 """Bodies that mean harm: CBOR, XML and forms."""
 
+import asyncio
 import time
 from contextlib import suppress
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from clary.wire.bodies import Room
 from clary.wire.errors import AwsError, SerializationException
 from clary.wire.messages import Head
 from clary.wire.protocols import cbor_body, form, xml_body
@@ -83,3 +85,33 @@ def test_text_that_xml_cannot_hold_is_replaced() -> None:
 def test_hostile_forms_are_refused(body: bytes) -> None:
     with pytest.raises(AwsError):
         form.fields(Head("POST", "/", "", []), body)
+
+
+def test_large_bodies_wait_for_room_in_order_and_small_ones_do_not() -> None:
+    def head(size: int) -> Head:
+        return Head("POST", "/", "", [("content-length", str(size))])
+
+    told: list[str] = []
+
+    async def hold(room: Room, name: str, size: int, until: asyncio.Event) -> None:
+        async with room.held(head(size), 10_000_000):
+            told.append(name)
+            await until.wait()
+
+    async def run() -> None:
+        room, first, later = Room(1_000_000), asyncio.Event(), asyncio.Event()
+        later.set()
+        tasks = [asyncio.ensure_future(hold(room, "a", 900_000, first))]
+        for name, size in (("b", 800_000), ("small", 1000), ("c", 300_000)):
+            tasks.append(asyncio.ensure_future(hold(room, name, size, later)))
+            await asyncio.sleep(0)
+        gone = asyncio.ensure_future(hold(room, "gone", 900_000, later))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert told == ["a", "small"]
+        first.set()
+        await asyncio.gather(*tasks)
+        await hold(room, "d", 1_000_000, later)
+
+    asyncio.run(run())
+    assert told == ["a", "small", "b", "c", "d"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clary.serving.flow import Flow
-from clary.serving.http import Pool, request_bytes
+from clary.serving.http import Pool, Room, request_bytes
 from clary.serving.multimodel import Line, Models, Source, Target
 from clary.serving.order import LEAST_BUSY, Order
 from clary.serving.pieces import FRAMED
@@ -73,6 +73,7 @@ class Gateway:
         self._timeout = timeout
         self._pools: dict[Path, Pool] = {}
         self._used: dict[Path, float] = {}
+        self._room = Room()
         self._models = Models()
 
     async def invoke(
@@ -127,6 +128,11 @@ class Gateway:
         order = variant.order.sort(self._instances(variant), b"", b"")
         return next(place for place, sockets in enumerate(variant.sockets) if sockets[0] == order[0][0].socket)
 
+    def outstanding(self, variant: Variant) -> int:
+        """Calls that its instances have from this process now."""
+        pools = (self._pools.get(socket) for sockets in variant.sockets for socket in sockets)
+        return sum(pool.outstanding for pool in pools if pool)
+
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
@@ -147,7 +153,7 @@ class Gateway:
         pool = self._pools.get(socket)
         if pool is None:
             self._forget_unused()
-            pool = self._pools[socket] = Pool(socket, MAX_ANSWER_BYTES)
+            pool = self._pools[socket] = Pool(socket, MAX_ANSWER_BYTES, self._room)
         self._used[socket] = time.monotonic()
         return pool
 

@@ -13,10 +13,12 @@ from typing import TypeVar, cast
 
 from clary.runtime import remote_socket
 from clary.serving.flow import Flow
-from clary.serving.reply import Broken, HttpError, Reply, ReplyReader, TimedOut, Unreachable
+from clary.serving.reply import Broken, Crowded, HttpError, Reply, ReplyReader, TimedOut, Unreachable
 
 SOCKET_PATH_BYTES = 100
 """Linux holds 108 bytes of a socket's path; past this the folder is opened and named through `/proc`."""
+SMALL_BYTES = 256 * 1024
+ROOM_BYTES = 512 * 1024 * 1024
 IDLE_SECONDS = 10.0
 """A connection unused for longer is closed rather than raced against the server's own keep-alive timeout."""
 
@@ -38,8 +40,10 @@ def request_bytes(method: str, path: str, headers: Headers, body: bytes) -> byte
 class Connection(asyncio.Protocol):
     """One connection. `exchange` sends a request and awaits the whole answer; afterwards `reusable` says."""
 
-    def __init__(self, max_body: int) -> None:
+    def __init__(self, max_body: int, room: "Room") -> None:
         self._max_body = max_body
+        self._room = room
+        self._held = 0
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Reply] | None = None
         self._reader = ReplyReader(max_body)
@@ -64,6 +68,8 @@ class Connection(asyncio.Protocol):
             return await self._answer
         finally:
             late.cancel()
+            self._room.give(self._held)
+            self._held = 0
 
     def _late(self, timeout: float) -> None:
         self._fail(TimedOut(f"no answer within {timeout:g} seconds"))
@@ -82,11 +88,17 @@ class Connection(asyncio.Protocol):
             return
         try:
             reply = self._reader.feed(data)
+            self._hold(self._reader.size)
         except HttpError as error:
             self._fail(error)
             return
         if reply:
             self._answer.set_result(reply)
+
+    def _hold(self, size: int) -> None:
+        if size > SMALL_BYTES and size > self._held:
+            self._room.take(size - self._held)
+            self._held = size
 
     def eof_received(self) -> None:
         if self._answer is None or self._answer.done():
@@ -105,11 +117,28 @@ class Connection(asyncio.Protocol):
             self.close()
 
 
+class Room:
+    """The memory for large answers that are on their way, of one process."""
+
+    def __init__(self, most: int = ROOM_BYTES) -> None:
+        self._free = most
+
+    def take(self, size: int) -> None:
+        """Raises `Crowded`."""
+        if size > self._free:
+            raise Crowded("too many large answers at once")
+        self._free -= size
+
+    def give(self, size: int) -> None:
+        self._free += size
+
+
 class Pool:
     """The connections to one socket. `outstanding` counts the calls under way."""
 
-    def __init__(self, socket: Path, max_body: int) -> None:
+    def __init__(self, socket: Path, max_body: int, room: Room | None = None) -> None:
         self.socket = socket
+        self._room = room or Room()
         self.outstanding = 0
         self._max_body = max_body
         self._idle: deque[Connection] = deque()
@@ -139,7 +168,7 @@ class Pool:
     async def _connected(self, timeout: float) -> Connection:
         try:
             async with asyncio.timeout(timeout):
-                return await self._connect(lambda: Connection(self._max_body))
+                return await self._connect(lambda: Connection(self._max_body, self._room))
         except TimeoutError:
             raise TimedOut(f"no connection within {timeout:g} seconds") from None
 

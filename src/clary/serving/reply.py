@@ -6,6 +6,7 @@ HttpError
 ├── Unreachable   no connection: nothing was sent, another instance may be tried
 ├── Broken        the connection ended; the model may have seen the request
 │   └── Unusable  what came was no HTTP answer
+├── Crowded       too many large answers are on their way at once
 ├── TooLarge      the answer is longer than allowed
 └── TimedOut      no whole answer in time
 """
@@ -29,6 +30,10 @@ class Broken(HttpError):
 
 
 class Unusable(Broken):
+    pass
+
+
+class Crowded(HttpError):
     pass
 
 
@@ -73,6 +78,11 @@ class ReplyReader:
         self._headers: dict[str, str] = {}
         self._length: int | None = None
         self._chunks: bytearray | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the answer that are here."""
+        return len(self._buffer) + len(self._chunks or b"")
 
     def feed(self, data: bytes) -> Reply | None:
         """The answer once it is whole. Raises `Broken` or `TooLarge`."""

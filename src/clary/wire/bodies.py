@@ -2,6 +2,9 @@
 
 import asyncio
 import zlib
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from granian._granian import RSGIProtocolClosed
@@ -9,6 +12,7 @@ from granian._granian import RSGIProtocolClosed
 from clary.wire.errors import AwsError, SerializationException
 from clary.wire.messages import Head
 
+SMALL_BYTES = 256 * 1024
 READ_SECONDS = 30.0
 """How long a client may take to send a body."""
 
@@ -25,6 +29,70 @@ class GoneAway(AwsError):
     """Nobody reads this answer."""
 
     code, status = "RequestAbortedException", 400
+
+
+class TooBusy(AwsError):
+    """There is no memory for the body now; clients try again."""
+
+    code, status = "ServiceUnavailable", 503
+
+
+class Room:
+    """The memory for bodies of requests that are being answered, of one server process. Small ones do not count."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def held(self, head: Head, limit: int) -> AsyncIterator[None]:
+        """For one request. Whoever finds no room waits, in order. Raises `TooBusy`."""
+        size = _announced(head, limit)
+        if size <= SMALL_BYTES:
+            yield
+            return
+        await self._take(size)
+        try:
+            yield
+        finally:
+            self._give(size)
+
+    async def _take(self, size: int) -> None:
+        if not self._waiting and size <= self._free:
+            self._free -= size
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._give(size)
+            else:
+                self._waiting.remove((size, turn))
+                self._let_in()
+            if isinstance(error, TimeoutError):
+                raise TooBusy("The server has too many large requests at once; try again.") from error
+            raise
+
+    def _give(self, size: int) -> None:
+        self._free += size
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            size, turn = self._waiting.popleft()
+            self._free -= size
+            turn.set_result(None)
+
+
+def _announced(head: Head, limit: int) -> int:
+    """Bytes that the body may have; of one without a length, as many as any may have."""
+    length = head.header("content-length")
+    if length.isdigit():
+        return min(int(length[:19]), limit)
+    return limit if head.header("transfer-encoding") else 0
 
 
 async def read(proto: Any, head: Head, limit: int) -> bytes:

@@ -35,6 +35,10 @@ Images = Callable[[Any, Head], Awaitable[None]]
 Call = tuple[Context, Operation | None, dict[str, Any]]
 
 THREADS = 8
+BODIES_BYTES = 512 * 1024 * 1024
+"""Of all large requests that a process answers at once."""
+SMALL_LENGTH = len("100000")
+"""Digits of a content length: bodies with fewer need no room."""
 SMALL_BODY = 64 * 1024
 """Larger bodies are hashed and parsed in a thread, so that the loop stays free."""
 
@@ -69,6 +73,7 @@ class Server:
         self._keys: Keys = parts.need(Keys)  # type: ignore[type-abstract]
         self._codecs = codecs()
         self._threads = ThreadPoolExecutor(THREADS, "clary-request")
+        self._room = bodies.Room(BODIES_BYTES)
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         if scope.proto != "http":
@@ -90,7 +95,15 @@ class Server:
         if self._s3 is not None and _is_s3(head, told):
             await self._pass_to_s3(self._s3, scope, proto, head, told, request_id)
             return
-        await _send(scope, proto, await self._answer(proto, head, told, request_id))
+        if len(head.header("content-length")) < SMALL_LENGTH and not head.header("transfer-encoding"):
+            await _send(scope, proto, await self._answer(proto, head, told, request_id))
+            return
+        try:
+            async with self._room.held(head, self._settings.max_request_bytes):
+                reply = await self._answer(proto, head, told, request_id)
+        except AwsError as error:
+            reply = self._refuse(routing.guess(head, told.service if told else None), error, request_id)
+        await _send(scope, proto, reply)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._ends()
