@@ -36,6 +36,12 @@ def transform_fn(model, body, content_type, accept, context):
     called, instance = model
     ask = json.loads(body)
     session = context.get_request_header(0, "X-Amzn-SageMaker-Session-Id")
+    if "exit" in ask:
+        os._exit(1)
+    if "big" in ask:
+        return b"x" * ask["big"], "text/plain"
+    if "header" in ask:
+        context.set_response_header(0, "X-Amzn-SageMaker-Custom-Attributes", ask["header"])
     if "words" in ask:
         return parts(ask["words"])
     if session == "NEW_SESSION":
@@ -129,11 +135,11 @@ def test_stream_that_the_model_breaks_off_says_so(account: Account) -> None:
     assert "the model failed" in told["OriginalMessage"]
 
 
-def test_session_stays_with_its_instance_until_it_is_closed(account: Account, server: Clary) -> None:
-    began = [ask(account, SessionId="NEW_SESSION") for _ in range(6)]
+def test_session_stays_with_its_instance_until_it_is_closed(account: Account) -> None:
+    began = [ask(account, SessionId="NEW_SESSION") for _ in range(20)]
     names = [re.fullmatch(r"(session-\w+); Expires=2999-01-01T00:00:00Z", each["NewSessionId"]) for _, each in began]
     with_ = {found[1]: told["instance"] for found, (told, _) in zip(names, began, strict=True) if found}
-    assert (len(with_), len(set(with_.values()))) == (6, 2)
+    assert (len(with_), len(set(with_.values()))) == (20, 2)
     for said in ("a", "b"):
         for name, instance in with_.items():
             told, _ = ask(account, SessionId=name, Body=json.dumps({"say": said}))
@@ -215,6 +221,47 @@ def captured(account: Account, variant: str, inference_id: str) -> tuple[dict[st
 
     wait_until(look)
     return found[0]
+
+
+def test_calls_that_mean_harm_end_as_errors_of_their_own(account: Account) -> None:
+    """None of them harms the next call."""
+    codes = {}
+    for name, request in {
+        "too large a body": {"Body": b"x" * 6_291_457},
+        "too large an answer": {"Body": json.dumps({"big": 65 * 1024 * 1024})},
+        "crash": {"Body": b'{"exit": 1}'},
+        "attributes": {"CustomAttributes": "a" * 1025},
+        "inference id": {"InferenceId": "a" * 65},
+        "explanations": {"EnableExplanations": "`true`"},
+        "session": {"SessionId": "-"},
+    }.items():
+        with pytest.raises(ClientError) as caught:
+            ask(account, **request)
+        answer = caught.value.response
+        codes[name] = answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
+        wait_until(lambda: recovered(account), SECONDS)
+    assert codes == {
+        "too large a body": ("ValidationError", 400),
+        "too large an answer": ("ModelError", 424),
+        "crash": ("ServiceUnavailable", 503),
+        "attributes": ("ValidationError", 400),
+        "inference id": ("ValidationError", 400),
+        "explanations": ("ValidationError", 400),
+        "session": ("ValidationError", 400),
+    }
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        account.runtime.invoke_endpoint_with_response_stream(EndpointName="called", Body=b'{"exit": 1}')
+    wait_until(lambda: recovered(account), SECONDS)
+    _, answer = ask(account, Body=b'{"header": "a=1"}')
+    assert answer["CustomAttributes"] == "a=1"
+
+
+def recovered(account: Account) -> bool:
+    """Whether every instance answers, as far as chance shows."""
+    try:
+        return {called(account, "called") for _ in range(10)} == {"main"}
+    except ClientError:
+        return False
 
 
 def test_experiment_makes_an_endpoint_and_promotes_its_shadow(account: Account) -> None:
