@@ -44,6 +44,7 @@ MANAGED = {
     "tensorflow-inference-graviton": "tensorflow",
     "huggingface-pytorch-training": "huggingface",
     "huggingface-pytorch-inference": "huggingface",
+    "sagemaker-tritonserver": "neo",
     "xgboost-neo": "neo",
     "sagemaker-inference-pytorch": "neo",
     "sagemaker-neo-onnx": "neo",

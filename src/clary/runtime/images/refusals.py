@@ -36,7 +36,7 @@ _FRAMEWORKS = {
     ACCELERATOR: """huggingface-neuron huggingface-neuronx huggingface-llm-neuronx huggingface-vllm-neuronx
         hyperpod-recipes-neuron pytorch-neuron inferentia-mxnet inferentia-pytorch inferentia-tensorflow""",
     SERVER: """djl-deepspeed huggingface-llamacpp huggingface-sglang huggingface-tei huggingface-tei-cpu
-        huggingface-vllm huggingface-vllm-omni llama-cpp llama-cpp-arm64 ray-serve sagemaker-tritonserver sglang-server
+        huggingface-vllm huggingface-vllm-omni llama-cpp llama-cpp-arm64 ray-serve sglang-server
         sparkml-serving stabilityai vllm-omni whisperx""",
     PROCESSOR: "clarify data-wrangler debugger detailed-profiler model-monitor sagemaker-geospatial",
     WHOLE: "sagemaker-distribution",

@@ -18,6 +18,7 @@ FRAMEWORKS = {
     "pytorch": "clary.serving.server.frameworks.pytorch",
     "sklearn": "clary.serving.server.frameworks.sklearn",
     "tensorflow": "clary.serving.server.frameworks.tensorflow",
+    "triton": "clary.serving.server.frameworks.triton.serving",
     "xgboost": "clary.serving.server.frameworks.xgboost",
 }
 
@@ -38,5 +39,14 @@ def load(config: Config) -> Loaded:
     for library in sorted(config.libraries.glob("*.so*")):
         # What is loaded is found by its name afterwards, wherever it lies.
         ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
-    module = importlib.import_module(FRAMEWORKS[config.framework])
+    module = importlib.import_module(FRAMEWORKS[_name(config)])
     return cast(Loaded, module.load(config))
+
+
+def _name(config: Config) -> str:
+    """The runtime of compiled models stands in for Triton's image too: what the model is says which."""
+    if config.framework != "neo":
+        return config.framework
+    from clary.serving.server.frameworks.triton.serving import is_repository
+
+    return "triton" if is_repository(config.model_dir) else "neo"
