@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.serving.sockets import never, ok, says, server
 
-from clary.serving.gateway import Gateway, NoInstance, Variant, choose
+from clary.serving.gateway import Gateway, NoInstance, Variant, choose, choose_named
 from clary.serving.reply import Broken, TimedOut
 
 CSV = {"content-type": "text/csv"}
@@ -36,6 +36,27 @@ def test_instance_that_is_down_is_passed_over(tmp_path: Path) -> None:
         return bodies
 
     assert asyncio.run(run()) == {b"up"}
+
+
+def test_spare_instances_take_only_calls_that_reach_no_other(tmp_path: Path) -> None:
+    async def run() -> tuple[set[bytes], bytes]:
+        gateway = Gateway()
+        variant = Variant("v", 1, ((tmp_path / "own",),), spare=((tmp_path / "spare",),))
+        async with server(tmp_path / "spare", says(ok(b"spare"))):
+            without = (await gateway.invoke(variant, CSV, b"1")).reply.body
+            async with server(tmp_path / "own", says(ok(b"own"))):
+                bodies = {(await gateway.invoke(variant, CSV, b"1")).reply.body for _ in range(10)}
+                gateway.close()
+        return bodies, without
+
+    assert asyncio.run(run()) == ({b"own"}, b"spare")
+
+
+def test_variants_of_one_name_are_chosen_by_share() -> None:
+    variants = [Variant("a", 0, (), share=0.75), Variant("a", 0, (), share=0.25, config="new"), Variant("b", 1, ())]
+    counts = collections.Counter(each.config for _ in range(4000) if (each := choose_named(variants, "a")))
+    assert 800 < counts["new"] < 1200
+    assert (choose_named(variants, "b"), choose_named(variants, "c")) == (variants[2], None)
 
 
 def test_no_instance_at_all(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ class Variant:
     instances: tuple[str, ...] = ()
     """What tells its instances apart, in the order of `sockets`."""
     order: Order = LEAST_BUSY
+    spare: tuple[tuple[Path, ...], ...] = ()
+    """Sockets of instances of the same variant of another fleet: for calls that reach none of its own."""
 
 
 def choose(variants: Sequence[Variant]) -> Variant:
@@ -143,11 +145,15 @@ class Gateway:
         instances = self._instances(variant)
         if model:
             return self._models.in_order(instances, model)
-        return variant.order.sort(instances, body, hint) if len(instances) > 1 else instances
+        found = variant.order.sort(instances, body, hint) if len(instances) > 1 else instances
+        return [*found, *self._lines(variant.spare)] if variant.spare else found
 
     def _instances(self, variant: Variant) -> list[list[Pool]]:
         """The pools of each instance, one for each container."""
-        return [[self._pool(socket) for socket in sockets] for sockets in variant.sockets]
+        return self._lines(variant.sockets)
+
+    def _lines(self, instances: Sequence[Sequence[Path]]) -> list[list[Pool]]:
+        return [[self._pool(socket) for socket in sockets] for sockets in instances]
 
     def _pool(self, socket: Path) -> Pool:
         pool = self._pools.get(socket)

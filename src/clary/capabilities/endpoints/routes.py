@@ -5,7 +5,7 @@ No controller is needed: what it last wrote is what counts, and `tending.DRAIN_S
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +92,14 @@ class Routes:
             return None
         queued = fleets.serving.asynchronous is not None
         taking = traffic.taking(fleets)
+        on_demand = self._on_demand(record, taking)
         variants = tuple(self._variant(record, each) for each in taking)
         return Route(
             record.id,
             record.arn,
-            variants,
+            variants if on_demand else tuple(_spared(each, variants) for each in variants),
             queued,
-            self._on_demand(record, taking),
+            on_demand,
             tuple(self._shadow(record, fleets.serving, each) for each in fleets.serving.shadows),
             capture(fleets.serving.capture),
             any(fleet.is_host(each.model) for each in fleets.serving.variants),
@@ -157,6 +158,13 @@ class Routes:
 
     def _sockets(self, instance: fleet.Instance) -> tuple[Path, ...]:
         return tuple(self._backend.socket(workload, HOST) for workload in instance.workloads)
+
+
+def _spared(variant: Variant, every: tuple[Variant, ...]) -> Variant:
+    """While several fleets serve: an instance that has just died costs no call that another fleet can take."""
+    like = (each for each in every if each is not variant and each.name == variant.name)
+    spare = tuple(sockets for each in like if each.containers == variant.containers for sockets in each.sockets)
+    return replace(variant, spare=spare) if spare else variant
 
 
 def _order(routing: Mapping[str, Any]) -> Order:
