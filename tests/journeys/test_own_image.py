@@ -33,7 +33,32 @@ def test_an_aliased_image_is_trained_and_deployed(own_images: OwnImages) -> None
         answer = runtime.invoke_endpoint(EndpointName="own", ContentType="text/csv", Body=b"1\n2")
         assert (answer["ContentType"], answer["Body"].read()) == ("text/csv", b"20.0\n40.0")
     own_images.sagemaker.delete_endpoint(EndpointName="own")
+    assert transformed(own_images) == {"a.csv": b"1,2,20.0\n2,4,40.0\n", "b.csv": b"3,6,60.0\n"}
     own_images.leaves_nothing()
+
+
+def transformed(own_images: OwnImages) -> dict[str, bytes]:
+    """What the model makes of the training data in a batch transform job, each row joined with its answer."""
+    sagemaker, s3 = own_images.sagemaker, own_images.s3
+    where = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://own/data/"}}
+    sagemaker.create_transform_job(
+        TransformJobName="own",
+        ModelName="own",
+        TransformInput={"DataSource": where, "ContentType": "text/csv", "SplitType": "Line"},
+        TransformOutput={"S3OutputPath": "s3://own/transformed", "AssembleWith": "Line"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 2},
+        DataProcessing={"InputFilter": "$[0]", "JoinSource": "Input"},
+    )
+    found: dict[str, Any] = {}
+
+    def ended() -> bool:
+        found.update(sagemaker.describe_transform_job(TransformJobName="own"))
+        return found["TransformJobStatus"] in ENDED
+
+    wait_until(ended, otherwise=lambda: str(found))
+    assert (found["TransformJobStatus"], found.get("FailureReason")) == ("Completed", None)
+    names = ("a.csv", "b.csv")
+    return {name: s3.get_object(Bucket="own", Key=f"transformed/{name}.out")["Body"].read() for name in names}
 
 
 def test_a_pushed_image_is_run(own_images: OwnImages) -> None:
