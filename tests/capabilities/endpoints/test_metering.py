@@ -45,6 +45,22 @@ def test_calls_for_each_instance(store_url: str) -> None:
     assert total(metrics, "AWS/SageMaker", "InvocationsPerInstance") == (4, 0.5 + 0.5 + 0.25 + 1)
 
 
+def test_calls_at_once(store_url: str) -> None:
+    """Of two instances, as one of three server processes sees them; a call that outlives the interval is in both."""
+    metrics = MetricStore(Store(store_url))
+
+    async def calls() -> None:
+        meter = Meter(metrics, processes=3)
+        for running in (0, 1, 2):
+            meter.begins(Call(ACCOUNT, REGION, "e", "v", instances=2), lambda running=running: running)
+        await meter.flush()
+        meter.begins(Call(ACCOUNT, REGION, "e", "v", instances=2), lambda: 0)
+        await meter.flush()
+
+    asyncio.run(calls())
+    assert total(metrics, "AWS/SageMaker", "ConcurrentRequestsPerModel") == (2, 3 * 3 / 2 + 3 * 2 / 2)
+
+
 def measured(folder: Path, *entries: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "host.jsonl").open("a") as file:

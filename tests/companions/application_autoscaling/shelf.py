@@ -14,7 +14,7 @@ RESOURCE = re.compile(r"endpoint/(\w+)/variant/(\w+)")
 @dataclass
 class Shelf:
     word: str = "desired instance count"
-    idle_metric: str = "InvocationsPerInstance"
+    idle_metrics: tuple[str, ...] = ("InvocationsPerInstance",)
     counts: dict[Place, int] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
     refusal: str = ""

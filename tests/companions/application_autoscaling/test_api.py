@@ -131,6 +131,13 @@ def test_alarms_of_target_tracking(scene: Scene) -> None:
     assert {name: made[high][name] for name in above} == above
     assert {name: made[low][name] for name in below} == below
 
+    concurrent = {"PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"}
+    quick = scene.track("quick", PredefinedMetricSpecification=concurrent)
+    shown = scene.cloudwatch.describe_alarms(AlarmNames=quick)["MetricAlarms"]
+    told = [(one["MetricName"], one["Statistic"], one["Period"], one["EvaluationPeriods"]) for one in shown]
+    assert told == [("ConcurrentRequestsPerModel", "Maximum", 10, periods) for periods in (3, 90)]
+    scene.scaling.delete_scaling_policy(**SCOPE, PolicyName="quick")
+
     assert scene.track(DisableScaleIn=True, TargetValue=20.0) == [high]
     (left,) = scene.cloudwatch.describe_alarms()["MetricAlarms"]
     assert (left["AlarmName"], left["Threshold"]) == (high, 20.0)

@@ -62,4 +62,5 @@ def invocations(
 
 def _meter(settings: Settings, metrics: MetricStore) -> Meter:
     """Several flushes in each period that target tracking looks at."""
-    return Meter(metrics, flush_seconds=min(FLUSH_SECONDS, settings.scaling_period_seconds / 4))
+    often = min(FLUSH_SECONDS, settings.scaling_period_seconds / 4)
+    return Meter(metrics, flush_seconds=often, processes=settings.workers)

@@ -96,6 +96,7 @@ class Invocations:
         headers = {header: request[member] for member, header in FORWARDED.items() if request.get(member)}
         asked = Asked(ctx.account, ctx.region, name, headers, request.get("Body", b""), container)
         model = target_model(variant, container, request, partial(self.meter.model, call))
+        self.meter.begins(call, partial(self.gateway.outstanding, variant))
         return Taken(route, variant, call, asked, model, request.get("PrefixAwareId", "").encode(), start)
 
     def end(self) -> None:
@@ -215,7 +216,7 @@ async def _session(ctx: Context, taken: Taken, session: str, reply: Reply) -> Re
 
 
 def _only(variant: Variant, place: int) -> Variant:
-    return replace(variant, sockets=(variant.sockets[place],), instances=(variant.instances[place],))
+    return replace(variant, sockets=(variant.sockets[place],), instances=(variant.instances[place],), spare=())
 
 
 def _pick(route: Route, request: Request) -> Variant:

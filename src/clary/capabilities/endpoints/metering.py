@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from clary.companions.cloudwatch.store import Metric, MetricStore, Sample
 from clary.serving.serial import Forwarded
@@ -19,6 +20,17 @@ NAMESPACE = "AWS/SageMaker"
 HOST_NAMESPACE = "/aws/sagemaker/Endpoints"
 FLUSH_SECONDS = 10.0
 BANDS = 1 / math.log(1.1)
+
+
+class Shared(NamedTuple):
+    """What metrics are called that are for one of several."""
+
+    calls: str
+    concurrent: str
+
+
+INSTANCE = Shared("InvocationsPerInstance", "ConcurrentRequestsPerModel")
+COPY = Shared("InvocationsPerCopy", "ConcurrentRequestsPerCopy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,10 @@ class Tally:
     calls: int = 0
     shares: float = 0.0
     """Each call's part of one instance: 1 / instances, as AWS counts InvocationsPerInstance."""
+    most: float = 0.0
+    """The most calls for each instance that were under way at once."""
+    running: Callable[[], int] | None = None
+    """How many are under way now."""
 
     setup: Times = field(default_factory=Times)
     gauges: dict[str, Times] = field(default_factory=dict)
@@ -87,13 +103,28 @@ class Meter:
     """Used from the event loop only; one per server process. A process that is killed loses its last interval."""
 
     def __init__(
-        self, store: MetricStore, clock: Callable[[], float] = time.time, flush_seconds: float = FLUSH_SECONDS
+        self,
+        store: MetricStore,
+        clock: Callable[[], float] = time.time,
+        flush_seconds: float = FLUSH_SECONDS,
+        processes: int = 1,
     ) -> None:
         self._store = store
+        self._processes = processes
         self._flush_seconds = flush_seconds
         self._clock = clock
         self._tallies: dict[Call, Tally] = {}
         self._flushing: asyncio.Task[None] | None = None
+
+    def begins(self, call: Call, running: Callable[[], int]) -> None:
+        """`running` says how many of its variant's calls this process has under way, without this one."""
+        tally = self._tally(call)
+        tally.running = running
+        self._reached(call, tally, running() + 1)
+
+    def _reached(self, call: Call, tally: Tally, running: int) -> None:
+        # Each server process sees its part of the calls; the kernel gives all about as many.
+        tally.most = max(tally.most, running * self._processes / max(1, call.instances))
 
     def answered(self, call: Call, status: int, model_seconds: float, overhead_seconds: float) -> None:
         tally = self._tally(call)
@@ -143,6 +174,11 @@ class Meter:
         """Hand over what was counted since the last time."""
         tallies, self._tallies = self._tallies, {}
         now = int(self._clock() * 1000)
+        for call, tally in tallies.items():
+            if tally.running and (running := tally.running()):
+                fresh = self._tally(call)
+                fresh.running = tally.running
+                self._reached(call, fresh, running)
         await asyncio.to_thread(self._hand_over, tallies, now)
 
     def flush_now(self) -> None:
@@ -163,12 +199,14 @@ class Meter:
         return tally
 
     async def _flush_later(self) -> None:
-        await asyncio.sleep(self._flush_seconds)
-        try:
-            await self.flush()
-        except Exception:
-            # A border: calls are served whether or not they can be counted.
-            logger.exception("metrics of invocations were lost")
+        """Again and again while there is anything to count, calls that take long too."""
+        while self._tallies:
+            await asyncio.sleep(self._flush_seconds)
+            try:
+                await self.flush()
+            except Exception:
+                # A border: calls are served whether or not they can be counted.
+                logger.exception("metrics of invocations were lost")
 
 
 def samples(call: Call, tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
@@ -176,12 +214,12 @@ def samples(call: Call, tally: Tally, now: int) -> list[tuple[Metric, Sample]]:
     dimensions = (("EndpointName", call.endpoint), ("VariantName", call.variant))
     found = _counted(dimensions, tally, now)
     if call.component:
-        found += _counted((("InferenceComponentName", call.component),), tally, now, "InvocationsPerCopy")
+        found += _counted((("InferenceComponentName", call.component),), tally, now, COPY)
     return found + _counted((("EndpointConfigName", call.config), *dimensions), tally, now) if call.config else found
 
 
 def _counted(
-    dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int, shared_as: str = "InvocationsPerInstance"
+    dimensions: tuple[tuple[str, str], ...], tally: Tally, now: int, shared_as: Shared = INSTANCE
 ) -> list[tuple[Metric, Sample]]:
     found = [
         (Metric(NAMESPACE, name, dimensions), Sample(now, "None", count, count, 1, 1))
@@ -190,7 +228,10 @@ def _counted(
     if tally.calls:
         mean = tally.shares / tally.calls
         shared = Sample(now, "None", tally.calls, tally.shares, mean, mean)
-        found.append((Metric(NAMESPACE, shared_as, dimensions), shared))
+        found.append((Metric(NAMESPACE, shared_as.calls, dimensions), shared))
+    if tally.most:
+        concurrent = Metric(NAMESPACE, shared_as.concurrent, dimensions)
+        found.append((concurrent, Sample(now, "Count", 1, tally.most, tally.most, tally.most)))
     found += _bands(Metric(NAMESPACE, "ModelLatency", dimensions), tally.model, now)
     found += _bands(Metric(NAMESPACE, "OverheadLatency", dimensions), tally.overhead, now)
     found += _bands(Metric(NAMESPACE, "ModelSetupTime", dimensions), tally.setup, now)

@@ -24,7 +24,7 @@ class VariantInstances:
     """`endpoint/<name>/variant/<name>`, its DesiredInstanceCount."""
 
     word = "desired instance count"
-    idle_metric = "InvocationsPerInstance"
+    idle_metrics: tuple[str, ...] = ("InvocationsPerInstance", "ConcurrentRequestsPerModel")
 
     def dimensions(self, resource: str) -> dict[str, str] | None:
         return _dimensions(resource)
@@ -51,7 +51,7 @@ class VariantProvisionedConcurrency:
     """`endpoint/<name>/variant/<name>`, the ProvisionedConcurrency of a serverless variant."""
 
     word = "desired provisioned concurrency"
-    idle_metric = "ServerlessProvisionedConcurrencyUtilization"
+    idle_metrics: tuple[str, ...] = ("ServerlessProvisionedConcurrencyUtilization",)
 
     def dimensions(self, resource: str) -> dict[str, str] | None:
         return _dimensions(resource)

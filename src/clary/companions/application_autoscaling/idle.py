@@ -13,11 +13,11 @@ NAMESPACE = "AWS/SageMaker"
 
 
 def keep_measured(parts: Parts, policy: Record, scalable: Scalable, capacity: Capacity) -> bool:
-    """Whether there is such a metric. It is looked at as sum or maximum, which a zero more does not change."""
+    """Whether there are such metrics. They are looked at as sum or maximum, which a zero more does not change."""
     dimensions = scalable.dimensions(policy.spec["ResourceId"])
-    if not scalable.idle_metric or not dimensions or not capacity.current:
+    if not scalable.idle_metrics or not dimensions or not capacity.current:
         return False
     store = parts.need(Store)
-    zero = (scalable.idle_metric, dimensions, 0.0, store.now())
-    parts.need(MetricStore).put(policy.account, policy.region, NAMESPACE, [zero])
+    zeros = [(name, dimensions, 0.0, store.now()) for name in scalable.idle_metrics]
+    parts.need(MetricStore).put(policy.account, policy.region, NAMESPACE, zeros)
     return True

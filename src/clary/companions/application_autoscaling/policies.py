@@ -71,15 +71,15 @@ def _alarm_pair(ctx: Context, spec: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     scalable = ctx.need(Scalables).find(spec["ScalableDimension"])
     dimensions = scalable.dimensions(spec["ResourceId"]) if scalable else None
-    metric = tracking.watched(spec, config, dimensions or {})
+    metric, period = tracking.watched(spec, config, dimensions or {})
     try:
-        for each in tracking.alarm_pair(config, metric, tracking.MINUTE):
+        for each in tracking.alarm_pair(config, metric, period, tracking.MINUTE):
             if each:
                 alarms.check(ctx, each)
     except AwsError as error:
         raise ValidationException(error.message) from error
     minute = ctx.need(Settings).scaling_period_seconds
-    return [each for each in tracking.alarm_pair(config, metric, minute) if each]
+    return [each for each in tracking.alarm_pair(config, metric, period, minute) if each]
 
 
 def _put_alarms(ctx: Context, policy: Record, spec: dict[str, Any], pair: list[dict[str, Any]]) -> list[str]:

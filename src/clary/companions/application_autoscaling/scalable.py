@@ -27,8 +27,8 @@ class Scalable(Protocol):
     """One scalable dimension of SageMaker. `word` is what AWS calls the number in its activities."""
 
     word: str
-    idle_metric: str
-    """A metric that has values only where there are calls, of which sum or maximum is looked at; empty for none."""
+    idle_metrics: tuple[str, ...]
+    """Metrics that have values only where there are calls, and of which sum or maximum is looked at."""
 
     def dimensions(self, resource: str) -> dict[str, str] | None:
         """Of its metrics; None for a ResourceId of another form."""

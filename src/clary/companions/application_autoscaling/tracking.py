@@ -1,6 +1,7 @@
 """Target tracking as alarms: which metric is held to its target, and the two alarms that watch it, as AWS makes them.
 
-AWS's are a minute's periods: three above the target scale out, fifteen below nine tenths of it scale in. The setting
+AWS's periods are a minute: three above the target scale out, fifteen below nine tenths of it scale in. Those of metrics
+of high resolution are ten seconds: three again, and as many as fifteen minutes have. The setting
 `scaling_period_seconds` makes the periods shorter, so that a test or a laptop need not wait a quarter of an hour.
 """
 
@@ -12,7 +13,7 @@ from clary.wire.errors import NotBuilt, ValidationException
 Spec = dict[str, Any]
 
 OUT_PERIODS = 3
-IN_PERIODS, IN_SHARE = 15, 0.9
+IN_MINUTES, IN_SHARE = 15, 0.9
 """How long, and how far below the target, before there are fewer."""
 MINUTE = 60
 
@@ -21,11 +22,15 @@ class Metric(NamedTuple):
     dimension: str
     name: str
     statistic: str
+    period: int = MINUTE
 
 
 PREDEFINED = {
     "SageMakerVariantInvocationsPerInstance": Metric(
         "sagemaker:variant:DesiredInstanceCount", "InvocationsPerInstance", "Sum"
+    ),
+    "SageMakerVariantConcurrentRequestsPerModelHighResolution": Metric(
+        "sagemaker:variant:DesiredInstanceCount", "ConcurrentRequestsPerModel", "Maximum", 10
     ),
     "SageMakerVariantProvisionedConcurrencyUtilization": Metric(
         "sagemaker:variant:DesiredProvisionedConcurrency", "ServerlessProvisionedConcurrencyUtilization", "Maximum"
@@ -33,27 +38,22 @@ PREDEFINED = {
     "SageMakerInferenceComponentInvocationsPerCopy": Metric(
         "sagemaker:inference-component:DesiredCopyCount", "InvocationsPerCopy", "Sum"
     ),
+    "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": Metric(
+        "sagemaker:inference-component:DesiredCopyCount", "ConcurrentRequestsPerCopy", "Maximum", 10
+    ),
 }
 """By PredefinedMetricType."""
 
 
-UNMEASURED = (
-    "SageMakerVariantConcurrentRequestsPerModelHighResolution",
-    "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution",
-)
-
-
-def watched(scope: Spec, config: Spec, dimensions: dict[str, str]) -> Spec:
-    """The members of an alarm that say what it watches. Raises ValidationException, or NotBuilt."""
+def watched(scope: Spec, config: Spec, dimensions: dict[str, str]) -> tuple[Spec, int]:
+    """The members of an alarm that say what it watches, and its period in seconds. Raises ValidationException."""
     predefined, customized = config.get("PredefinedMetricSpecification"), config.get("CustomizedMetricSpecification")
     if (predefined is None) == (customized is None):
         raise ValidationException(
             "Exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification must be specified."
         )
     if predefined is None:
-        return _customized(customized or {})
-    if predefined["PredefinedMetricType"] in UNMEASURED:
-        raise NotBuilt(f"The metric of {predefined['PredefinedMetricType']} is not measured yet.")
+        return _customized(customized or {}), MINUTE
     metric = PREDEFINED.get(predefined["PredefinedMetricType"])
     if metric is None or metric.dimension != scope["ScalableDimension"]:
         raise ValidationException(
@@ -62,7 +62,7 @@ def watched(scope: Spec, config: Spec, dimensions: dict[str, str]) -> Spec:
         )
     named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
     shared = {"Namespace": "AWS/SageMaker", "MetricName": metric.name, "Dimensions": named}
-    return shared | {"Statistic": metric.statistic}
+    return shared | {"Statistic": metric.statistic}, metric.period
 
 
 def _customized(given: Spec) -> Spec:
@@ -75,16 +75,16 @@ def _customized(given: Spec) -> Spec:
     return {"Dimensions": [], **given}
 
 
-def alarm_pair(config: Spec, metric: Spec, minute: int) -> tuple[Spec, Spec | None]:
+def alarm_pair(config: Spec, metric: Spec, period: int, minute: int) -> tuple[Spec, Spec | None]:
     """The alarms for more and for fewer, without names; None for fewer where that is switched off.
 
     `minute` is how many seconds one has.
     """
-    target, stated = config["TargetValue"], _with_period(metric, minute)
+    target, stated = config["TargetValue"], _with_period(metric, max(1, period * minute // MINUTE))
     out = stated | _rule("GreaterThanThreshold", target, OUT_PERIODS)
     if config.get("DisableScaleIn"):
         return out, None
-    return out, stated | _rule("LessThanThreshold", target * IN_SHARE, IN_PERIODS)
+    return out, stated | _rule("LessThanThreshold", target * IN_SHARE, IN_MINUTES * MINUTE // period)
 
 
 def _rule(comparison: str, threshold: float, periods: int) -> Spec:

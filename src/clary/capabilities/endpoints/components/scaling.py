@@ -19,7 +19,7 @@ class ComponentCopies:
     """`inference-component/<name>`, its CopyCount."""
 
     word = "desired copy count"
-    idle_metric = "InvocationsPerCopy"
+    idle_metrics: tuple[str, ...] = ("InvocationsPerCopy", "ConcurrentRequestsPerCopy")
 
     def dimensions(self, resource: str) -> dict[str, str] | None:
         found = RESOURCE.fullmatch(resource)
