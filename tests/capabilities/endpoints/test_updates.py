@@ -3,6 +3,7 @@
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -14,14 +15,17 @@ from tests.capabilities.endpoints.test_deployment import bluegreen, instances, p
 from tests.servers import Clary, wait_until
 
 SCRIPT = """
-import os
+import os, time
 
 def model_fn(model_dir):
     return os.environ["ANSWER"]
 
 def transform_fn(model, body, content_type, accept):
+    if body == b"slow":
+        time.sleep(6)
     return model, "text/plain"
 """
+LINEAR = bluegreen("LINEAR", 1, LinearStepSize=instances(1))
 ALARM = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]}}
 INSTANCES = 2
 
@@ -31,6 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
     """Two server processes, so that one can be killed."""
     with Clary(tmp_path_factory.mktemp("updates") / "home", workers="2") as clary:
         yield clary.start()
+        assert "Traceback" not in clary.log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,8 @@ def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
         made.sagemaker.create_endpoint_config(
             EndpointConfigName=name, ProductionVariants=[{**variant, "InitialInstanceCount": INSTANCES}]
         )
-    made.create("e", "blue")
+    made.sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="blue", DeploymentConfig=LINEAR)
+    made.await_status("e", "InService")
     return made
 
 
@@ -67,13 +73,13 @@ def stages(described: dict[str, Any]) -> list[tuple[str, str]]:
     return [(each["Status"], each["StatusMessage"]) for each in variant.get("VariantStatus", [])]
 
 
-def await_stage(account: Account, status: str) -> dict[str, Any]:
-    """Until the pending deployment is so far; what Describe says then."""
+def await_stage(account: Account, status: str, part: str = "") -> dict[str, Any]:
+    """Until the pending deployment is so far, and says so; what Describe says then."""
     seen: list[dict[str, Any]] = []
 
     def there() -> bool:
         seen.append(describe(account))
-        return any(found == status for found, _ in stages(seen[-1]))
+        return any(status in found and part in said for found, said in stages(seen[-1]))
 
     wait_until(there, otherwise=lambda: str(seen[-1]))
     return seen[-1]
@@ -95,36 +101,42 @@ def in_service(account: Account, config: str) -> dict[str, Any]:
 def test_updates_of_each_kind_under_load(account: Account) -> None:
     with Load(lambda: account.invoke("e"), threads=3) as load:
         load.more()
-        _canary_to_green(account, load)
-        _linear_to_blue(account, load)
-        _rolling_to_green(account, load)
-        _rolling_back_by_alarm(account, load)
+        _linear_to_green(account)
+        _canary_to_blue(account, load)
+        _rolling_to_green(account)
+        _rolling_back_by_alarm(account)
         _rolled_back_by_alarm(account, load)
         assert set(split(load)) == {b"green"}
+    _counted_by_configuration(account)
     assert (load.errors, set(load.answers)) == ([], {b"blue", b"green"})
 
 
-def _canary_to_green(account: Account, load: Load) -> None:
-    canary = bluegreen("CANARY", 3, CanarySize=percent(25), TerminationWaitInSeconds=1)
-    update(account, "green", canary)
+def _linear_to_green(account: Account) -> None:
+    """As CreateEndpoint was told."""
+    account.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="green", RetainDeploymentConfig=True)
     described = await_stage(account, "Baking")
-    message = "Baking for 3 seconds (WaitIntervalInSeconds) with traffic enabled on canary capacity of 1 instance(s)."
-    assert (stages(described), described["EndpointStatus"]) == ([("Baking", message)], "Updating")
-    assert (described["EndpointConfigName"], described["LastDeploymentConfig"]) == ("blue", canary)
-    share = split(load)[b"green"] / 200
-    assert 0.08 < share < 0.45
+    message = "Baking for 1 seconds (WaitIntervalInSeconds) with traffic enabled on partial capacity of 1 instance(s)."
+    assert (stages(described), described["LastDeploymentConfig"]) == ([("Baking", message)], LINEAR)
     in_service(account, "green")
 
 
-def _linear_to_blue(account: Account, load: Load) -> None:
-    update(account, "blue", bluegreen("LINEAR", 1, LinearStepSize=instances(1)))
+def _canary_to_blue(account: Account, load: Load) -> None:
+    asked = bluegreen("CANARY", 2, CanarySize=percent(25), TerminationWaitInSeconds=1)
+    update(account, "blue", asked)
     described = await_stage(account, "Baking")
-    message = "Baking for 1 seconds (WaitIntervalInSeconds) with traffic enabled on partial capacity of 1 instance(s)."
-    assert stages(described) == [("Baking", message)]
-    in_service(account, "blue")
+    message = "Baking for 2 seconds (WaitIntervalInSeconds) with traffic enabled on canary capacity of 1 instance(s)."
+    assert (stages(described), described["EndpointStatus"]) == ([("Baking", message)], "Updating")
+    assert (described["EndpointConfigName"], described["LastDeploymentConfig"]) == ("green", asked)
+    share = split(load)[b"blue"] / 200
+    assert 0.08 < share < 0.45
+    with ThreadPoolExecutor() as pool:
+        # They outlast the old fleet's time.
+        slow = [pool.submit(account.invoke, "e", Body=b"slow") for _ in range(2)]
+        in_service(account, "blue")
+        assert {each.result() for each in slow} <= {b"blue", b"green"}
 
 
-def _rolling_to_green(account: Account, load: Load) -> None:
+def _rolling_to_green(account: Account) -> None:
     update(account, "green", rolling(percent(50), 1))
     most = 0
     while (described := describe(account))["EndpointStatus"] == "Updating":
@@ -135,7 +147,7 @@ def _rolling_to_green(account: Account, load: Load) -> None:
     in_service(account, "green")
 
 
-def _rolling_back_by_alarm(account: Account, load: Load) -> None:
+def _rolling_back_by_alarm(account: Account) -> None:
     """In the last batch: the old fleet has one instance left, and comes back whole."""
     account.cloudwatch.put_metric_alarm(
         AlarmName="errors",
@@ -147,9 +159,8 @@ def _rolling_back_by_alarm(account: Account, load: Load) -> None:
         Threshold=1,
         ComparisonOperator="GreaterThanThreshold",
     )
-    update(account, "blue", {**rolling(percent(50), 2), **ALARM})
-    wait_until(lambda: any("batch capacity of 1" in said for _, said in stages(describe(account))))
-    wait_until(lambda: any("full capacity of 2" in said for _, said in stages(describe(account))))
+    update(account, "blue", {**rolling(percent(50), 4), **ALARM})
+    await_stage(account, "", "full capacity of 2")
     for state in ("ALARM", "OK"):
         # However short it was.
         account.cloudwatch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="test")
@@ -167,6 +178,16 @@ def _rolled_back_by_alarm(account: Account, load: Load) -> None:
     in_service(account, "green")
 
 
+def _counted_by_configuration(account: Account) -> None:
+    """For alarms that look at one fleet."""
+    named = [{"Name": "EndpointName", "Value": "e"}, {"Name": "EndpointConfigName"}]
+    wait_until(lambda: account.cloudwatch.list_metrics(MetricName="Invocations", Dimensions=named)["Metrics"])
+    metrics = account.cloudwatch.list_metrics(MetricName="Invocations", Dimensions=named)["Metrics"]
+    shown = [{each["Name"]: each["Value"] for each in metric["Dimensions"]} for metric in metrics]
+    wanted = [{"EndpointName": "e", "VariantName": "v", "EndpointConfigName": name} for name in ("blue", "green")]
+    assert all(each in shown for each in wanted), shown
+
+
 def test_kills_during_an_update(account: Account, server: Clary) -> None:
     """The controller's end is nobody's business; a call that a killed process had is lost, and the SDK repeats it."""
     if describe(account)["EndpointConfigName"] == "blue":
@@ -180,7 +201,7 @@ def test_kills_during_an_update(account: Account, server: Clary) -> None:
         **_keys(server),
     )
     with Load(lambda: account.invoke("e"), threads=2) as load:
-        update(account, "blue", bluegreen("CANARY", 4, CanarySize=percent(50)))
+        update(account, "blue", bluegreen("CANARY", 2, CanarySize=percent(50)))
         kill(children(server, "clary.controller"))
         await_stage(account, "Baking")
         kill(children(server, "clary.controller"))
@@ -188,9 +209,9 @@ def test_kills_during_an_update(account: Account, server: Clary) -> None:
     assert (load.errors, set(load.answers)) == ([], {b"blue", b"green"})
     assert len(server_workers(server)) == 2
     with Load(lambda: bytes(patient.invoke_endpoint(EndpointName="e", Body=b"1")["Body"].read()), threads=2) as load:
-        update(account, "green", bluegreen("CANARY", 3, CanarySize=percent(50)))
+        update(account, "green", bluegreen("CANARY", 2, CanarySize=percent(50)))
         await_stage(account, "Baking")
-        kill(one_instance(server))
+        kill(canary(server))
         load.more()
         kill(server_workers(server)[:1])
         load.more()
@@ -218,11 +239,13 @@ def server_workers(server: Clary) -> list[psutil.Process]:
     return [each for each in parent.children() if "resource_tracker" not in " ".join(words(each))]
 
 
-def one_instance(server: Clary) -> list[psutil.Process]:
-    """All processes of one instance of a model, its shim too."""
-    folder = str(min((server.home / "jobs").iterdir()))
-    tops = [each for each in running(server) if any(folder in word for word in words(each))]
-    return [process for top in tops for process in (top, *top.children(recursive=True))]
+def canary(server: Clary) -> list[psutil.Process]:
+    """All processes of the first instance of the newest fleet, its shim too."""
+    folders = [folder.name for folder in (server.home / "jobs").iterdir()]
+    newest = max(int(name.split("-")[1]) for name in folders)
+    [workload] = [name for name in folders if name.split("-")[1] == str(newest) and name.endswith("-0")]
+    tops = [each for each in running(server) if any(workload in word for word in words(each))]
+    return [process for top in tops for process in (*top.children(recursive=True), top)]
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
