@@ -179,6 +179,8 @@ def _shown(ctx: Context, record: Record) -> Response:
 
 def _named(ctx: Context, policy: Record) -> list[dict[str, str]]:
     """A step policy's are those that name it."""
-    found = alarms.naming(ctx.need(Store), policy.account, policy.region, policy.state["PolicyARN"])
-    names = policy.state.get(ALARMS) or [alarm.name for alarm in found]
+    names: list[str] = policy.state.get(ALARMS, [])
+    if policy.spec["PolicyType"] == STEP:
+        found = alarms.naming(ctx.need(Store), policy.account, policy.region, policy.state["PolicyARN"])
+        names = [alarm.name for alarm in found]
     return [{"AlarmName": name, "AlarmARN": alarms.arn(policy.account, policy.region, name)} for name in names]

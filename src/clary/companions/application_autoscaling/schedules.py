@@ -3,7 +3,7 @@
 import calendar
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 FORM = re.compile(r"(at|rate|cron)\((.*)\)")
@@ -36,14 +36,15 @@ def following(expression: str, zone: str, anchor: float, after: float) -> float 
     return _Cron(inside).following(local, after)
 
 
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> tzinfo:
+    """UTC needs no time zone database, which small machines lack."""
     try:
-        return ZoneInfo(name)
+        return UTC if name in ("UTC", "Etc/UTC") else ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         raise BadSchedule(f"{name} is not a time zone") from error
 
 
-def _at(inside: str, zone: ZoneInfo) -> float:
+def _at(inside: str, zone: tzinfo) -> float:
     try:
         return datetime.strptime(inside, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=zone).timestamp()
     except ValueError as error:
@@ -72,7 +73,7 @@ class _Cron:
         self._months, self._years = _values(months, 1, 12, MONTHS), _values(years, 1970, 2199, {})
         self._fits = _day_of_month(days) if weekdays == "?" else _day_of_week(weekdays)
 
-    def following(self, zone: ZoneInfo, after: float) -> float | None:
+    def following(self, zone: tzinfo, after: float) -> float | None:
         start = datetime.fromtimestamp(after, zone)
         for day in self._dates(start.date()):
             # A day on which clocks change has hours that come twice or never.
