@@ -152,6 +152,26 @@ def test_quotas_hold_in_their_region_alone(account: Account, clients: Clients) -
     refusal(lambda: account.train("ml.r5.xlarge"))
 
 
+def test_transform_jobs_have_a_quota_of_their_own(account: Account) -> None:
+    account.limit("transform", "ml.m5.large", 3)
+    account.config("ml.m5.large", 1)
+    (model,) = account.sagemaker.list_models(MaxResults=1)["Models"]
+    data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/model.tar.gz"}}
+
+    def create(name: str, instances: int) -> Any:
+        return account.sagemaker.create_transform_job(
+            TransformJobName=name,
+            ModelName=model["ModelName"],
+            TransformInput={"DataSource": data},
+            TransformOutput={"S3OutputPath": "s3://bucket/out"},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": instances},
+        )
+
+    create("one", 2)
+    assert "ml.m5.large for transform job usage' is 3" in refusal(lambda: create("two", 2))
+    create("three", 1)
+
+
 def test_processing_jobs_have_a_quota_of_their_own(account: Account) -> None:
     account.limit("processing", "ml.m5.large", 3)
     create = account.sagemaker.create_processing_job
