@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     channels,
+    compiled,
     control_plane,
     downloads,
     first_line,
@@ -29,6 +30,7 @@ MEASURES = {
         downloads,
         ray_jobs,
         serverless,
+        compiled,
     )
 }
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from clary.compiler.engines import Model
 
-ROUNDS = 5
-ROUND_SECONDS = 0.02
+ROUNDS = 51
+FEWEST, LONGEST_SECONDS = 5, 2.0
+"""Of slow models there are fewer rounds."""
+TURN_SECONDS = 0.001
+"""Short, so that on a busy machine most turns are not interrupted, and the median is of one that was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,21 @@ class Measured:
 
 
 def measure(original: Model, compiled: Sequence[Model], inputs: Sequence[Any], rows: int) -> list[Measured]:
-    """Of each of `compiled`: the median of several rounds, of each round the mean of its calls."""
+    """Of each of `compiled`: the median of many short turns, of each turn the mean of its calls."""
     calls = [partial(model, inputs) for model in (original, *compiled)]
     counts = [_calls(each) for each in calls]
-    rounds = [[_seconds(each, count) for each, count in zip(calls, counts, strict=True)] for _ in range(ROUNDS)]
-    own, *others = (median(column) for column in zip(*rounds, strict=True))
+    turns: list[list[float]] = []
+    end = time.monotonic() + LONGEST_SECONDS
+    while len(turns) < FEWEST or (len(turns) < ROUNDS and time.monotonic() < end):
+        turns.append([_seconds(each, count) for each, count in zip(calls, counts, strict=True)])
+    own, *others = (median(column) for column in zip(*turns, strict=True))
     return [Measured(rows, own, other) for other in others]
 
 
 def _calls(call: Callable[[], Any]) -> int:
+    """As many as fill a turn."""
     call()
-    return max(1, int(ROUND_SECONDS / max(_seconds(call, 1), 1e-7)))
+    return max(1, int(TURN_SECONDS / max(min(_seconds(call, 1) for _ in range(5)), 1e-7)))
 
 
 def _seconds(call: Callable[[], Any], count: int) -> float:

@@ -25,6 +25,8 @@ def load(folder: Path, wanted: Wanted) -> Source:
     file = only(folder, SUFFIXES, "PyTorch")
     if not wanted.inputs:
         raise Unsuitable("DataInputConfig is required for PyTorch models, such as {'input0': [1,3,224,224]}")
+    if wanted.device != "cpu" and (wanted.dtype != "float32" or file.suffix == ".pt2"):
+        raise Unsuitable("GPU targets take TorchScript models, and compute in float32")
     inputs = tuple(Input(each.name or f"input{n}", each.shape) for n, each in enumerate(wanted.inputs))
     dtypes = (wanted.input_dtype,) * len(inputs)
     torch.set_num_threads(wanted.threads)
@@ -102,7 +104,7 @@ def _candidates(
     found: tuple[Candidate, ...] = ()
     if wanted.device == "cpu":
         found = networks.candidates(_Exported(model, inputs, dtypes, any_rows), wanted)
-    if script and (wanted.dtype == "float32" or wanted.device != "cpu"):
+    if script and wanted.dtype == "float32":
         found = (*found, _frozen(script, inputs, dtypes, wanted))
     return found
 
