@@ -309,6 +309,24 @@ def test_killed_between_the_journal_and_the_place(tmp_path: Path, sockets: Path)
     assert [call.body for call in server.calls] == [b"y"]
 
 
+@pytest.mark.parametrize("payload_mb", [6, 0])
+def test_a_container_that_ends_is_no_objects_fault(tmp_path: Path, sockets: Path, payload_mb: int) -> None:
+    """The driver ends too, for whoever knows more; started again, it goes on."""
+
+    def leave(call: Call) -> Answer:
+        (sockets / "s").unlink(missing_ok=True)
+        return 0, b""
+
+    objects = {"b/a": b"x", "b/b": b"y"}
+    with container(sockets / "s", leave):
+        work = Work(tmp_path, sockets / "s", objects, retries=1, payload_mb=payload_mb)
+        assert start(work).wait(60) == 1
+    assert (read_result(work.folder), read_journal(work.folder)) == (None, [])
+    with container(sockets / "s", upper):
+        assert work.run() == Result(done=2)
+    assert work.out == {"0": b"X", "1": b"Y"}
+
+
 def test_told_to_stop(tmp_path: Path, sockets: Path) -> None:
     over = threading.Event()
     with container(sockets / "s", lambda call: (200, b"") if over.wait(60) else (500, b"")) as server:

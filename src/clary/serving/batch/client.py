@@ -35,6 +35,14 @@ class Failed(Exception):
         self.detail = detail
 
 
+class Gone(Exception):
+    """Nobody listens at a container's socket: it has ended, or is about to, and no object is to blame."""
+
+
+class NobodyListens(Unreachable):
+    pass
+
+
 class Caller:
     """`longest`: bytes of an answer."""
 
@@ -43,7 +51,7 @@ class Caller:
         self._seconds, self._retries = seconds, retries
 
     def transform(self, body: bytes, content_type: str, accept: str) -> bytes:
-        """The last container's answer. Raises `Failed`.
+        """The last container's answer. Raises `Failed`, `Gone`.
 
         Each answer is the next container's input, with the content type that it came with.
         """
@@ -64,12 +72,14 @@ class Caller:
 
 
 def trying(call: Callable[[], Reply], retries: int) -> Reply:
-    """What `call` answers with a status below 300, asked again as often as allowed. Raises `Failed`."""
+    """What `call` answers with a status below 300, asked again as often as allowed. Raises `Failed`, `Gone`."""
     for attempt in range(retries + 1):
         try:
             reply = call()
         except HttpError as error:
             failed = Failed("algorithm", f"Unable to get response from algorithm: {error}")
+            if isinstance(error, NobodyListens) and attempt == retries:
+                raise Gone(str(error)) from error
             if isinstance(error, TooLarge):
                 break
         else:
@@ -122,7 +132,7 @@ class Line:
     def _exchange(self, request: bytes, deadline: float, seconds: float) -> Reply:
         kept, reader, begun = self._socket is not None, ReplyReader(self._longest), False
         try:
-            line = self._socket = self._socket or dial(self._path, min(seconds, 5.0))
+            line = self._socket = self._socket or listening(self._path, min(seconds, 5.0))
             _send(line, request, deadline)
             while True:
                 line.settimeout(max(0.001, deadline - time.monotonic()))
@@ -155,8 +165,15 @@ def _send(line: socket.socket, request: bytes, deadline: float) -> None:
         return
 
 
-def dial(path: Path, seconds: float) -> socket.socket:
-    """A connection to a container. Raises `OSError`."""
+def listening(path: Path, seconds: float) -> socket.socket:
+    """A connection to a container. Raises `NobodyListens`, or another `OSError`."""
+    try:
+        return _dial(path, seconds)
+    except (ConnectionRefusedError, FileNotFoundError, remote_socket.NotReached) as error:
+        raise NobodyListens(str(error)) from error
+
+
+def _dial(path: Path, seconds: float) -> socket.socket:
     if path.name == remote_socket.NAME:
         return remote_socket.dial_blocking(path, seconds)
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)

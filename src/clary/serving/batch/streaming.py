@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from clary.serving.batch.client import SHOWN, dial, named, trying
+from clary.serving.batch.client import SHOWN, listening, named, trying
 from clary.serving.batch.job import Job
 from clary.serving.reply import Broken, Reply, TimedOut, Unreachable
 
@@ -22,7 +22,7 @@ CHUNK = 256 * 1024
 
 
 def transform(job: Job, open_source: Callable[[], BinaryIO], target: Path) -> None:
-    """The object into `target`. Raises `Failed`, `OSError`, and what reading the source raises."""
+    """The object into `target`. Raises `Failed`, `Gone`, `OSError`, and what reading the source raises."""
     content_type, before = job.content_type, target.with_suffix(".before")
     for number, path in enumerate(job.sockets):
         is_last = number == len(job.sockets) - 1
@@ -72,7 +72,7 @@ class _told:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, TimeoutError):
             raise TimedOut(f"no answer within {self._seconds:g} seconds") from error
-        if isinstance(error, ConnectionError | FileNotFoundError):
+        if isinstance(error, ConnectionError):
             raise Unreachable(str(error)) from error
         if isinstance(error, http.client.HTTPException):
             raise Broken(str(error) or type(error).__name__) from error
@@ -89,7 +89,7 @@ class _Connection(http.client.HTTPConnection):
         self._path, self._seconds = path, seconds
 
     def connect(self) -> None:
-        line = dial(self._path, min(self._seconds, 5.0))
+        line = listening(self._path, min(self._seconds, 5.0))
         self.sock = _Timed(line.family, line.type, fileno=line.detach())
         self.sock.deadline = time.monotonic() + self._seconds
 
