@@ -17,7 +17,7 @@ from tests.servers import Clary, free_port, wait_until
 
 from benchmarks.signing import Signer
 
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)

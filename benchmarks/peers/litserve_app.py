@@ -1,26 +1,23 @@
-"""LitServe's application: `{"row": "1,2,…"}` in, `{"score": …}` out."""
+"""LitServe's application: `{"rows": "1,2,…"}` in, `{"scores": […]}` out."""
 
-import os
 import sys
 
 import litserve
-import numpy as np
-import xgboost
+import scoring
 
 
 class Model(litserve.LitAPI):
     def setup(self, device):
-        self.booster = xgboost.Booster(model_file=os.environ["BENCH_MODEL"])
-        self.booster.set_param({"nthread": 1})
+        self.score = scoring.load()
 
     def decode_request(self, request):
-        return np.array([request["row"].split(",")], dtype=np.float32)
+        return request["rows"]
 
     def predict(self, rows):
-        return self.booster.inplace_predict(rows)
+        return self.score(rows)
 
     def encode_response(self, scores):
-        return {"score": float(scores[0])}
+        return {"scores": scores.tolist()}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,94 @@
+"""Endpoints coming up, and changing under load: seconds until `InService`, and requests that failed."""
+
+import json
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.endpoints import Hosting, signed
+from benchmarks.load import Result, drive
+from benchmarks.peers import serving
+from benchmarks.processes import whole
+from benchmarks.report import Section, ms
+
+CREATES = 7
+UPDATES = 2
+CONNECTIONS = 8
+CREATE_SECONDS = 1.5
+
+
+def measure(folder: Path, quick: bool) -> Section:
+    section = Section(
+        "deployments",
+        "Deployments",
+        f"endpoint create call to `InService` within {CREATE_SECONDS} s (environment built); updates under load "
+        "without a failed request",
+        ("what", "p50, s", "longest, s"),
+    )
+    models = folder / "models"
+    models.mkdir()
+    trainer = [peers.environment("mlflow") / "bin/python", peers.HERE / "train_model.py", models]
+    subprocess.run(trainer, check=True, capture_output=True)
+    rows = json.loads((models / "rows.json").read_text())
+    with whole(folder / "home") as clary:
+        hosting = Hosting(clary)
+        hosting.model("xgboost", {"xgboost-model": models / "xgboost-model"})
+        hosting.model("sklearn", {"model.joblib": models / "model.joblib"})
+        for kind in ("xgboost", "sklearn"):
+            _creates(section, hosting, kind, 2 if quick else CREATES)
+        _updates(section, hosting, rows, models, 1 if quick else UPDATES)
+    section.notes.append("Status asked for through boto3 every 10 ms or so; each endpoint is deleted before the next.")
+    return section
+
+
+def _creates(section: Section, hosting: Hosting, kind: str, count: int) -> None:
+    seconds = []
+    # The first one builds the environment, where nothing has yet.
+    for number in range(count + 1):
+        seconds.append(hosting.deploy(kind, f"{kind}-{number}"))
+        hosting.delete(f"{kind}-{number}")
+    del seconds[0]
+    section.rows.append((f"{kind}: create call → `InService`", f"{median(seconds):.2f}", f"{max(seconds):.2f}"))
+    section.verdict(median(seconds) <= CREATE_SECONDS, f"{kind}: {median(seconds):.2f} s (at most {CREATE_SECONDS} s)")
+
+
+def _updates(section: Section, hosting: Hosting, rows: dict[str, Any], models: Path, count: int) -> None:
+    """All at once, blue/green, from one model to another and back, while every connection is busy."""
+    hosting.model("xgboost", {"xgboost-model": models / "xgboost-model"}, name="other")
+    hosting.deploy("xgboost", "updated")
+    body = serving.csv(rows | {"rows": rows["rows"][:1]}).encode()
+    call = signed(hosting.clary, "updated", body)
+    seconds = []
+    answered = failed = 0
+    with ThreadPoolExecutor(1) as pool:
+        for number in range(count):
+            # Longer than an update takes; the old instances have to be gone before the load ends.
+            load = pool.submit(_drive, hosting, call, 8.0)
+            seconds.append(_update(hosting, "other" if number % 2 == 0 else "xgboost"))
+            result, failure = load.result()
+            answered += len(result.latencies)
+            failed += failure
+            tail = ms(result.quantile(0.99)) if result.latencies else "-"
+    section.rows.append(("update under load → `InService`", f"{median(seconds):.2f}", f"{max(seconds):.2f}"))
+    section.verdict(
+        not failed, f"{failed} failed of {answered + failed:,} requests during {count} updates; p99 {tail} ms"
+    )
+
+
+def _update(hosting: Hosting, configuration: str) -> float:
+    begin = time.perf_counter()
+    hosting.sagemaker.update_endpoint(EndpointName="updated", EndpointConfigName=configuration)
+    hosting.settled("updated")
+    return time.perf_counter() - begin
+
+
+def _drive(hosting: Hosting, call: bytes, seconds: float) -> tuple[Result, int]:
+    """`drive` ends at the first answer that is not as it should be."""
+    try:
+        return drive(hosting.address, [call], CONNECTIONS, seconds), 0
+    except (RuntimeError, OSError):
+        return Result(seconds=seconds), 1
