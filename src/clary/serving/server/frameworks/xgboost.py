@@ -6,6 +6,8 @@ from clary.serving.server.config import Config
 from clary.serving.server.frameworks import Loaded
 from clary.serving.server.lean import hide
 
+OPTIONAL = ("pandas", "sklearn", "pyarrow")
+
 
 def load(config: Config) -> Loaded:
     program = config.program or "inference.py"
@@ -18,9 +20,8 @@ def load(config: Config) -> Loaded:
     if config.program:
         raise FileNotFoundError(f"{program} is not in {config.code_dir}")
     if not config.register:
-        # Another model of the same server may bring a script that wants them.
         tables.prepare()
-    hide("pandas", "sklearn", "pyarrow")
+    hide(*OPTIONAL)
     from clary.serving.server.frameworks import xgboost_algorithm
 
     return Loaded(xgboost_algorithm.serving(config), xgboost_algorithm.INLINE_BYTES)

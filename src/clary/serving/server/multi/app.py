@@ -33,7 +33,7 @@ class MultiModelApp(App):
         self._register = Register(config.register)
         self._models = Models(config, self._register, Limits(config.models_bytes // config.workers, resident))
         self._loader = ThreadPoolExecutor(1, "loader")
-        self._loader.submit(import_libraries, config.framework)
+        self._loader.submit(import_libraries, config)
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         path = scope.path

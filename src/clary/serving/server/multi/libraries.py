@@ -3,6 +3,10 @@
 import contextlib
 import importlib
 
+from clary.serving.server.config import Config
+from clary.serving.server.frameworks.xgboost import OPTIONAL
+from clary.serving.server.lean import hide
+
 LIBRARIES = {
     "sklearn": ("numpy", "joblib", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline"),
     "xgboost": ("numpy", "xgboost"),
@@ -12,8 +16,10 @@ LIBRARIES = {
 }
 
 
-def import_libraries(framework: str) -> None:
+def import_libraries(config: Config) -> None:
     """Those that the environment has."""
-    for name in LIBRARIES.get(framework, ()):
+    if config.framework == "xgboost" and not config.program:
+        hide(*OPTIONAL)
+    for name in LIBRARIES.get(config.framework, ()):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

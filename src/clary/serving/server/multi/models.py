@@ -15,6 +15,7 @@ from typing import NamedTuple
 from clary.serving.server.config import Config
 from clary.serving.server.frameworks import Loaded, load
 from clary.serving.server.invocation import Answer, Invocation, Serve
+from clary.serving.server.lean import show
 from clary.serving.server.multi.modules import Own
 from clary.serving.server.multi.register import Register
 
@@ -110,6 +111,7 @@ class Models:
             loaded = load(config)
             return loaded, loaded.serve
         own = Own(folder)
+        show()
         with self._one_at_a_time, own.in_place():
             loaded = load(config)
         return replace(loaded, inline_bytes=-1), self._apart(own, loaded.serve)
