@@ -68,7 +68,9 @@ def test_rolling() -> None:
     world.healthy()
     world.alarms = ["errors"]
     world.settle(1)
-    assert said(world) == ([launching], [("Deleting", "Terminating 2 instance(s).")])
+    assert said(world) == ([launching], [])
+    world.healthy()
+    assert said(world) == ([], [("Deleting", "Terminating 2 instance(s).")])
 
 
 def test_capacity() -> None:

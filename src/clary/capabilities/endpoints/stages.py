@@ -37,7 +37,9 @@ def upcoming(fleets: Fleets, variant: Variant, since: float, now: float) -> list
     if under_way is None:
         return [_stage("Creating", f"Launching {variant.target} instance(s).", since)]
     if under_way.stage == "returning":
-        return [_stage("Deleting", f"Terminating {len(variant.instances)} instance(s).", under_way.since)]
+        # It goes when the old fleet has all calls.
+        leaving = [_stage("Deleting", f"Terminating {len(variant.instances)} instance(s).", under_way.since)]
+        return leaving if not variant.share else []
     if under_way.stage == "launching":
         launching = f"Launching {variant.target - (variant.active or 0)} instance(s)."
         return [_stage("Updating" if under_way.step else "Creating", launching, under_way.since)]
