@@ -264,6 +264,19 @@ def recovered(account: Account) -> bool:
         return False
 
 
+def test_update_turns_capture_off(account: Account) -> None:
+    configure(account, "quiet", {"JsonContentTypes": ["application/json"]}, EnableCapture=False)
+    with Load(lambda: called(account, "called").encode(), threads=1) as load:
+        account.sagemaker.update_endpoint(EndpointName="called", EndpointConfigName="quiet")
+        described = account.await_status("called", "InService")
+        load.more(10)
+    assert (load.errors, set(load.answers)) == ([], {b"main"})
+    assert described["EndpointConfigName"] == "quiet"
+    assert described["DataCaptureConfig"]["CaptureStatus"] == "Stopped"
+    account.sagemaker.update_endpoint(EndpointName="called", EndpointConfigName="called")
+    assert account.await_status("called", "InService")["DataCaptureConfig"]["CaptureStatus"] == "Started"
+
+
 def test_experiment_makes_an_endpoint_and_promotes_its_shadow(account: Account) -> None:
     def variant(name: str, count: int = 1) -> dict[str, Any]:
         real = {"InstanceType": "ml.m5.large", "InstanceCount": count}
