@@ -77,6 +77,24 @@ def test_processing_jobs(clients: Clients, assembly: Assembly, bucket: str) -> N
     assert figures(charge) == ("processing job", "ml.m5.large", 3, 120, pytest.approx(120 * 3 / 3600 * 0.115))
 
 
+def test_transform_jobs(clients: Clients, assembly: Assembly, bucket: str) -> None:
+    sagemaker = clients("sagemaker")
+    container = {"Image": XGBOOST, "ModelDataUrl": f"s3://{bucket}/model.tar.gz"}
+    sagemaker.create_model(ModelName="charged", PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/model.tar.gz"}}
+    sagemaker.create_transform_job(
+        TransformJobName="transformed",
+        ModelName="charged",
+        TransformInput={"DataSource": data},
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/out"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 2},
+    )
+    times = {"TransformStartTime": 1_700_000_000.0, "TransformEndTime": 1_700_000_060.0}
+    become(assembly, "TransformJob", "transformed", "Completed", **times)
+    [charge] = found(clients, datetime.now(UTC))["transformed"]
+    assert figures(charge) == ("transform job", "ml.m5.large", 2, 60, None)
+
+
 def test_endpoints_count_from_their_creation(clients: Clients, assembly: Assembly, bucket: str) -> None:
     sagemaker = clients("sagemaker")
     container = {"Image": XGBOOST, "ModelDataUrl": f"s3://{bucket}/model.tar.gz"}

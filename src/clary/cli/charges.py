@@ -59,6 +59,7 @@ def charges(sagemaker: Any, prices: Prices, now: datetime) -> list[Charge]:
         *_endpoints(sagemaker, prices, now),
         *_training(sagemaker, prices, now),
         *_processing(sagemaker, prices, now),
+        *_transform(sagemaker, prices, now),
     ]
 
 
@@ -93,6 +94,19 @@ def _processing(sagemaker: Any, prices: Prices, now: datetime) -> Iterator[Charg
         count = cluster.get("SelectedInstanceCount") or cluster.get("InstanceCount", 0)
         price = prices.of(kind, "processing")
         yield Charge("processing job", name, job["ProcessingJobArn"], kind, count, seconds, end, price)
+
+
+def _transform(sagemaker: Any, prices: Prices, now: datetime) -> Iterator[Charge]:
+    newest = {"SortBy": "CreationTime", "SortOrder": "Descending"}
+    for entry in every(sagemaker, "list_transform_jobs", "TransformJobSummaries", **newest):
+        job = _described(sagemaker.describe_transform_job, TransformJobName=entry["TransformJobName"])
+        if job is None:
+            continue
+        end = job.get("TransformEndTime", now)
+        seconds = _seconds(job.get("TransformStartTime"), end)
+        kind, count = job["TransformResources"]["InstanceType"], job["TransformResources"]["InstanceCount"]
+        price = prices.of(kind, "transform")
+        yield Charge("transform job", job["TransformJobName"], job["TransformJobArn"], kind, count, seconds, end, price)
 
 
 def _endpoints(sagemaker: Any, prices: Prices, now: datetime) -> Iterator[Charge]:

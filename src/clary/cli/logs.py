@@ -11,6 +11,7 @@ from clary.settings import Settings
 JOBS = (
     "/aws/sagemaker/TrainingJobs",
     "/aws/sagemaker/ProcessingJobs",
+    "/aws/sagemaker/TransformJobs",
     "/aws/sagemaker/InferenceRecommendationsJobs",
 )
 FOLLOW_SECONDS = 1.0

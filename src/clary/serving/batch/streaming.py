@@ -51,7 +51,9 @@ class _Stream(NamedTuple):
         connection = _Connection(self.path, self.seconds)
         with open_source() as source, target.open("wb") as out, contextlib.closing(connection), _told(self.seconds):
             headers = dict(self.headers) | {"Transfer-Encoding": "chunked"}
-            connection.request("POST", "/invocations", _chunks(source), headers, encode_chunked=True)
+            # It may answer without reading everything: what it said is still to be read.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request("POST", "/invocations", _chunks(source), headers, encode_chunked=True)
             answer = connection.getresponse()
             kept = {name.lower(): value for name, value in answer.getheaders()}
             if not 200 <= answer.status < 300:
@@ -74,7 +76,8 @@ class _told:
             raise TimedOut(f"no answer within {self._seconds:g} seconds") from error
         if isinstance(error, ConnectionError):
             raise Unreachable(str(error)) from error
-        if isinstance(error, http.client.HTTPException):
+        # A container may give the next one a content type that is no header.
+        if isinstance(error, http.client.HTTPException | ValueError):
             raise Broken(str(error) or type(error).__name__) from error
 
 
