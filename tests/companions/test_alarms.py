@@ -200,6 +200,13 @@ def test_what_is_not_there(tenant: Tenant) -> None:
     with refused("NotImplemented", "ThresholdMetricId", status=501):
         shared = {name: ALARM[name] for name in ("AlarmName", "EvaluationPeriods", "ComparisonOperator")}
         cloudwatch.put_metric_alarm(**shared, Metrics=[], ThresholdMetricId="band")
+    percentile = {name: value for name, value in ALARM.items() if name != "Statistic"} | {"ExtendedStatistic": "p99"}
+    with refused("NotImplemented", "few samples", status=501):
+        cloudwatch.put_metric_alarm(**percentile, EvaluateLowSampleCountPercentile="ignore")
+    stat = {"Metric": METRIC, "Period": 60, "Stat": "Sum"}
+    with refused("NotImplemented", "other accounts", status=501):
+        metrics = [{"Id": "m", "MetricStat": stat, "AccountId": "000000000000"}]
+        cloudwatch.put_metric_alarm(**shared, Threshold=1.0, Metrics=metrics)
 
 
 def test_composite_alarms(tenant: Tenant) -> None:

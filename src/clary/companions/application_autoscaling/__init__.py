@@ -4,14 +4,11 @@ What is scaled comes from the capabilities, as `Scalables`; what decides is Clou
 """
 
 from clary.companions.application_autoscaling import activities, policies, scheduled, targets
+from clary.companions.application_autoscaling.fulfilling import ActivityReconciler
 from clary.companions.application_autoscaling.kinds import ACTIVITY, POLICY, SCHEDULED_ACTION, TARGET
-from clary.companions.application_autoscaling.reconcile import (
-    ActivityReconciler,
-    PolicyReconciler,
-    ScheduleReconciler,
-    TargetReconciler,
-)
+from clary.companions.application_autoscaling.reconcile import PolicyReconciler, TargetReconciler
 from clary.companions.application_autoscaling.scalable import Capacity, Place, Scalable, Scalables
+from clary.companions.application_autoscaling.timing import ScheduleReconciler
 from clary.resources.capability import Capability
 from clary.wire.operations import Operation
 

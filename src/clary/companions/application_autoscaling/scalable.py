@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from clary.resources.records import Record
 from clary.wire.context import Parts
 
 
@@ -51,3 +52,15 @@ class Scalables:
 
     def find(self, dimension: str) -> Scalable | None:
         return self._by_dimension.get(dimension)
+
+
+def scalable_of(parts: Parts, record: Record) -> Scalable:
+    """What a target's, a policy's or an activity's record is about."""
+    found = parts.need(Scalables).find(record.spec["ScalableDimension"])
+    if found is None:
+        raise LookupError(f"nothing scales {record.spec['ScalableDimension']}")
+    return found
+
+
+def place_of(record: Record) -> Place:
+    return Place(record.account, record.region, record.spec["ResourceId"])

@@ -3,7 +3,7 @@
 `states` and `entered` are for whoever rolls back on alarms, `put` and `delete` for who makes alarms of its own.
 """
 
-from clary.companions.cloudwatch.alarms import api
+from clary.companions.cloudwatch.alarms import api, describing, tagging
 from clary.companions.cloudwatch.alarms.api import delete, put
 from clary.companions.cloudwatch.alarms.history import entered
 from clary.companions.cloudwatch.alarms.kind import ALARM, acting, arn, naming, states
@@ -12,7 +12,9 @@ from clary.companions.cloudwatch.alarms.putting import check
 from clary.companions.cloudwatch.alarms.reconcile import AlarmReconciler
 from clary.wire.operations import Operation
 
-OPERATIONS = tuple(value for value in vars(api).values() if isinstance(value, Operation))
+OPERATIONS = tuple(
+    value for module in (api, describing, tagging) for value in vars(module).values() if isinstance(value, Operation)
+)
 
 __all__ = [
     "ALARM",

@@ -12,6 +12,8 @@ from clary.resources.machine import Machine
 from clary.resources.query import Query
 from clary.resources.records import Record
 from clary.resources.store import Store
+from clary.wire.context import Context
+from clary.wire.errors import AwsError
 
 RULE = "AlarmRule"
 """What composite alarms have instead of a metric."""
@@ -31,6 +33,14 @@ ALARM = Kind(
 
 def get(store: Store, account: str, region: str, name: str) -> Record | None:
     return store.get(ALARM.noun, account, region, name)
+
+
+def find(ctx: Context, name: str) -> Record:
+    """Raises ResourceNotFound."""
+    record = get(ctx.need(Store), ctx.account, ctx.region, name)
+    if record is None:
+        raise AwsError(f"Alarm {name} does not exist.", code="ResourceNotFound", status=404)
+    return record
 
 
 def every(

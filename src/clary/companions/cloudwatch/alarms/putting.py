@@ -50,6 +50,10 @@ def check(ctx: Context, spec: Spec) -> None:
         raise refused(f"The value {spec['TreatMissingData']} is not a valid treatment of missing data.")
     if spec.get("EvaluateLowSampleCountPercentile", "evaluate") not in ("evaluate", "ignore"):
         raise refused("The parameter EvaluateLowSampleCountPercentile must be 'evaluate' or 'ignore'.")
+    if spec.get("EvaluateLowSampleCountPercentile") == "ignore":
+        raise NotBuilt("Alarms that ignore percentiles of few samples are not supported.")
+    if any(query.get("AccountId", ctx.account) != ctx.account for query in spec.get("Metrics", ())):
+        raise NotBuilt("Alarms on metrics of other accounts are not supported.")
     _check_periods(spec)
     _check_queries(ctx, spec)
 
