@@ -11,6 +11,8 @@ SOURCE = Path(__file__).parents[1] / "src/clary"
 IN_FUNCTIONS = re.compile(r"^ +.*(json\.decode\(.*type=(\w+\[)*_?[A-Z](?!ny)|msgspec\.convert\()", re.M)
 PREPARED = {
     "capabilities/endpoints/fleet.py",
+    "capabilities/recommendations/trials.py",
+    "capabilities/recommendations/trials.py",
     "catalogue/fleet.py",
     "resources/edit.py",
     # One thread, before there are others.
