@@ -29,6 +29,7 @@ JOURNEYS = {
     "v2 torchrun and MPI on two instances": ("sdk-v2", SCRIPTS / "v2_distributed.py"),
     "v2 async and serverless": ("sdk-v2", SCRIPTS / "v2_async_serverless.py"),
     "v3 async and serverless": ("sdk-v3", SCRIPTS / "v3_async_serverless.py"),
+    "v2 capture and stream": ("sdk-v2", SCRIPTS / "v2_capture_and_stream.py"),
     "v2 session": ("sdk-v2", SCRIPTS / "v2_sessions.py"),
     "v2 scikit-learn script": ("sdk-v2", SCRIPTS / "v2_sklearn_script.py"),
     "v2 XGBoost script": ("sdk-v2", SCRIPTS / "v2_xgboost_script.py"),
