@@ -40,7 +40,7 @@ def _crossed(rule: Rule, verdict: Verdict, before: str, state: str) -> str:
         )
     least = rule.needed if alarming else rule.periods - rule.needed + 1
     return (
-        f"Threshold Crossed: {len(named)} out of the last {_plural(len(verdict.points), 'datapoint')} [{listed}] "
+        f"Threshold Crossed: {len(named)} out of the last {len(verdict.points)} datapoints [{listed}] "
         f"{crossing} {threshold} (minimum {_plural(least, 'datapoint')} for {before} -> {state} transition)."
     )
 
