@@ -9,8 +9,8 @@ from typing import Any
 
 from clary.compiler.engines import Model
 
-ROUNDS = 51
-FEWEST, LONGEST_SECONDS = 5, 2.0
+ROUNDS = 31
+FEWEST, LONGEST_SECONDS = 5, 1.0
 """Of slow models there are fewer rounds."""
 TURN_SECONDS = 0.001
 """Short, so that on a busy machine most turns are not interrupted, and the median is of one that was not."""

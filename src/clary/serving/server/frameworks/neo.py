@@ -5,6 +5,7 @@ A script may give the functions of the inference toolkits, or `neo_preprocess(pa
 """
 
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from clary.serving.server.config import Config
 from clary.serving.server.frameworks import Loaded
 from clary.serving.server.invocation import Answer, Invocation, Refused, Serve, choose_accept, media_type
 
+LINE = "\n"
 CSV, JSON, JSON_LINES, NPY = codecs.CSV, codecs.JSON, codecs.JSON_LINES, codecs.NPY
 INLINE_BYTES, INLINE_SECONDS = 4096, 0.0003
 """Small calls of models that were measured to take less are answered without a thread."""
@@ -167,11 +169,11 @@ def _named(found: Any, manifest: Manifest) -> list[Any]:
 
 
 def _csv(scores: Any) -> bytes:
-    """As the built-in algorithm writes them."""
+    """As the built-in algorithm writes them: in batch transform a row is a line."""
     rows = scores.tolist()
     if scores.ndim == 2:
-        return "\n".join(",".join(map(str, row)) for row in rows).encode()
-    return ",".join(map(str, rows)).encode()
+        return LINE.join(",".join(map(str, row)) for row in rows).encode()
+    return (LINE if os.environ.get("SAGEMAKER_BATCH", "").lower() == "true" else ",").join(map(str, rows)).encode()
 
 
 def _json(scores: Any) -> bytes:
