@@ -16,7 +16,7 @@ from clary.capabilities.endpoints.fleet import Instance, load
 
 pytestmark = pytest.mark.timeout(600)
 
-EVERY = 45
+EVERY = 60
 """Of about 140 writes of an update."""
 WAYS: list[dict[str, Any]] = [bluegreen("CANARY", CanarySize=percent(50)), rolling(percent(50))]
 
