@@ -33,7 +33,7 @@ UNBUILT_VARIANT = {
 def admit_config(ctx: Context, request: Request) -> Request:
     """The variants name models that exist, each variant once; features not built are refused."""
     _refuse(request, UNBUILT)
-    check_asynchronous(request)
+    check_asynchronous(request, lambda name: find(ctx, model_kind(ctx), name).spec)
     serverless.check(request)
     if role := request.get("ExecutionRoleArn"):
         check_pass_role(ctx, role)
@@ -65,6 +65,7 @@ def _admit_host(variant: Request, role: str | None) -> Request:
 
 def _admit_variant(ctx: Context, variant: Request, role: str | None) -> Request:
     _refuse(variant, UNBUILT_VARIANT)
+    _check_routing(variant.get("RoutingConfig", {}))
     if not variant.get("ModelName"):
         return _admit_host(variant, role)
     serverless.check_variant(variant, find(ctx, model_kind(ctx), variant["ModelName"]).spec)
@@ -73,6 +74,19 @@ def _admit_variant(ctx: Context, variant: Request, role: str | None) -> Request:
     if "InstanceType" not in variant:
         raise ValidationException(f"Production variant {variant['VariantName']} needs an InstanceType.")
     return {"InitialInstanceCount": 1, "InitialVariantWeight": 1.0, **variant}
+
+
+def _check_routing(routing: Request) -> None:
+    """Prefix-aware routing needs its two numbers."""
+    strategy, aware = routing.get("RoutingStrategy"), routing.get("PrefixAwareRoutingConfig")
+    if strategy == "KV_AWARE":
+        raise NotBuilt("Routing by what instances have cached (KV_AWARE) is not supported yet.")
+    if strategy == "PREFIX_AWARE" and len(aware or {}) != 2:
+        raise ValidationException(
+            "PrefixAwareRoutingConfig with PrefixLength and ConcurrencyThreshold is required for PREFIX_AWARE routing."
+        )
+    if strategy != "PREFIX_AWARE" and aware:
+        raise ValidationException("PrefixAwareRoutingConfig can only be used with PREFIX_AWARE routing.")
 
 
 def _refuse(request: Request, unbuilt: dict[str, str]) -> None:
