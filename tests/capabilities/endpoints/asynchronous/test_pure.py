@@ -55,14 +55,26 @@ def test_topics_of_a_configuration() -> None:
     [
         {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "https://elsewhere/x"}}},
         {"ShadowProductionVariants": [{}]},
-        {"ProductionVariants": [{"ServerlessConfig": {"MaxConcurrency": 1}}]},
+        {"ProductionVariants": [{"ModelName": "plain", "ServerlessConfig": {"MaxConcurrency": 1}}]},
+        {"ProductionVariants": [{}]},
+        {"ProductionVariants": [{"ModelName": "plain"}, {"ModelName": "several"}]},
+        {"ProductionVariants": [{"ModelName": "direct"}]},
     ],
 )
 def test_configurations_that_cannot_be(changed: dict[str, Any]) -> None:
-    given = {"ProductionVariants": [{}], "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/x"}}}
-    config.check(given)
+    models: dict[str, dict[str, Any]] = {
+        "plain": {"PrimaryContainer": {"Mode": "SingleModel"}},
+        "several": {"PrimaryContainer": {"Mode": "MultiModel"}},
+        "direct": {"Containers": [{}, {}], "InferenceExecutionConfig": {"Mode": "Direct"}},
+    }
+    given: dict[str, Any] = {
+        "ProductionVariants": [{"ModelName": "plain"}],
+        "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/x"}},
+    }
+    config.check(given, models.__getitem__)
+    config.check({"ProductionVariants": [{"ModelName": "direct"}]}, models.__getitem__)
     with pytest.raises(ValidationException):
-        config.check(given | changed)
+        config.check(given | changed, models.__getitem__)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """AsyncInferenceConfig: what is checked when a configuration is made, and where the answers of a request go. Pure."""
 
+from collections.abc import Callable
 from typing import Any
 
 from clary.capabilities.endpoints.asynchronous.ticket import Topics
@@ -12,8 +13,11 @@ CONCURRENT = 4
 """Calls of one instance at a time where the configuration does not say: AWS chooses "an optimal value" then."""
 
 
-def check(request: Request) -> None:
-    """Raises ValidationException for an AsyncInferenceConfig that cannot be, or not with the rest of `request`."""
+def check(request: Request, model: Callable[[str], Request]) -> None:
+    """Raises ValidationException for an AsyncInferenceConfig that cannot be, or not with the rest of `request`.
+
+    `model`: the spec of a model by its name.
+    """
     config = request.get("AsyncInferenceConfig")
     if config is None:
         return
@@ -24,8 +28,24 @@ def check(request: Request) -> None:
     for member, feature in (("ShadowProductionVariants", "Shadow variants"), ("ExplainerConfig", "ExplainerConfig")):
         if request.get(member):
             raise ValidationException(f"{feature} are not supported when specifying an AsyncInferenceConfig.")
-    if any(variant.get("ServerlessConfig") for variant in request["ProductionVariants"]):
+    for variant in request["ProductionVariants"]:
+        _check_variant(variant, model)
+
+
+def _check_variant(variant: Request, model: Callable[[str], Request]) -> None:
+    """A request of the queue names neither a container, nor a model of several, nor a component."""
+    if variant.get("ServerlessConfig"):
         raise ValidationException("ServerlessConfig is not supported when specifying an AsyncInferenceConfig.")
+    if not variant.get("ModelName"):
+        raise ValidationException("Inference components are not supported when specifying an AsyncInferenceConfig.")
+    spec = model(variant["ModelName"])
+    containers = spec.get("Containers") or [spec.get("PrimaryContainer", {})]
+    if any(container.get("Mode") == "MultiModel" for container in containers):
+        raise ValidationException("Multi-model containers are not supported when specifying an AsyncInferenceConfig.")
+    if spec.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
+        raise ValidationException(
+            "Direct invocation of containers is not supported when specifying an AsyncInferenceConfig."
+        )
 
 
 def _check_uri(member: str, uri: str) -> None:
