@@ -78,8 +78,8 @@ def test_words() -> None:
         "(minimum 3 datapoints for OK -> ALARM transition)."
     )
     assert worded("X X 0", any_one, "ALARM") == (
-        "Threshold Crossed: 1 out of the last 1 datapoints [0.0 (08/11/22 11:25:00)] was not greater than the threshold "
-        "(5.0) (minimum 1 datapoint for ALARM -> OK transition)."
+        "Threshold Crossed: 1 out of the last 1 datapoints [0.0 (08/11/22 11:25:00)] was not greater than the "
+        "threshold (5.0) (minimum 1 datapoint for ALARM -> OK transition)."
     )
     assert worded("- - -", any_one, "OK") == "Insufficient Data: 1 datapoint was unknown."
     assert worded("- - -", all_three, "OK") == "Insufficient Data: 3 datapoints were unknown."
