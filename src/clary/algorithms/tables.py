@@ -62,8 +62,10 @@ def lines(values: Any) -> bytes | None:
     arrow = _arrow() if values.ndim == 1 and len(values) >= 1024 else None
     if arrow is None:
         return None
-    exact = np.asarray(values, dtype=np.float64)
-    texts = arrow.array(exact).cast(arrow.string()).to_pylist()
+    exact = np.ascontiguousarray(values, dtype=np.float64)
+    # Not `arrow.array`, which looks for pandas, and stumbles where that is hidden.
+    held = arrow.Array.from_buffers(arrow.float64(), len(exact), [None, arrow.py_buffer(exact)])
+    texts = held.cast(arrow.string()).to_pylist()
     size = np.abs(exact)
     alike = (size >= SMALLEST) & (size < LARGEST) & (exact != np.trunc(exact))
     for number in np.flatnonzero(~alike).tolist():

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -48,6 +51,16 @@ def test_lines_are_as_python_writes_them() -> None:
     )
     for each in (values, values.astype(np.float32)):
         assert tables.lines(each) == "\n".join(map(str, each.tolist())).encode()
+
+
+def test_without_pandas() -> None:
+    """As a model server has it: the very first time, too."""
+    program = (
+        "import sys; from clary.algorithms import tables; tables.prepare(); sys.modules['pandas'] = None; "
+        "import numpy; rows = tables.numbers(b'1,2\\n' * 40000); print(rows.shape, tables.lines(rows[:2000, 0])[:7])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "(40000, 2) b'1.0\\n1.0'\n"
 
 
 def test_only_for_batch_transform(monkeypatch: pytest.MonkeyPatch) -> None:
