@@ -1,6 +1,7 @@
 """Models of several containers: a pipeline of two really trained models, and the same two called one by one."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def output_fn(prediction, accept):
     return "\\n".join(",".join(map(str, row)) for row in prediction), "text/csv"
 """
 ROW = {"Body": b"1,2,3,4", "ContentType": "text/csv"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    """With room for two instances, of two containers each."""
+    with Clary(tmp_path_factory.mktemp("containers") / "home", slots="2") as clary:
+        yield clary.start()
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,7 @@ def test_role_that_does_not_exist(sagemaker: Any) -> None:
 
 def config(sagemaker: Any, name: str = "config", variant: dict[str, Any] | None = None, **members: Any) -> None:
     whole = {"VariantName": "v", "ModelName": "there", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
-    variants = [whole | (variant or {})]
+    variants = [{key: value for key, value in (whole | (variant or {})).items() if value is not None}]
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants, **members)
 
 
@@ -118,26 +118,15 @@ def test_config_fills_defaults_and_is_found_by_name(sagemaker: Any) -> None:
     assert missing[1] == f'Could not find endpoint configuration "{ARN}:endpoint-config/found".'
 
 
-S3_PATH = "s3://artefacts/out"
+EXPLAINER = {"ShapConfig": {"ShapBaselineConfig": {}}}
 
 
 @pytest.mark.parametrize(
     ("members", "code", "words"),
     [
         ({"variant": {"ModelName": "nobody"}}, "ValidationException", "Could not find model"),
-        ({"variant": {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}}, "NotImplemented", "Serverl"),
-        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": S3_PATH}}}, "NotImplemented", "Asynchronous"),
-        (
-            {
-                "DataCaptureConfig": {
-                    "InitialSamplingPercentage": 100,
-                    "DestinationS3Uri": S3_PATH,
-                    "CaptureOptions": [{"CaptureMode": "Input"}],
-                }
-            },
-            "NotImplemented",
-            "Data capture",
-        ),
+        ({"variant": {"ModelName": None}}, "ValidationException", "ExecutionRoleArn is required"),
+        ({"ExplainerConfig": {"ClarifyExplainerConfig": EXPLAINER}}, "NotImplemented", "Online explanations"),
     ],
 )
 def test_config_that_is_refused(sagemaker: Any, members: dict[str, Any], code: str, words: str) -> None:

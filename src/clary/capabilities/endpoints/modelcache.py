@@ -68,10 +68,14 @@ class ModelCache:
         return min(names, key=lambda name: (self._last(name), name), default=None)
 
     async def surplus(self, keep: str) -> list[str]:
-        return await asyncio.to_thread(self._surplus, keep)
+        try:
+            return await asyncio.to_thread(self._surplus, keep)
+        except FileNotFoundError:
+            return []
 
     async def remove(self, name: str) -> None:
-        await asyncio.to_thread(self._remove, name)
+        with contextlib.suppress(FileNotFoundError):
+            await asyncio.to_thread(self._remove, name)
 
     def _fetch(self, target: str) -> Fetched:
         key = f"{self.prefix}{_checked(target)}"
@@ -85,11 +89,15 @@ class ModelCache:
             )
         name = named(key, _version(found))
         start = time.perf_counter()
-        with self._locked(name):
-            if (self.folder / MODELS / name).is_dir():
-                self.used(name)
-                return Fetched(name, 0.0)
-            self._bring(name, found)
+        try:
+            with self._locked(name):
+                if (self.folder / MODELS / name).is_dir():
+                    self.used(name)
+                    return Fetched(name, 0.0)
+                self._bring(name, found)
+        except FileNotFoundError as error:
+            # The folders are the fleet's, and go with it; so may the object, between two looks.
+            raise NoModel("The model, or the endpoint, is being deleted.") from error
         return Fetched(name, time.perf_counter() - start)
 
     def _bring(self, name: str, found: Stored) -> None:
@@ -97,7 +105,8 @@ class ModelCache:
         shutil.rmtree(fresh, ignore_errors=True)
         landing = Landing(self.objects, fresh / "landed")
         try:
-            fresh.mkdir(parents=True)
+            (self.folder / "fresh").mkdir(exist_ok=True)
+            fresh.mkdir()
             archive = landing.path(found)
             landing.fetch()
             extract(archive, fresh / "whole" / "model", max_bytes=self.most)
@@ -153,10 +162,7 @@ class ModelCache:
     def _locked(self, name: str) -> Iterator[None]:
         """Against other server processes, and other threads of this one."""
         locks = self.folder / "locks"
-        try:
-            locks.mkdir(exist_ok=True)
-        except FileNotFoundError as error:
-            raise NoModel("The endpoint is being deleted.") from error
+        locks.mkdir(exist_ok=True)
         lock = os.open(locks / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
