@@ -12,7 +12,6 @@ IN_FUNCTIONS = re.compile(r"^ +.*(json\.decode\(.*type=(\w+\[)*_?[A-Z](?!ny)|msg
 PREPARED = {
     "capabilities/endpoints/fleet.py",
     "capabilities/recommendations/trials.py",
-    "capabilities/recommendations/trials.py",
     "catalogue/fleet.py",
     "resources/edit.py",
     # One thread, before there are others.
