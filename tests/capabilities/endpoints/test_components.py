@@ -88,7 +88,7 @@ def test_journey_of_two_components_on_one_instance(shared: Account, made: tuple[
             InferenceComponentName="words", Specification=specification(512, **script(shared, tmp_path, "new"))
         )
         updated = settled(shared, "words")
-        load.more(20)
+        wait_until(lambda: load.answers[-1] == b"new")
     assert (copies(updated), load.errors, set(load.answers)) == (("InService", 1, 1), [], {b"old", b"new"})
     assert call("words") == b"new"
 
@@ -111,9 +111,16 @@ def test_journey_of_two_components_on_one_instance(shared: Account, made: tuple[
     change(InferenceComponentName="trees", DesiredRuntimeConfig={"CopyCount": 40})
     assert copies(settled(shared, "trees")) == ("InService", 1, 1)
 
+    shared.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="shared",
+        DesiredWeightsAndCapacities=[{"VariantName": "hosts", "DesiredInstanceCount": 2}],
+    )
+    shared.await_status("shared", "InService")
+    assert copies(component(shared, "second", 7680, ModelName="m")) == ("InService", 1, 1)
+
     code, message = refusal(lambda: shared.sagemaker.delete_endpoint(EndpointName="shared"))
     assert (code, "with inference components" in message) == ("ValidationException", True)
-    for name in ("trees", "words", "large"):
+    for name in ("trees", "words", "large", "second"):
         shared.sagemaker.delete_inference_component(InferenceComponentName=name)
     wait_until(lambda: not shared.sagemaker.list_inference_components()["InferenceComponents"])
     shared.delete("shared")

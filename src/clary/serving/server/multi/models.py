@@ -20,6 +20,9 @@ from clary.serving.server.multi.modules import Own
 from clary.serving.server.multi.register import Register
 
 
+ML = "/opt/ml"
+
+
 class NoMemory(Exception):
     """The models together would take more than this worker's share."""
 
@@ -68,7 +71,7 @@ class Models:
         new = self._register.find(name) is None
         if (known := self._known.get(name)) and not new:
             return known
-        folder = Path(url)
+        folder = self._seen(url)
         if folder.name != "model" or not folder.is_dir():
             raise BadUrl(f"{url} is not the folder of a model")
         size = sum(file.lstat().st_size for file in folder.rglob("*"))
@@ -115,6 +118,11 @@ class Models:
         with self._one_at_a_time, own.in_place():
             loaded = load(config)
         return replace(loaded, inline_bytes=-1), self._apart(own, loaded.serve)
+
+    def _seen(self, url: str) -> Path:
+        """Where the platform's /opt/ml is elsewhere, so is the model."""
+        folder = Path(url)
+        return self._config.base / folder.relative_to(ML) if folder.is_relative_to(ML) else folder
 
     def _of(self, folder: Path) -> Config:
         """Its own script where it brings one, else the one that all models of the container share."""
