@@ -19,7 +19,6 @@ from clary.serving.server.lean import show
 from clary.serving.server.multi.modules import Own
 from clary.serving.server.multi.register import Register
 
-
 ML = "/opt/ml"
 
 
@@ -71,7 +70,7 @@ class Models:
         new = self._register.find(name) is None
         if (known := self._known.get(name)) and not new:
             return known
-        folder = self._seen(url)
+        folder = self._folder(url)
         if folder.name != "model" or not folder.is_dir():
             raise BadUrl(f"{url} is not the folder of a model")
         size = sum(file.lstat().st_size for file in folder.rglob("*"))
@@ -119,7 +118,7 @@ class Models:
             loaded = load(config)
         return replace(loaded, inline_bytes=-1), self._apart(own, loaded.serve)
 
-    def _seen(self, url: str) -> Path:
+    def _folder(self, url: str) -> Path:
         """Where the platform's /opt/ml is elsewhere, so is the model."""
         folder = Path(url)
         return self._config.base / folder.relative_to(ML) if folder.is_relative_to(ML) else folder
