@@ -21,7 +21,7 @@ SHAPES = ((1, 1), (1, 8), (1, 64), (100, 8))
 NUMBER = re.compile(r"(?<![\w.-])-?(?:\d+\.\d+(?:[eE][-+]?\d+)?|\d+[eE]-\d+)(?!\w)")
 """A score: with a point or an exponent, unlike the numbers that MLServer's shapes and ids have."""
 ROUNDS = 3
-SECONDS = 1.2
+SECONDS = 1.0
 
 
 @dataclass(slots=True)
