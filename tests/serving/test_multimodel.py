@@ -49,6 +49,8 @@ class Container:
 
     async def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         self.seen.append(f"{method} {path}")
+        if path == "/invocations":
+            return 200, "prepared"
         name = path.removeprefix("/models").strip("/").removesuffix("/invoke")
         if method == "POST" and not name:
             return await self._load(json.loads(body)["model_name"])
@@ -174,6 +176,23 @@ def test_calls_that_wait_share_a_load_which_goes_on_without_them(tmp_path: Path)
         return container.seen
 
     assert asyncio.run(run()).count("POST /models/a/invoke") == 1
+
+
+def test_a_model_behind_another_container_gets_what_that_one_answers(tmp_path: Path) -> None:
+    async def run() -> tuple[int, Any, Container, Container]:
+        first, second, shelf = Container(), Container(), Shelf()
+        shelf.place = 1
+        caller = Caller(shelf)
+        caller.variant = Variant("v", 1, ((tmp_path / "1", tmp_path / "2"),), ("one", "two"), models=shelf)
+        async with first.at(tmp_path / "1"), second.at(tmp_path / "2"):
+            target = Target("a", shelf, lambda metric, value: None)
+            forwarded = await caller.gateway.invoke(caller.variant, {}, b"x", None, model=target)
+            caller.gateway.close()
+        return forwarded.reply.status, forwarded.container, first, second
+
+    status, container, first, second = asyncio.run(run())
+    assert (status, container, first.seen) == (200, 1, ["POST /invocations"])
+    assert [seen for seen in second.seen if "GET" not in seen] == ["POST /models", "POST /models/a/invoke"]
 
 
 def test_without_a_cache_a_model_is_unloaded_after_its_last_call(tmp_path: Path) -> None:
