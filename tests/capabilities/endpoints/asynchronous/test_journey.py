@@ -28,7 +28,7 @@ def transform_fn(model, body, content_type, accept):
     return body.upper(), content_type
 """
 GOOD, BAD = (f"arn:aws:sns:us-east-1:123456789012:{name}" for name in ("good", "bad"))
-MANY = 60
+MANY = 40
 
 
 @pytest.fixture(scope="module")

@@ -156,6 +156,20 @@ def test_an_instance_that_is_away_costs_no_try(site: Site) -> None:
     assert site.waiting().attempts == 0
 
 
+def test_containers_in_a_row(site: Site) -> None:
+    """What one answers is what the next is asked, with its type; the type of the answer is for the last to choose."""
+
+    async def run() -> list[bytes]:
+        first, last = site.folder / "first.sock", site.folder / "last.sock"
+        async with server(first, says(ok(b"3,4"))) as seen, server(last, says(ok(b"5,6"))) as later:
+            await site.work.serve(site.put(), Seat("v", "w", ("a", "b"), (first, last)))
+            return [*seen, *later]
+
+    asked = asyncio.run(run())
+    assert [each.rpartition(b"\r\n\r\n")[2] for each in asked] == [b"1,2", b"3,4"]
+    assert site.text("a.out") == ("5,6", "text/csv")
+
+
 def test_a_model_that_never_answers(site: Site) -> None:
     site.serve(site.put(timeout=0.2), never)
     found = site.text("a-error.out")
