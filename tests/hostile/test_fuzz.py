@@ -1,7 +1,6 @@
 """Every operation of SageMaker, with the smallest valid request its model allows and with broken ones."""
 
 import sqlite3
-from collections import Counter
 from random import Random
 
 import pytest
@@ -24,12 +23,14 @@ def test_every_operation_of_the_model(site: Site) -> None:
     told = {name: [site.owner.send(request) for request in _requests(site, name)] for name in names}
     wrong = {name: [_line(answer) for answer in answers if not _is_modelled(answer)] for name, answers in told.items()}
     assert {name: lines for name, lines in wrong.items() if lines} == {}
-    first = Counter(answers[0].pair for answers in told.values())
+    pairs = [[answer.pair for answer in answers] for answers in told.values()]
+    unbuilt = [each[0] for each in pairs if (501, "NotImplemented") in each]
     refused = sum(
         answer.code in ("ValidationException", "SerializationException") for a in told.values() for answer in a
     )
     # The generator knows most patterns; so most smallest requests get past the checks of their shapes.
-    assert first[501, "NotImplemented"] > 0.8 * len(names)
+    assert len(unbuilt) > 200
+    assert unbuilt.count((501, "NotImplemented")) > 0.9 * len(unbuilt)
     assert refused > 0.5 * BROKEN * len(names)
 
 
