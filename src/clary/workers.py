@@ -5,6 +5,7 @@ Workers are identical, share the port (SO_REUSEPORT) and hold no state.
 
 import gc
 import os
+import resource
 import signal
 from functools import partial
 from typing import Any
@@ -17,6 +18,11 @@ from clary.parental import end_with_parent
 from clary.settings import load
 
 GRACE_SECONDS = 10
+CONNECTIONS = 20_000
+BACKLOG = 4096
+"""Of connections that wait to be let in."""
+OTHER_FILES = 1000
+"""A worker's own: the store, the models' sockets, objects that are being read."""
 
 
 def main() -> None:
@@ -32,8 +38,17 @@ def main() -> None:
         workers_kill_timeout=GRACE_SECONDS,
         log_level=LogLevels.warning,
         websockets=False,
+        backlog=BACKLOG,
+        backpressure=_connections(),
     )
     server.serve(target_loader=partial(_load, os.getpid()))
+
+
+def _connections() -> int:
+    """How many a worker holds at once, idle ones too: past it nobody is let in, so as many as it may have files for."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return max(1, min(CONNECTIONS, most - OTHER_FILES))
 
 
 def _load(parent: int, _target: str) -> Any:
