@@ -3,6 +3,7 @@
 import json
 import re
 from functools import partial
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,8 +11,6 @@ from tests.capabilities.transform.journey import BUCKET, Journey, request
 from tests.servers import wait_until
 
 from clary.resources.store import DATABASE_FILE, Store
-
-NAMES = "many", "partial", "stopped", "dies", "row"
 
 
 @pytest.fixture(scope="session")
@@ -152,11 +151,16 @@ def test_an_object_that_fails_is_named_and_the_others_are_done(begun: Journey) -
     assert lines[4] == f"{BUCKET}/partial/in/wrong: bad is bad"
 
 
-def test_a_job_that_is_stopped_keeps_what_is_whole(begun: Journey) -> None:
+def stopped(begun: Journey) -> dict[str, Any]:
+    """The job that would run for minutes, after its first object. May be asked twice."""
     wait_until(lambda: begun.out("stopped"), 110, lambda: begun.told("stopped"))
-    begun.sagemaker.stop_transform_job(TransformJobName="stopped")
-    begun.sagemaker.stop_transform_job(TransformJobName="stopped")
-    described = begun.finished("stopped")
+    if begun.describe("stopped")["TransformJobStatus"] == "InProgress":
+        begun.sagemaker.stop_transform_job(TransformJobName="stopped")
+    return begun.finished("stopped")
+
+
+def test_a_job_that_is_stopped_keeps_what_is_whole(begun: Journey) -> None:
+    described = stopped(begun)
     assert described["TransformJobStatus"] == "Stopped" and "FailureReason" not in described
     assert begun.out("stopped") == {"0.out": "QUICK\n"}
     with pytest.raises(ClientError, match="because the transform job is in status Stopped"):
@@ -209,9 +213,7 @@ def test_killed_controller_and_drivers(journey: Journey) -> None:
 
 
 def test_nothing_is_left(begun: Journey) -> None:
+    stopped(begun)
     for name in ("many", "partial", "dies", "row"):
         begun.finished(name)
-    begun.sagemaker.stop_transform_job(TransformJobName="stopped") if begun.describe("stopped")[
-        "TransformJobStatus"
-    ] == "InProgress" else None
     wait_until(begun.gone, 60, lambda: str(list((begun.clary.home / "jobs").iterdir())))
