@@ -134,7 +134,15 @@ def running(server: Clary) -> list[psutil.Process]:
     """Everything that runs below this home's jobs: shims, sandboxes and what is inside."""
     jobs = str(server.home / "jobs")
     tops = [process for process in psutil.process_iter() if any(jobs in word for word in words(process))]
-    return list({each.pid: each for top in tops for each in (top, *top.children(recursive=True))}.values())
+    return list({each.pid: each for top in tops for each in tree(top)}.values())
+
+
+def tree(top: psutil.Process) -> list[psutil.Process]:
+    """The process and all below it; nothing of one that has just ended."""
+    try:
+        return [top, *top.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:

@@ -10,7 +10,7 @@ import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from tests.capabilities.endpoints.account import SKLEARN, Account, Load, kill, running, words
+from tests.capabilities.endpoints.account import SKLEARN, Account, Load, kill, running, tree, words
 from tests.capabilities.endpoints.test_deployment import bluegreen, instances, percent, rolling
 from tests.servers import Clary, wait_until
 
@@ -245,7 +245,7 @@ def canary(server: Clary) -> list[psutil.Process]:
     newest = max(int(name.split("-")[1]) for name in folders)
     [workload] = [name for name in folders if name.split("-")[1] == str(newest) and name.endswith("-0")]
     tops = [each for each in running(server) if any(workload in word for word in words(each))]
-    return [process for top in tops for process in (*top.children(recursive=True), top)]
+    return [process for top in tops for process in tree(top)]
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
