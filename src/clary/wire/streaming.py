@@ -26,13 +26,13 @@ async def send(scope: Any, proto: Any, reply: Reply, pieces: AsyncIterator[bytes
     finally:
         for task in (relay, gone):
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await relay
+        await asyncio.wait((relay,))
+        await _close(pieces)
 
 
 async def _relay(proto: Any, reply: Reply, pieces: AsyncIterator[bytes], backlog: Backlog) -> None:
-    transport = proto.response_stream(reply.status, reply.headers)
     try:
+        transport = proto.response_stream(reply.status, reply.headers)
         async for piece in pieces:
             await backlog.sending(len(piece))
             await transport.send_bytes(piece)
@@ -45,5 +45,8 @@ async def _relay(proto: Any, reply: Reply, pieces: AsyncIterator[bytes], backlog
             await transport.send_bytes(reply.refusal)
     finally:
         backlog.close()
-        if close := getattr(pieces, "aclose", None):
-            await close()
+
+
+async def _close(pieces: AsyncIterator[bytes]) -> None:
+    if close := getattr(pieces, "aclose", None):
+        await close()

@@ -111,24 +111,42 @@ def initial(shape: Any, value: dict[str, Any], encode: Encode, content_type: str
 def answer(reply: Reply, stream: Any, events: AsyncIterator[Event], encode: Encode, content_type: str) -> Reply:
     """`reply` with these events as its body, after what it holds already."""
     headers = [(name, value) for name, value in reply.headers if name != "content-type"]
-    pieces = _pieces(reply.body, stream, events, encode, content_type)
+    pieces = _Pieces(reply.body, stream, events, encode, content_type)
     refusal = failure(stream, unknown(stream), encode, content_type)
     return Reply(reply.status, [*headers, ("content-type", TYPE)], b"", pieces, refusal)
 
 
-async def _pieces(
-    first: bytes, stream: Any, events: AsyncIterator[Event], encode: Encode, content_type: str
-) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    try:
-        async for each in events:
-            ((name, value),) = each.items()
-            yield event(stream, name, value, encode, content_type)
-    except AwsError as error:
-        yield failure(stream, error, encode, content_type)
-    finally:
-        if close := getattr(events, "aclose", None):
+class _Pieces:
+    """The frames of a stream. `aclose` closes the events also where not one was taken."""
+
+    def __init__(
+        self, first: bytes, stream: Any, events: AsyncIterator[Event], encode: Encode, content_type: str
+    ) -> None:
+        self._first = first
+        self._stream = stream
+        self._events = events
+        self._encode = encode
+        self._content_type = content_type
+        self._over = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            ((name, value),) = (await anext(self._events)).items()
+        except AwsError as error:
+            self._over = True
+            return failure(self._stream, error, self._encode, self._content_type)
+        return event(self._stream, name, value, self._encode, self._content_type)
+
+    async def aclose(self) -> None:
+        if close := getattr(self._events, "aclose", None):
             await close()
 
 
