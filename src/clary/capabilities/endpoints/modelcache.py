@@ -26,7 +26,7 @@ MODELS = "models"
 """In the folder of a container: what it sees as /opt/ml/models."""
 DISK_GIGABYTES = 30
 """Where the variant gives no VolumeSizeInGB."""
-TOUCH_SECONDS = 1.0
+TOUCH_SECONDS = 2.0
 """How exactly other server processes know when a model was called."""
 REMEMBERED = 10_000
 
