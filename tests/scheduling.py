@@ -9,16 +9,20 @@ from pathlib import PurePosixPath
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-BY_FILE = ("tests/journeys", "tests/crash", "tests/runtime")
+BY_FILE = ("tests/journeys", "tests/crash", "tests/runtime", "tests/capabilities/endpoints")
 LONGEST_FIRST = (
     "tests/journeys/test_journeys.py",
     "tests/journeys/test_several_servers.py",
     "tests/runtime/cluster",
+    "tests/capabilities/endpoints/test_updates.py",
     "tests/crash/test_processing.py",
     "tests/capabilities/processing",
     "tests/hostile",
     "tests/capabilities/training",
+    "tests/capabilities/endpoints/scaling",
     "tests/capabilities/endpoints",
+    "tests/compiler",
+    "tests/capabilities/transform",
     "tests/cli",
     "tests/algorithms",
     "tests/serving/server",
