@@ -150,7 +150,8 @@ class Invocations:
         if not found.variants:
             raise invalid(
                 "Inference Component has no capacity to process this request. ApplicationAutoScaling may be "
-                "in-progress (if configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
+                "in-progress (if configured) or try to increase the capacity by invoking "
+                "UpdateInferenceComponentRuntimeConfig API."
             )
         return _pick(found, request)
 
