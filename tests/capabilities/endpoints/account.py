@@ -83,7 +83,8 @@ class Account:
         try:
             yield
         finally:
-            controller.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                controller.resume()
 
     def delete(self, name: str) -> None:
         self.sagemaker.delete_endpoint(EndpointName=name)

@@ -92,14 +92,17 @@ def test_pipeline_passes_what_one_answers_to_the_next(account: Account, server: 
     assert (code, message.split(" with ")[0]) == ("ModelError", "Received server error (500) from scale")
     before = model_servers(server)
     kill([process for process in before if process.environ().get("CLARY_FRAMEWORK") == "sklearn"])
-    wait_until(lambda: _answers(account, "serial", direct) and not any(process.is_running() for process in before))
+    wait_until(lambda: not any(process.is_running() for process in before))
+    wait_until(lambda: _answers(account, direct, EndpointName="serial"))
+    wait_until(lambda: _answers(account, scaled, EndpointName="direct", TargetContainerHostname="scale"))
 
 
-def _answers(account: Account, endpoint: str, body: bytes) -> bool:
+def _answers(account: Account, body: bytes, **request: str) -> bool:
     try:
-        return account.invoke(endpoint, **ROW) == body
+        found: bytes = account.runtime.invoke_endpoint(**ROW, **request)["Body"].read()
     except ClientError:
         return False
+    return found == body
 
 
 def test_direct_calls_name_their_container(account: Account, scaled: bytes) -> None:

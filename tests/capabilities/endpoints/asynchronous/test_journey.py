@@ -21,7 +21,7 @@ def model_fn(model_dir):
     return None
 
 def transform_fn(model, body, content_type, accept):
-    time.sleep(0.02)
+    time.sleep(0.05)
     if body == "bad":
         raise ValueError("this one is bad")
     print("asked", body, flush=True)
@@ -40,6 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
 
 @pytest.fixture(scope="module")
 def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """Endpoint `e`, which no test changes, and `drained` for the one that does."""
     folder = tmp_path_factory.mktemp("shout")
     account = Account(server, echo_archive(folder))
     (folder / "inference.py").write_text(SCRIPT)
@@ -58,13 +59,42 @@ def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
             "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 2},
         },
     )
-    account.create("e", "queued")
+    for name in ("e", "drained"):
+        account.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="queued")
+    for name in ("e", "drained"):
+        account.await_status(name, "InService")
     return account
 
 
+class Inbox:
+    """What the topic of successes was told, by any endpoint: each object is read once."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._read: dict[str, dict[str, Any]] = {}
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Also while servers come and go: what is known by then."""
+        with contextlib.suppress(Exception):
+            for key in keys(self._account, "told/"):
+                if key not in self._read:
+                    text = self._account.s3.get_object(Bucket="models", Key=key)["Body"].read()
+                    self._read[key] = json.loads(json.loads(text)["Message"])
+        return [*self._read.values()]
+
+    def of(self, ids: set[str]) -> list[dict[str, Any]]:
+        """The messages about these requests."""
+        return [each for each in self.messages() if each.get("inferenceId") in ids]
+
+
+@pytest.fixture(scope="module")
+def inbox(account: Account) -> Inbox:
+    return Inbox(account)
+
+
 def ask(account: Account, body: str, **request: Any) -> dict[str, Any]:
-    given = {"Body": body.encode(), "ContentType": "text/csv"} | request
-    answer: dict[str, Any] = account.runtime.invoke_endpoint_async(EndpointName="e", **given)
+    given = {"EndpointName": "e", "Body": body.encode(), "ContentType": "text/csv"} | request
+    answer: dict[str, Any] = account.runtime.invoke_endpoint_async(**given)
     return answer
 
 
@@ -88,7 +118,7 @@ def told(account: Account, group: str, stream: str = "notifications") -> list[st
     return []
 
 
-def test_answers_failures_and_notifications(account: Account) -> None:
+def test_answers_failures_and_notifications(account: Account, inbox: Inbox) -> None:
     with pytest.raises(ClientError, match="asynchronous endpoint") as refused:
         account.invoke("e")
     assert refused.value.response["Error"]["Code"] == "ValidationError"
@@ -112,17 +142,20 @@ def test_answers_failures_and_notifications(account: Account) -> None:
         with pytest.raises(ClientError, match="exactly one"):
             ask(account, "x", **wrong)
 
-    wait_until(lambda: len(keys(account, "told/")) == 3)
-    messages = [
-        json.loads(json.loads(read(account, f"s3://models/{key}")["Text"])["Message"]) for key in keys(account, "told/")
-    ]
-    by_id = {each.get("inferenceId", each["eventName"]): each for each in messages}
-    assert by_id["mine"]["responseBody"] == {"content": "SEVMTE8=", "encoding": "BASE64"}
-    assert by_id.keys() == {"mine", second["InferenceId"], "TestNotification"}
-    wait_until(lambda: len(told(account, "sns/us-east-1/123456789012/bad")) == 3)
-    failures = [json.loads(json.loads(each)["Message"]) for each in told(account, "sns/us-east-1/123456789012/bad")]
-    assert [each.get("invocationStatus") for each in failures].count("Failed") == 2
-    assert any("[mine] Inference request succeeded." in line for line in data_log(account))
+    good, failed = {"mine", second["InferenceId"]}, {"bad-one", gone["InferenceId"]}
+    wait_until(lambda: {each["inferenceId"] for each in inbox.of(good)} == good)
+    (mine,) = inbox.of({"mine"})
+    assert mine["responseBody"] == {"content": "SEVMTE8=", "encoding": "BASE64"}
+    wait_until(lambda: {each["inferenceId"] for each in failures(account) if "inferenceId" in each} >= failed)
+    statuses = [each["invocationStatus"] for each in failures(account) if each.get("inferenceId") in failed]
+    assert (statuses, inbox.of(failed)) == (["Failed", "Failed"], [])
+    for messages in (inbox.messages, lambda: failures(account)):
+        wait_until(lambda messages=messages: "TestNotification" in {each["eventName"] for each in messages()})
+    wait_until(lambda: any("[mine] Inference request succeeded." in line for line in data_log(account)))
+
+
+def failures(account: Account) -> list[dict[str, Any]]:
+    return [json.loads(json.loads(each)["Message"]) for each in told(account, "sns/us-east-1/123456789012/bad")]
 
 
 def data_log(account: Account) -> list[str]:
@@ -132,19 +165,22 @@ def data_log(account: Account) -> list[str]:
     return told(account, group, name)
 
 
-def test_every_request_is_answered_once_through_kills(server: Clary, account: Account) -> None:
-    before = len(keys(account, "told/"))
-    asked = [ask(account, f"n{number}", S3OutputPathExtension="kills") for number in range(MANY)]
+def test_every_request_is_answered_once_through_kills(server: Clary, account: Account, inbox: Inbox) -> None:
+    ids = {f"kills-{number}" for number in range(MANY)}
+    asked = [
+        ask(account, f"n{number}", S3OutputPathExtension="kills", InferenceId=f"kills-{number}")
+        for number in range(MANY)
+    ]
     for _ in range(2):
         done = len(keys(account, "out/kills/"))
-        wait_until(lambda done=done: len(keys(account, "out/kills/")) > done)
+        wait_until(lambda done=done: len(keys(account, "out/kills/")) >= min(done + 1, MANY))
         kill(children(server, "clary.controller"))
     kill(children(server, "granian"))
-    wait_until(lambda: len(calmly(account, "told/")) >= before + MANY)
+    wait_until(lambda: {each["inferenceId"] for each in inbox.of(ids)} == ids)
     assert sorted(keys(account, "out/kills/")) == sorted(
         each["OutputLocation"][len("s3://models/") :] for each in asked
     )
-    assert len(keys(account, "told/")) == before + MANY
+    assert len(inbox.of(ids)) == MANY
     assert sorted(read(account, each["OutputLocation"])["Text"] for each in asked) == sorted(
         f"N{number}" for number in range(MANY)
     )
@@ -155,32 +191,34 @@ def children(server: Clary, word: str) -> list[psutil.Process]:
     return [each for each in found if any(word in part for part in words(each))]
 
 
-def calmly(account: Account, prefix: str) -> list[str]:
-    """While servers come and go."""
-    with contextlib.suppress(Exception):
-        return keys(account, prefix)
-    return []
-
-
-def test_a_backlog_is_kept_at_zero_instances_and_drained_afterwards(account: Account) -> None:
-    resize(account, 0)
-    assert account.await_status("e", "InService")["ProductionVariants"][0]["CurrentInstanceCount"] == 0
-    asked = [ask(account, f"z{number}") for number in range(10)]
+def test_a_backlog_is_drained_once_there_are_instances_and_fails_with_its_endpoint(account: Account) -> None:
+    assert resized(account, 0) == 0
+    asked = [ask(account, f"z{number}", EndpointName="drained") for number in range(10)]
     wait_until(lambda: newest(account, "HasBacklogWithoutCapacity") == 1)
-    assert newest(account, "ApproximateBacklogSize")
-    resize(account, 1)
+    wait_until(lambda: newest(account, "ApproximateBacklogSize"))
+    assert resized(account, 1) == 1
     texts = [read(account, each["OutputLocation"])["Text"] for each in asked]
     assert texts == [f"Z{number}" for number in range(10)]
-    assert newest(account, "InvocationsProcesssed", VariantName="v") is not None
+
+    assert resized(account, 0) == 0
+    late = ask(account, "late", EndpointName="drained")
+    wait_until(lambda: newest(account, "InvocationsProcesssed", VariantName="v") is not None)
+    account.delete("drained")
+    assert "The endpoint was deleted" in read(account, late["FailureLocation"])["Text"]
+    with pytest.raises(ClientError, match="not found"):
+        ask(account, "too late", EndpointName="drained")
 
 
-def resize(account: Account, count: int) -> None:
+def resized(account: Account, count: int) -> int:
+    """How many instances there are afterwards."""
     wanted = [{"VariantName": "v", "DesiredInstanceCount": count}]
-    account.sagemaker.update_endpoint_weights_and_capacities(EndpointName="e", DesiredWeightsAndCapacities=wanted)
+    account.sagemaker.update_endpoint_weights_and_capacities(EndpointName="drained", DesiredWeightsAndCapacities=wanted)
+    (variant,) = account.await_status("drained", "InService")["ProductionVariants"]
+    return int(variant["CurrentInstanceCount"])
 
 
 def newest(account: Account, name: str, **more: str) -> float | None:
-    dimensions = [{"Name": key, "Value": value} for key, value in ({"EndpointName": "e"} | more).items()]
+    dimensions = [{"Name": key, "Value": value} for key, value in ({"EndpointName": "drained"} | more).items()]
     now = datetime.now(UTC)
     found = account.cloudwatch.get_metric_statistics(
         Namespace="AWS/SageMaker",
@@ -192,13 +230,3 @@ def newest(account: Account, name: str, **more: str) -> float | None:
         Statistics=["Maximum"],
     )["Datapoints"]
     return max(found, key=lambda each: each["Timestamp"])["Maximum"] if found else None
-
-
-def test_what_waits_when_its_endpoint_is_deleted_fails(account: Account) -> None:
-    resize(account, 0)
-    account.await_status("e", "InService")
-    asked = ask(account, "late")
-    account.delete("e")
-    assert "The endpoint was deleted" in read(account, asked["FailureLocation"])["Text"]
-    with pytest.raises(ClientError, match="not found"):
-        ask(account, "too late")

