@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.capabilities.endpoints.account import words
 from tests.servers import Clary, wait_until
+
+from clary.resources.records import Record
+from clary.resources.store import DATABASE_FILE, Store
 
 BUCKET = "transforms"
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
@@ -107,13 +111,25 @@ class Journey:
         page = self.logs.get_log_events(logGroupName=GROUP, logStreamName=stream, startFromHead=True)
         return [event["message"] for event in page["events"]]
 
-    def processes(self, words: str) -> list[psutil.Process]:
-        """Of this home's server and jobs: those whose command line has these words."""
+    def record(self, name: str) -> Record:
+        store = Store(f"sqlite:///{self.clary.home / DATABASE_FILE}")
+        record = store.get("TransformJob", "123456789012", "us-east-1", name)
+        store.close()
+        assert record
+        return record
+
+    def drivers(self, name: str) -> list[psutil.Process]:
+        """Of this job alone."""
+        folder = str(self.clary.home / "jobs" / self.record(name).id)
+        return [each for each in self.processes("clary.serving.batch") if folder in " ".join(words(each))]
+
+    def processes(self, text: str) -> list[psutil.Process]:
+        """Of this home's server and jobs: those whose command line has this text."""
         found, home = [], str(self.clary.home)
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 line = " ".join(process.cmdline())
-                if words in line and (home in line or process.ppid() == self.clary.process.pid):
+                if text in line and (home in line or process.ppid() == self.clary.process.pid):
                     found.append(process)
         return found
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.capabilities.endpoints.account import kill
 from tests.capabilities.transform.journey import BUCKET, Journey, request
 from tests.servers import wait_until
 
@@ -187,27 +188,26 @@ def over(journey: Journey) -> bool:
 
 
 def test_killed_controller_and_drivers(journey: Journey) -> None:
-    """kill -9 of either, again and again: one end, and every object once and whole."""
+    """kill -9 of either, again and again: one end, and every object once and whole. Other jobs keep their drivers."""
     bodies = {f"{number}.csv": "".join(f"slow,{number}-{line}\n" for line in range(4)) for number in range(8)}
     for key, body in bodies.items():
         journey.put(f"killed/in/{key}", body)
     journey.create("killed", BatchStrategy="SingleRecord", MaxConcurrentTransforms=2)
     victims = []
-    for words in ("clary.serving.batch", "clary.controller", "clary.serving.batch"):
+    finds = {"driver": partial(journey.drivers, "killed"), "controller": partial(journey.processes, "clary.controller")}
+    for kind in ("driver", "controller", "driver"):
         known = len(journey.out("killed"))
-        found = partial(journey.processes, words)
+        found = finds[kind]
         wait_until(lambda known=known: len(journey.out("killed")) > known or over(journey), 60)  # type: ignore[misc]
         wait_until(lambda found=found: found() or over(journey), 60)  # type: ignore[misc]
-        for each in [] if over(journey) else found():
-            each.kill()
-            victims.append(words)
-    assert set(victims) == {"clary.serving.batch", "clary.controller"}
+        if not over(journey) and (dying := found()):
+            kill(dying)
+            victims.append(kind)
+    assert set(victims) == finds.keys()
     assert journey.finished("killed")["TransformJobStatus"] == "Completed", journey.told("killed")
     assert journey.out("killed") == {f"{key}.out": body.replace("slow,", "") for key, body in bodies.items()}
     store = Store(f"sqlite:///{journey.clary.home / DATABASE_FILE}")
-    record = store.get("TransformJob", "123456789012", "us-east-1", "killed")
-    assert record
-    finals = [event.status for event in store.events(record.id) if event.status != "InProgress"]
+    finals = [event.status for event in store.events(journey.record("killed").id) if event.status != "InProgress"]
     store.close()
     assert finals == ["Completed"]
 
