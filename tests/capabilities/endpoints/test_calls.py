@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import tarfile
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -207,20 +208,17 @@ def test_shadow_is_asked_the_same_and_answers_nobody(account: Account) -> None:
 
 def captured(account: Account, variant: str, inference_id: str) -> tuple[dict[str, Any], str]:
     """The line of one call, and the object that has it."""
-    found: list[tuple[dict[str, Any], str]] = []
+    wait_until(lambda: lines(account, variant, inference_id))
+    return lines(account, variant, inference_id)[0]
 
-    def look() -> bool:
-        listed = account.s3.list_objects_v2(Bucket="models", Prefix=f"captured/called/{variant}/")
-        for each in listed.get("Contents", []):
-            body = account.s3.get_object(Bucket="models", Key=each["Key"])["Body"].read().decode()
-            lines = [json.loads(line) for line in body.splitlines()]
-            found.extend(
-                (line, each["Key"]) for line in lines if line["eventMetadata"].get("inferenceId") == inference_id
-            )
-        return bool(found)
 
-    wait_until(look)
-    return found[0]
+def lines(account: Account, variant: str, inference_id: str) -> list[tuple[dict[str, Any], str]]:
+    """Of the calls with this identifier so far, and the objects that have them."""
+    listed = account.s3.list_objects_v2(Bucket="models", Prefix=f"captured/called/{variant}/")
+    keys = [each["Key"] for each in listed.get("Contents", [])]
+    bodies = {key: account.s3.get_object(Bucket="models", Key=key)["Body"].read() for key in keys}
+    found = [(json.loads(line), key) for key, body in bodies.items() for line in body.splitlines()]
+    return [each for each in found if each[0]["eventMetadata"].get("inferenceId") == inference_id]
 
 
 def test_calls_that_mean_harm_end_as_errors_of_their_own(account: Account) -> None:
@@ -254,6 +252,19 @@ def test_calls_that_mean_harm_end_as_errors_of_their_own(account: Account) -> No
     wait_until(lambda: recovered(account), SECONDS)
     _, answer = ask(account, Body=b'{"header": "a=1"}')
     assert answer["CustomAttributes"] == "a=1"
+    until_whole(account)
+
+
+def until_whole(account: Account) -> None:
+    """For the next test: both instances answer, and the shadow, and calls are captured."""
+    wait_until(lambda: recovered(account) and instances(account) == 2, SECONDS)
+    name = uuid.uuid4().hex
+    wait_until(lambda: ask(account, InferenceId=name) and lines(account, "v-dark", name), SECONDS)
+
+
+def instances(account: Account) -> int:
+    """That answer, as far as chance shows."""
+    return len({ask(account)[0]["instance"] for _ in range(20)})
 
 
 def recovered(account: Account) -> bool:
@@ -275,6 +286,7 @@ def test_update_turns_capture_off(account: Account) -> None:
     assert described["DataCaptureConfig"]["CaptureStatus"] == "Stopped"
     account.sagemaker.update_endpoint(EndpointName="called", EndpointConfigName="called")
     assert account.await_status("called", "InService")["DataCaptureConfig"]["CaptureStatus"] == "Started"
+    until_whole(account)
 
 
 def test_experiment_makes_an_endpoint_and_promotes_its_shadow(account: Account) -> None:
