@@ -101,7 +101,7 @@ TAKEN: dict[str, Callable[[str], list[Member]]] = {
     "other-owner": lambda outside: [file("o", uid=12345, gid=54321, uname="nobody")],
     "twice": lambda outside: [file("t", b"1"), file("t", b"2")],
     "sparse-large": lambda outside: [file("zeros", bytes(64 * MEGABYTE))],
-    "members-100000": lambda outside: many(100_000),
+    "members-20000": lambda outside: many(20_000),
 }
 """Harmless once their rights and owners are dropped: the job runs."""
 

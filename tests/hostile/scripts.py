@@ -44,7 +44,7 @@ MANY_FILES = """
 import os
 for folder in range(100):
     os.makedirs(f"/opt/ml/model/{folder}")
-    for number in range(1000):
+    for number in range(300):
         open(f"/opt/ml/model/{folder}/{number}", "w").close()
 """
 

@@ -17,33 +17,6 @@ TENSORFLOW = f"{REGISTRY}/tensorflow-training:2.19.0-cpu-py312-ubuntu22.04-sagem
 HUGGINGFACE = f"{REGISTRY}/huggingface-pytorch-training:2.1.0-transformers4.36.0-cpu-py310-ubuntu20.04"
 TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 10}
 
-MIRRORED = """
-import json, os
-import tensorflow as tf
-
-# Not by `Model.fit`: Keras 3 knows this strategy no longer.
-strategy = tf.distribute.MultiWorkerMirroredStrategy()
-with strategy.scope():
-    weight = tf.Variable(0.0)
-
-def slope():
-    number = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return 2 * (weight - tf.cast(number, tf.float32))
-
-@tf.function
-def step():
-    weight.assign_sub(0.25 * strategy.reduce("SUM", strategy.run(slope), axis=None))
-
-for _ in range(20):
-    step()
-print("workers=%d weight=%.3f;" % (strategy.num_replicas_in_sync, weight.numpy()), flush=True)
-task = json.loads(os.environ["TF_CONFIG"])["task"]
-print("task", task["type"], task["index"], flush=True)
-if task["index"] == 0:
-    with open(os.path.join(os.environ["SM_MODEL_DIR"], "weight"), "w") as file:
-        file.write(str(weight.numpy()))
-"""
-
 SERVED = """
 import json, os
 import tensorflow as tf
@@ -88,16 +61,6 @@ def run(journey: Journey, name: str, image: str, script: str, **more: Any) -> An
 
 def said(journey: Journey, name: str, host: str = "algo-1") -> str:
     return "\n".join(journey.log(name, host))
-
-
-def test_tensorflow_on_two_hosts_mirrors_its_variables(journey: Journey) -> None:
-    switch = {"sagemaker_multi_worker_mirrored_strategy_enabled": "true"}
-    found = run(journey, "mirrored", TENSORFLOW, MIRRORED, hyperparameters=switch, ResourceConfig=TWO)
-    assert found["TrainingJobStatus"] == "Completed", journey.told("mirrored")
-    first, second = said(journey, "mirrored"), said(journey, "mirrored", "algo-2")
-    assert "workers=2 weight=0.500;" in first and "workers=2 weight=0.500;" in second
-    assert "task worker 0" in first and "task worker 1" in second
-    assert journey.archive("mirrored").keys() == {"weight"}
 
 
 def test_tensorflows_parameter_servers_hold_variables_for_all(journey: Journey) -> None:

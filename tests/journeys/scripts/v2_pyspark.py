@@ -33,7 +33,7 @@ spark.run(
     submit_app=str(Path(__file__).parent / "code" / "processing" / "sums.py"),
     inputs=[ProcessingInput(source=uri, destination=f"{ROOT}/input/data", input_name="data")],
     outputs=[ProcessingOutput(source=f"{ROOT}/output/sums", output_name="sums")],
-    arguments=[f"{ROOT}/input/data", f"{ROOT}/output/sums"],
+    arguments=[f"{ROOT}/input/data", f"{ROOT}/output/sums", "algo-1", "algo-2"],
     configuration=[{"Classification": "spark-defaults", "Properties": QUICK}],
     spark_event_logs_s3_uri=f"s3://{bucket}/v2-spark/events",
     logs=False,

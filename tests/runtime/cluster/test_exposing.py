@@ -108,7 +108,7 @@ async def test_a_call_that_reaches_no_server_goes_to_another_instance(
     other = Exposed(tmp_path / "other.sock", Address(HERE, 0, new_secret()))
     gateway = Gateway()
     async with server(tmp_path / "other.sock", echo):
-        sockets = (dead, mute, missing, written(other.address, "other"))
+        sockets = ((dead,), (mute,), (missing,), (written(other.address, "other"),))
         for _ in range(5):
             found = await gateway.invoke(Variant("v", 1.0, sockets), {}, b"body")
             assert found.reply.body == b"body"
