@@ -87,6 +87,7 @@ class Dispatcher:
                     await self._poll()
                 for owner in list(self._owners):
                     await self._dispatch(owner)
+                starved &= self._without
                 if now >= next_metrics or self._without - starved:
                     next_metrics, starved = now + METRICS_SECONDS, set(self._without)
                     await self._publish()
