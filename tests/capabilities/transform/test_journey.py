@@ -118,7 +118,8 @@ def test_logs_and_metrics(begun: Journey) -> None:
                 "MaxConcurrentTransforms=n, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD"
             ]
         else:
-            assert "loaded true" in lines
+            # The workers write at the same time.
+            assert any("loaded" in line and "true" in line for line in lines)
     found = begun.cloudwatch.list_metrics(Namespace="/aws/sagemaker/TransformJobs", MetricName="MemoryUtilization")
     dimensions = [metric["Dimensions"] for metric in found["Metrics"]]
     assert all(one[0]["Name"] == "Host" for one in dimensions)
@@ -200,7 +201,7 @@ def test_killed_controller_and_drivers(journey: Journey) -> None:
         found = finds[kind]
         wait_until(lambda known=known: len(journey.out("killed")) > known or over(journey), 60)  # type: ignore[misc]
         wait_until(lambda found=found: found() or over(journey), 60)  # type: ignore[misc]
-        if not over(journey) and (dying := found()):
+        if dying := found():
             kill(dying)
             victims.append(kind)
     assert set(victims) == finds.keys()
