@@ -6,6 +6,7 @@ import re
 import tarfile
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -118,17 +119,18 @@ def stream(account: Account, *words: str, **request: Any) -> dict[str, Any]:
 def test_stream_is_passed_on_as_the_model_makes_it(account: Account) -> None:
     answer = stream(account, "one", "two", "three", CustomAttributes="a=1", Accept="text/plain")
     assert (answer["ContentType"], answer["InvokedProductionVariant"]) == ("text/plain", "v-main")
-    assert [each["PayloadPart"]["Bytes"] for each in answer["Body"]] == [b"one", b"two", b"three"]
+    with closing(answer["Body"]) as body:
+        assert [each["PayloadPart"]["Bytes"] for each in body] == [b"one", b"two", b"three"]
 
 
 def test_stream_that_the_model_breaks_off_says_so(account: Account) -> None:
     body = stream(account, "one", "fail")["Body"]
-    events = iter(body)
-    assert next(events) == {"PayloadPart": {"Bytes": b"one"}}
-    with pytest.raises(EventStreamError) as caught:
-        next(events)
+    with closing(body):
+        events = iter(body)
+        assert next(events) == {"PayloadPart": {"Bytes": b"one"}}
+        with pytest.raises(EventStreamError) as caught:
+            next(events)
     assert caught.value.response["Error"]["Code"] == "ModelStreamError"
-    body.close()
     with pytest.raises(ClientError) as refused:
         stream(account, "fail")
     told = refused.value.response
@@ -180,7 +182,8 @@ def test_captured_calls_are_in_s3_as_aws_writes_them(account: Account) -> None:
         "eventMetadata": {"customAttributes": ["a=1"], "inferenceId": "capture-me"},
         "eventVersion": "0",
     }
-    list(stream(account, "x", "y", InferenceId="streamed", Accept="text/plain")["Body"])
+    with closing(stream(account, "x", "y", InferenceId="streamed", Accept="text/plain")["Body"]) as body:
+        assert len(list(body)) == 2
     line, _ = captured(account, "v-main", "streamed")
     output = line["captureData"]["endpointOutput"]
     assert (output["encoding"], base64.b64decode(output["data"])) == ("BASE64", b"xy")
