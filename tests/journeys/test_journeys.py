@@ -21,7 +21,6 @@ DEMO = REPOSITORY / "src/clary/cli/demo"
 JOURNEYS = {
     # First those that sleep longest.
     "v3 ModelBuilder": ("sdk-v3", SCRIPTS / "v3_model_builder.py"),
-    "v2 ModelBuilder": ("sdk-v2", SCRIPTS / "v2_model_builder.py"),
     "v2 TensorFlow and HuggingFace models": ("sdk-v2", SCRIPTS / "v2_framework_models.py"),
     "v3 remote functions": ("sdk-v3", SCRIPTS / "v3_remote.py"),
     "v2 remote function": ("sdk-v2", SCRIPTS / "v2_remote.py"),
@@ -47,7 +46,6 @@ JOURNEYS = {
     "v3 XGBoost built-in (demo)": ("sdk-v3", DEMO / "through_sdk.py"),
     "v3 processing": ("sdk-v3", SCRIPTS / "v3_processing.py"),
     "v3 batch transform": ("sdk-v3", SCRIPTS / "v3_transform.py"),
-    "v3 PySpark": ("sdk-v3", SCRIPTS / "v3_pyspark.py"),
     "boto3 jobs": ("sdk-v2", SCRIPTS / "boto3_jobs.py"),
     "boto3 XGBoost built-in (demo)": ("sdk-v2", DEMO / "through_boto3.py"),
     "AWS CLI": ("awscli", SCRIPTS / "aws_cli.py"),
