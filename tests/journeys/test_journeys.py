@@ -21,7 +21,6 @@ DEMO = REPOSITORY / "src/clary/cli/demo"
 JOURNEYS = {
     # First those that sleep longest.
     "v3 ModelBuilder": ("sdk-v3", SCRIPTS / "v3_model_builder.py"),
-    "v2 TensorFlow and HuggingFace models": ("sdk-v2", SCRIPTS / "v2_framework_models.py"),
     "v3 remote functions": ("sdk-v3", SCRIPTS / "v3_remote.py"),
     "v2 remote function": ("sdk-v2", SCRIPTS / "v2_remote.py"),
     "v3 torchrun and MPI on two instances": ("sdk-v3", SCRIPTS / "v3_distributed.py"),
