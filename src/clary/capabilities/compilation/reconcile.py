@@ -8,12 +8,13 @@ from clary.capabilities.compilation.decide import Seen, Step, completed, decide,
 from clary.capabilities.compilation.kind import COMPILATION_JOB, FINAL
 from clary.capabilities.compilation.plan import HOST, LOG_GROUP, plan, run_seconds
 from clary.capabilities.instances import NoCapacity, Placing, place
-from clary.capabilities.jobs import reaching
+from clary.capabilities.jobs import fetching, reaching
 from clary.capabilities.jobs.failure import failed
 from clary.capabilities.jobs.items import BadData
-from clary.capabilities.jobs.line import ROOM_SECONDS, Line, Need
+from clary.capabilities.jobs.line import ROOM_SECONDS
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.staging import fitting
+from clary.capabilities.jobs.turn import Turn
 from clary.capabilities.jobs.uploads import Uploads
 from clary.companions.logs import LogStore
 from clary.objects import Objects
@@ -44,7 +45,7 @@ class CompilationReconciler:
         work = Work(record, parts, self._uploads, self._downloads)
         chosen = decide(record, work.seen)
         if chosen is not Step.BEGIN:
-            work.leave_line()
+            work.turn.leave()
         return work.act(chosen) if isinstance(chosen, Step) else chosen
 
 
@@ -55,7 +56,7 @@ class Work:
         self.record, self.parts, self.uploads, self.downloads = record, parts, uploads, downloads
         self.settings = parts.need(Settings)
         self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-        self.line = parts.need(Line)
+        self.turn = Turn(record, parts)
         self.jobs = self.settings.home / "jobs"
         self.seen = self._look()
 
@@ -86,7 +87,7 @@ class Work:
                 return Wait(ASK_AGAIN_SECONDS)
             return self._launch(placing)
         except Away:
-            self.leave_line()
+            self.turn.leave()
             return Wait(ROOM_SECONDS)
         except NoCapacity as error:
             return self._failed(str(error))
@@ -98,9 +99,9 @@ class Work:
     def _launch(self, placing: Placing) -> Outcome:
         """Lay out the model and start, once there is room. Raises `Away`."""
         limits = placing.fit.limits
-        need: Need = (1, limits.gpus, placing.hosts)
-        if self.line.before(self.record, need):
-            return self._in_line(need)
+        need = (1, limits.gpus, placing.hosts)
+        if self.turn.is_later(need):
+            return Wait(self.turn.wait(need))
         try:
             if not self._fetched():
                 return Wait(FETCHING_SECONDS)
@@ -110,9 +111,8 @@ class Work:
         except Away:
             raise
         except NoRoom:
-            return self._in_line(need)
-        if self.line.leave(self.record) and left:
-            self.call_next()
+            return Wait(self.turn.wait(need))
+        self.turn.leave(left=left > 0)
         return Become("STARTING", message="Starting", state={"Launched": True}, brief=True)
 
     def _stage(self) -> None:
@@ -120,24 +120,10 @@ class Work:
 
     def _fetched(self) -> bool:
         """Whether a model that is not on this machine is laid out: it takes long, and other jobs are to be started."""
-        here = self.parts.need(Objects).origin is None or self.backend.fetches
-        if here or staging.is_done(self.record, self.jobs):
+        if staging.is_done(self.record, self.jobs):
             return True
-        return self.downloads.done(self.record.id, self._stage, self._ask_again)
-
-    def _in_line(self, need: Need) -> Outcome:
-        self.line.join(self.record, need)
-        self.backend.when_destroyed("line", self.call_next)
-        return Wait(self.line.patience(self.record, need))
-
-    def leave_line(self) -> None:
-        """It waits for room no longer."""
-        if self.line.leave(self.record):
-            self.call_next()
-
-    def call_next(self) -> None:
-        """Have those looked at whose turn it is."""
-        self.line.call(self.parts.need(Wake))
+        given = (self.parts.need(Objects), self.backend, self.downloads)
+        return fetching.is_laid_out(*given, self.record.id, self._stage, self._ask_again)
 
     def stop(self) -> Outcome:
         self.backend.stop(self.record.id)
