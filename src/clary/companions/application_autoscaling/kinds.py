@@ -104,10 +104,16 @@ def find_target(ctx: Context, request: dict[str, Any]) -> Record:
     """Raises ObjectNotFoundException."""
     record = ctx.need(Store).get(TARGET.noun, ctx.account, ctx.region, target_name(request))
     if record is None:
-        raise AwsError(
-            f"No scalable target registered for service namespace: {request['ServiceNamespace']}, resource ID: "
-            f"{request['ResourceId']}, scalable dimension: {request['ScalableDimension']}",
-            code="ObjectNotFoundException",
-            status=400,
-        )
+        raise missing("scalable target registered", request)
     return record
+
+
+def missing(what: str, request: dict[str, Any], *more: str) -> AwsError:
+    """AWS's sentence of what a target, or something of it, is not."""
+    scope = [
+        f"service namespace: {request['ServiceNamespace']}",
+        f"resource ID: {request['ResourceId']}",
+        f"scalable dimension: {request['ScalableDimension']}",
+    ]
+    told = f"No {what} for {', '.join([*scope, *more])}"
+    return AwsError(told, code="ObjectNotFoundException", status=400)

@@ -12,6 +12,7 @@ from clary.companions.application_autoscaling.kinds import (
     every,
     find_target,
     member_name,
+    missing,
     page_of,
     target_name,
 )
@@ -135,13 +136,7 @@ def delete_scaling_policy(ctx: Context, request: Request) -> Response:
     name = member_name(request, request["PolicyName"])
     record = store.get(POLICY.noun, ctx.account, ctx.region, name, target_name(request))
     if record is None:
-        raise AwsError(
-            f"No scaling policy found for service namespace: {request['ServiceNamespace']}, resource ID: "
-            f"{request['ResourceId']}, scalable dimension: {request['ScalableDimension']}, policy name: "
-            f"{request['PolicyName']}",
-            code="ObjectNotFoundException",
-            status=400,
-        )
+        raise missing("scaling policy found", request, f"policy name: {request['PolicyName']}")
     with store.write():
         drop(ctx, record)
     return {}

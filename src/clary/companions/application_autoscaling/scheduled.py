@@ -12,6 +12,7 @@ from clary.companions.application_autoscaling.kinds import (
     every,
     find_target,
     member_name,
+    missing,
     page_of,
     target_name,
 )
@@ -21,7 +22,7 @@ from clary.resources.records import Record, new_id
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.wire.context import Context
-from clary.wire.errors import AwsError, ValidationException
+from clary.wire.errors import ValidationException
 from clary.wire.operations import Request, Response, operation
 
 NEXT = "Next"
@@ -106,13 +107,7 @@ def delete_scheduled_action(ctx: Context, request: Request) -> Response:
     name = member_name(request, request["ScheduledActionName"])
     record = store.get(SCHEDULED_ACTION.noun, ctx.account, ctx.region, name, target_name(request))
     if record is None:
-        raise AwsError(
-            f"No scheduled action found for service namespace: {request['ServiceNamespace']}, resource ID: "
-            f"{request['ResourceId']}, scalable dimension: {request['ScalableDimension']}, scheduled action name: "
-            f"{request['ScheduledActionName']}",
-            code="ObjectNotFoundException",
-            status=400,
-        )
+        raise missing("scheduled action found", request, f"scheduled action name: {request['ScheduledActionName']}")
     with store.write():
         drop(store, record)
     return {}
