@@ -160,7 +160,7 @@ def _pragmas(connection: Any, _: Any) -> None:
 
 
 def _log_ahead(connection: Any) -> None:
-    """Processes that open a new database at once may refuse each other this, which `busy_timeout` does not always cover."""
+    """Processes that open a new database at once may refuse each other this, `busy_timeout` or not."""
     end = time.monotonic() + BUSY_MILLISECONDS / 1000
     while True:
         try:
