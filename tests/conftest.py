@@ -11,6 +11,9 @@ from tests.servers import CACHE, REPOSITORY, Clary
 
 from clary.cli import clients
 
+# Before they are imported: their assertions are the tests of several files.
+pytest.register_assert_rewrite("tests.runtime.backend_conformance", "tests.runtime.entering_conformance")
+
 # How long an example takes says how busy the machine is.
 SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("suite", hypothesis.settings(), deadline=None, suppress_health_check=SLOW)

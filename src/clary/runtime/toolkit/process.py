@@ -10,9 +10,10 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from clary.runtime.toolkit import failures
 
@@ -26,12 +27,13 @@ _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 def through(command: list[str], environ: Mapping[str, str]) -> int:
     """Run to the end with our own streams. Its exit code, 128 + signal; 127 when it cannot be executed."""
     sys.stdout.flush()
-    try:
-        pid = os.posix_spawnp(command[0], command, dict(environ), setsigdef=_IGNORED)
-    except OSError as error:
-        os.write(2, f"Clary: {command[0]}: {error.strerror}\n".encode())
-        return 127
-    _hand_on_termination(pid)
+    with _termination_waits() as mask:
+        try:
+            pid = os.posix_spawnp(command[0], command, dict(environ), setsigmask=mask, setsigdef=_IGNORED)
+        except OSError as error:
+            os.write(2, f"Clary: {command[0]}: {error.strerror}\n".encode())
+            return 127
+        _hand_on_termination(pid)
     code = None
     while code is None:
         code = _collect(pid, 0)
@@ -40,27 +42,33 @@ def through(command: list[str], environ: Mapping[str, str]) -> int:
 
 def forked(call: Callable[[], object]) -> int:
     """Likewise for a function, in a process of its own."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            for number in (*_IGNORED, signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
-            call()
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    _hand_on_termination(pid)
+    with _termination_waits() as mask:
+        pid = os.fork()
+        if pid == 0:
+            _be(call, mask)
+        _hand_on_termination(pid)
     ended = None
     while ended is None:
         ended = _collect(pid, 0)
     return ended
+
+
+def _be(call: Callable[[], object], mask: set[int]) -> NoReturn:
+    code = 1
+    try:
+        for number in (*_IGNORED, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        call()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def run(command: list[str], cwd: Path, environ: Mapping[str, str]) -> None:
@@ -71,25 +79,38 @@ def run(command: list[str], cwd: Path, environ: Mapping[str, str]) -> None:
     os.set_blocking(end, False)
     signal.set_wakeup_fd(end, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, _: None)
-    pid, errors = _start(command, cwd, environ)
-    _hand_on_termination(pid)
+    with _termination_waits() as mask:
+        pid, errors = _start(command, cwd, environ, mask)
+        _hand_on_termination(pid)
     code, tail = _follow(pid, errors, ended)
     if code:
         raise failures.ExecuteUserScriptError(" ".join(command), code, message(tail))
 
 
-def _start(command: list[str], cwd: Path, environ: Mapping[str, str]) -> tuple[int, int]:
+def _start(command: list[str], cwd: Path, environ: Mapping[str, str], mask: set[int]) -> tuple[int, int]:
     """The process, and the reading end of its stderr."""
     errors, stderr = os.pipe()
     os.chdir(cwd)
     streams = [(os.POSIX_SPAWN_DUP2, stderr, 2)]
     try:
-        pid = os.posix_spawnp(command[0], command, dict(environ), file_actions=streams, setsigdef=_IGNORED)
+        pid = os.posix_spawnp(
+            command[0], command, dict(environ), file_actions=streams, setsigmask=mask, setsigdef=_IGNORED
+        )
     except OSError as error:
         os.write(2, f"{error}\n".encode())
         raise failures.ExecuteUserScriptError(" ".join(command), error.errno or 1, str(error)) from error
     os.close(stderr)
     return pid, errors
+
+
+@contextlib.contextmanager
+def _termination_waits() -> Iterator[set[int]]:
+    """SIGTERM is not lost between a process's start and its being handed on. Gives the process's own signal mask."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield mask
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _hand_on_termination(pid: int) -> None:
