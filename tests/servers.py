@@ -1,6 +1,5 @@
 """A whole Clary for tests: `clary up` as a user starts it, on a free port and a home of its own."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,11 @@ from typing import Any, Self
 import boto3
 from tests.databases import of_a_whole_server
 from tests.ports import free_port
+
+from clary.cli import clientenv
+from clary.runtime.containers.images import Containers
+from clary.runtime.local import LocalBackend
+from clary.settings import load
 
 REPOSITORY = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("CLARY_TEST_CACHE", REPOSITORY / ".cache"))
@@ -62,9 +66,9 @@ class Clary:
 
     def client_environ(self) -> dict[str, str]:
         """What a user's shell has after `eval "$(clary env)"`, and nothing else of AWS's."""
-        printed = json.loads(self.command("env", "--json", check=True).stdout)
+        told = clientenv.variables(load(self.environ()))
         base = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLARY_"))}
-        return base | {name: value for name, value in printed.items() if value}
+        return base | {name: value for name, value in told.items() if value}
 
     def client(self, service: str) -> Any:
         """A boto3 client with the default user's keys."""
@@ -85,8 +89,18 @@ class Clary:
         if self._process and self._process.poll() is None:
             self.stop()
         if any(self.home.glob("jobs/*")):
+            self._end_workloads()
+
+    def _end_workloads(self) -> None:
+        settings = load(self.environ())
+        if settings.backend != "local":
             controller = [sys.executable, "-m", "clary.controller", "--end-workloads"]
             subprocess.run(controller, env=self.environ(), check=True, timeout=PATIENCE)
+            return
+        # Here, because the controller takes a second to say what this process knows.
+        backend = LocalBackend(settings.home, containers=Containers(settings.containers, settings.home))
+        for workload in backend.workloads():
+            backend.kill(workload)
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, f"clary up ended:\n{self.log.read_text()[-3000:]}"
