@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Largest body of InvokeEndpoint; AWS's API model says this, its newer documentation 25 MB."""
     serverless_idle_seconds: Annotated[float, msgspec.Meta(ge=0.0)] = 300.0
     """How long an instance of a serverless variant is kept for its next call."""
+    empty_instance_seconds: Annotated[float, msgspec.Meta(ge=0.0)] = 300.0
+    """How long an instance that managed instance scaling may end is kept without copies of inference components."""
     endpoint_startup_seconds: float = 240.0
     """How long a new instance may wait for room, and then again take to become healthy, where its variant gives no
     ContainerStartupHealthCheckTimeoutInSeconds."""

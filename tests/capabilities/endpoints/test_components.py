@@ -1,5 +1,6 @@
 """Inference components: two models share the instance of an endpoint, are called by name, updated and scaled."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,28 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.endpoints.account import CSV, ROLE, SKLEARN, Account, Load
 from tests.capabilities.endpoints.test_artefacts import tarball
-from tests.servers import PATIENCE, wait_until
+from tests.servers import PATIENCE, Clary, wait_until
 
 SCRIPT = "def model_fn(d):\n    return 0\n\ndef transform_fn(m, body, kind, accept):\n    return {answer!r}\n"
 
 
 @pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
+    with Clary(tmp_path_factory.mktemp("components") / "home", empty_instance_seconds="0") as clary:
+        yield clary.start()
+
+
+@pytest.fixture(scope="module")
 def shared(account: Account) -> Account:
-    """Endpoint `shared`: one instance of 2 vCPU and 8 GiB, and no model."""
-    hosts = [{"VariantName": "hosts", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]
+    """Endpoint `shared`: one or two instances of 2 vCPU and 8 GiB, and no model."""
+    hosts = [
+        {
+            "VariantName": "hosts",
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 1,
+            "ManagedInstanceScaling": {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2},
+        }
+    ]
     account.sagemaker.create_endpoint_config(
         EndpointConfigName="shared", ProductionVariants=hosts, ExecutionRoleArn=ROLE
     )
@@ -50,6 +64,12 @@ def settled(account: Account, name: str) -> dict[str, Any]:
 def copies(described: dict[str, Any]) -> tuple[str, int, int]:
     runtime = described["RuntimeConfig"]
     return described["InferenceComponentStatus"], runtime["DesiredCopyCount"], runtime["CurrentCopyCount"]
+
+
+def instances(account: Account) -> tuple[int, int]:
+    (hosts,) = account.sagemaker.describe_endpoint(EndpointName="shared")["ProductionVariants"]
+    assert hosts["ManagedInstanceScaling"]["MaxInstanceCount"] == 2
+    return hosts["DesiredInstanceCount"], hosts["CurrentInstanceCount"]
 
 
 def refusal(call: Any) -> tuple[str, str]:
@@ -102,25 +122,35 @@ def test_journey_of_two_components_on_one_instance(shared: Account, made: tuple[
     assert copies(settled(shared, "words")) == ("InService", 1, 1)
     wait_until(lambda: _answers(lambda: call("words")))
 
-    # There is one copy of each: 8 GiB less 1 GiB has no room for 7.5.
-    large = component(shared, "large", 7680, ModelName="m")
-    assert (copies(large)[0], large["FailureReason"].split(" on ")[0]) == (
+    # There is one copy of each: 8 GiB less 1 GiB has no room for 7.5: another instance comes, the last one.
+    assert instances(shared) == (1, 1)
+    by_type = [
+        {"InstanceType": "ml.m5.large", **specification(7680, ModelName="m")},
+        {"InstanceType": "ml.g5.xlarge", **specification(20000, ModelName="m")},
+    ]
+    shared.sagemaker.create_inference_component(
+        InferenceComponentName="large",
+        EndpointName="shared",
+        VariantName="hosts",
+        Specifications=by_type,
+        RuntimeConfig={"CopyCount": 1},
+    )
+    large = settled(shared, "large")
+    assert (copies(large), instances(shared), "Specification" in large) == (("InService", 1, 1), (2, 2), False), large
+    assert [each["InstanceType"] for each in large["Specifications"]] == ["ml.m5.large", "ml.g5.xlarge"]
+    second = component(shared, "second", 7936, ModelName="m")
+    assert (copies(second)[0], second["FailureReason"].split(" on ")[0]) == (
         "Failed",
         "There is not enough hardware resources",
     )
     change(InferenceComponentName="trees", DesiredRuntimeConfig={"CopyCount": 40})
     assert copies(settled(shared, "trees")) == ("InService", 1, 1)
-
-    shared.sagemaker.update_endpoint_weights_and_capacities(
-        EndpointName="shared",
-        DesiredWeightsAndCapacities=[{"VariantName": "hosts", "DesiredInstanceCount": 2}],
-    )
-    shared.await_status("shared", "InService")
-    assert copies(component(shared, "second", 7680, ModelName="m")) == ("InService", 1, 1)
+    shared.sagemaker.delete_inference_component(InferenceComponentName="large")
+    wait_until(lambda: instances(shared) == (1, 1), otherwise=lambda: str(instances(shared)))
 
     code, message = refusal(lambda: shared.sagemaker.delete_endpoint(EndpointName="shared"))
     assert (code, "with inference components" in message) == ("ValidationException", True)
-    for name in ("trees", "words", "large", "second"):
+    for name in ("trees", "words", "second"):
         shared.sagemaker.delete_inference_component(InferenceComponentName=name)
     wait_until(lambda: not shared.sagemaker.list_inference_components()["InferenceComponents"])
     shared.delete("shared")

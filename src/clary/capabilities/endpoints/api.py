@@ -115,19 +115,20 @@ def resize(parts: Parts, account: str, region: str, endpoint: str, variant: str,
 
     Raises ValidationException for an endpoint that is not there or not in service, ResourceLimitExceeded.
     """
-    ctx = _as_scaler(parts, account, region)
+    ctx = as_scaler(parts, account, region)
     desired = [{"VariantName": variant, "DesiredInstanceCount": count}]
     change_capacities(ctx, find(ctx, ENDPOINT, endpoint), {"DesiredWeightsAndCapacities": desired})
 
 
 def set_provisioned(parts: Parts, account: str, region: str, endpoint: str, variant: str, count: int) -> None:
     """Likewise for the ProvisionedConcurrency of a serverless variant."""
-    ctx = _as_scaler(parts, account, region)
+    ctx = as_scaler(parts, account, region)
     desired = [{"VariantName": variant, "ServerlessUpdateConfig": {"ProvisionedConcurrency": count}}]
     change_capacities(ctx, find(ctx, ENDPOINT, endpoint), {"DesiredWeightsAndCapacities": desired})
 
 
-def _as_scaler(parts: Parts, account: str, region: str) -> Context:
+def as_scaler(parts: Parts, account: str, region: str) -> Context:
+    """For what the platform itself changes of an endpoint's capacity."""
     scaler = f"arn:aws:iam::{account}:role/aws-service-role/{SCALING}/{SCALING_ROLE}"
     principal = Principal(account, scaler, "", "")
     return Context(parts, "sagemaker", "UpdateEndpointWeightsAndCapacities", account, region, principal, "")

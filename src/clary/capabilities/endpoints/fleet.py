@@ -66,6 +66,8 @@ class Variant(msgspec.Struct, kw_only=True, frozen=True):
     """How many of those that are ready get calls, while an update shifts traffic; `None`: all."""
     share: float = 1.0
     """The part of the variant's calls that come to this fleet."""
+    spare: float = 0.0
+    """Since when it has had more instances than copies of inference components need; 0: it has not."""
 
     @property
     def target(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from clary.capabilities.endpoints import fleet, rollout, summaries
 from clary.capabilities.endpoints.asynchronous.config import check as check_asynchronous
+from clary.capabilities.endpoints.components import managed
 from clary.capabilities.endpoints.serverless import config as serverless
 from clary.capabilities.instances.quota import Held, Holding
 from clary.companions.iam.roles import check_pass_role
@@ -22,7 +23,6 @@ UNBUILT = {
     "CrossRegionTrafficConfig": "CrossRegionTrafficConfig",
 }
 UNBUILT_VARIANT = {
-    "ManagedInstanceScaling": "ManagedInstanceScaling",
     "InstancePools": "InstancePools",
     "CapacityReservationConfig": "CapacityReservationConfig",
     "CoreDumpConfig": "Core dumps (CoreDumpConfig)",
@@ -65,6 +65,7 @@ def _admit_host(variant: Request, role: str | None) -> Request:
 
 def _admit_variant(ctx: Context, variant: Request, role: str | None) -> Request:
     _refuse(variant, UNBUILT_VARIANT)
+    managed.check(variant)
     _check_routing(variant.get("RoutingConfig", {}))
     if not variant.get("ModelName"):
         return _admit_host(variant, role)

@@ -11,6 +11,7 @@ import msgspec
 from clary.capabilities.endpoints import fleet, host_metrics
 from clary.capabilities.endpoints.alarms import in_alarm
 from clary.capabilities.endpoints.asynchronous.queue import Queue
+from clary.capabilities.endpoints.components import hosting
 from clary.capabilities.endpoints.decide import Decision, decide
 from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
 from clary.capabilities.endpoints.keep import drop
@@ -23,7 +24,7 @@ from clary.capabilities.endpoints.tending import Presence, Sight
 from clary.capabilities.endpoints.watch import healthy, last_lines, say
 from clary.capabilities.instances import NoCapacity
 from clary.resources.kinds import Kind
-from clary.resources.reconcile import Become, Outcome, Remove, Wait
+from clary.resources.reconcile import Become, Do, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.runtime.backend import Away, Backend, NoRoom
@@ -46,6 +47,9 @@ class EndpointReconciler:
         before = fleet.load(record.state)
         if before.serving and before.serving.asynchronous:
             parts.need(Queue).notice(record.id)
+        hosts, spare = hosting.sized(record, before, parts)
+        if hosts != before:
+            return Do(lambda: hosting.keep(record, hosts, parts))
         wanted, idle = _sized(before, record, parts)
         look = Look(record, parts)
         seen = look.all(wanted)
@@ -59,7 +63,7 @@ class EndpointReconciler:
         if full := look.act(decision):
             return look.await_room(before, full, decision)
         host_metrics.take_in(record, before, parts)
-        return Wait(min(filter(None, (decision.wait, idle)), default=None))
+        return Wait(min(filter(None, (decision.wait, idle, spare)), default=None))
 
 
 def _sized(fleets: Fleets, record: Record, parts: Parts) -> tuple[Fleets, float | None]:

@@ -106,7 +106,9 @@ def _capacity(variant: Variant) -> Summary:
 
 
 def _given(variant: Variant) -> Summary:
-    return {key: variant.production[key] for key in ("RoutingConfig",) if key in variant.production}
+    return {
+        key: variant.production[key] for key in ("RoutingConfig", "ManagedInstanceScaling") if key in variant.production
+    }
 
 
 def _fleets(view: View) -> Fleets:

@@ -7,8 +7,10 @@ import msgspec
 from clary.capabilities.endpoints import fleet, rollout
 from clary.capabilities.endpoints.components.kind import (
     INFERENCE_COMPONENT,
+    SPECIFICATIONS,
     host_variant,
     resolve,
+    specification,
     with_fleets,
 )
 from clary.capabilities.endpoints.fleet import Fleet, Fleets
@@ -20,7 +22,7 @@ from clary.resources.refusals import missing, refused
 from clary.resources.store import Store
 from clary.resources.verbs import create, find, move
 from clary.wire.context import Context, Parts
-from clary.wire.errors import NotBuilt, ValidationException
+from clary.wire.errors import ValidationException
 from clary.wire.operations import operation
 
 Request = dict[str, Any]
@@ -32,13 +34,10 @@ MOST = 10_000
 
 @operation("CreateInferenceComponent")
 def create_component(ctx: Context, request: Request) -> Request:
-    specification = request.get("Specification")
-    if not specification:
-        raise NotBuilt("Specifications by instance type are not supported yet: give one Specification.")
     endpoint = find(ctx, ENDPOINT, request["EndpointName"])
     host = host_variant(endpoint, request.get("VariantName"))
     copies = request.get("RuntimeConfig", {}).get("CopyCount", 1)
-    fleets = Fleets(next=resolve(ctx, specification, host, copies, 1))
+    fleets = Fleets(next=resolve(ctx, specification(request, host), host, copies, 1))
     spec = {**request, "VariantName": host.name, "EndpointArn": endpoint.arn}
     record = create(ctx, INFERENCE_COMPONENT, spec, **with_fleets(fleets, "Creating"))
     return {"InferenceComponentArn": record.arn}
@@ -47,18 +46,19 @@ def create_component(ctx: Context, request: Request) -> Request:
 @operation("UpdateInferenceComponent")
 def update_component(ctx: Context, request: Request) -> Request:
     """Copies of the new specification come up beside the old ones and take their places, some at a time."""
-    if request.get("Specifications"):
-        raise NotBuilt("Specifications by instance type are not supported yet: give one Specification.")
     record = find(ctx, INFERENCE_COMPONENT, request)
     copies = request.get("RuntimeConfig", {}).get("CopyCount")
-    wanted = _wanted(ctx, record, request["Specification"]) if request.get("Specification") else None
+    given = {member: request[member] for member in SPECIFICATIONS if request.get(member)}
+    wanted = _wanted(ctx, record, given) if given else None
     with edit(ctx, record) as change:
         fleets = _settled(change.record)
         change.become("Updating")
         if wanted is None:
             changed = _resized(fleets, copies)
         else:
-            change.record.spec["Specification"] = request["Specification"]
+            for member in SPECIFICATIONS:
+                change.record.spec.pop(member, None)
+            change.record.spec.update(given)
             changed = _replaced(fleets, wanted, copies, _rolling(request), change.now)
             change.record.state[fleet.DEPLOYED_KEY] = request.get("DeploymentConfig")
         change.record.state.update(with_fleets(changed, "Updating"))
@@ -129,9 +129,9 @@ def _resized(fleets: Fleets, count: int | None) -> Fleets:
     )
 
 
-def _wanted(ctx: Context, record: Record, specification: Request) -> Fleet:
+def _wanted(ctx: Context, record: Record, given: Request) -> Fleet:
     host = host_variant(find(ctx, ENDPOINT, record.spec["EndpointName"]), record.spec["VariantName"])
-    return resolve(ctx, specification, host, 0, 0)
+    return resolve(ctx, specification(given, host), host, 0, 0)
 
 
 def _replaced(fleets: Fleets, wanted: Fleet, copies: int | None, rolling: Request, now: float) -> Fleets:

@@ -17,6 +17,8 @@ Request = dict[str, Any]
 
 TENDED_KEY = "Tended"
 """In a record's state: its status as an endpoint would have it, which says more."""
+SPECIFICATIONS = ("Specification", "Specifications")
+"""Of a request, which has one of them."""
 
 
 def host_variant(endpoint: Record, name: str | None) -> Variant:
@@ -33,6 +35,21 @@ def host_variant(endpoint: Record, name: str | None) -> Variant:
     if found is None:
         raise ValidationException(f'Could not find variant "{name}" of endpoint "{endpoint.arn}".')
     return found
+
+
+def specification(request: Request, host: Variant) -> Request:
+    """The one of a request that is for the instance type of the variant. Raises ValidationException."""
+    given: list[Request] = request.get("Specifications") or []
+    alone: Request | None = request.get("Specification")
+    if bool(alone) == bool(given):
+        raise ValidationException("Specify either Specification or Specifications in an inference component.")
+    if len(given) > 1 and not all("InstanceType" in each for each in given):
+        raise ValidationException("Each of several Specifications of an inference component needs an InstanceType.")
+    here = host.production["InstanceType"]
+    found = [each for each in given or [alone or {}] if each.get("InstanceType", here) == here]
+    if len(found) != 1:
+        raise ValidationException(f'Variant "{host.name}" needs one Specification for its instance type {here}.')
+    return found[0]
 
 
 def resolve(ctx: Context, specification: Request, host: Variant, copies: int, generation: int) -> Fleet:
@@ -95,9 +112,17 @@ def _current(view: View) -> Variant | None:
     return current.variants[0] if current else None
 
 
-def _specification(view: View) -> Request:
+def _one(view: View) -> Request | None:
+    given: Request | None = view.record.spec.get("Specification")
+    return _summary(view, given) if given else None
+
+
+def _several(view: View) -> list[Request] | None:
+    return [_summary(view, each) for each in view.record.spec.get("Specifications", [])] or None
+
+
+def _summary(view: View, given: Request) -> Request:
     """InferenceComponentSpecificationSummary."""
-    given: Request = view.record.spec["Specification"]
     shown = {key: value for key, value in given.items() if key != "Container"}
     if container := given.get("Container"):
         image = container["Image"]
@@ -145,7 +170,8 @@ INFERENCE_COMPONENT = Kind(
     verbs="describe list delete",
     moves={"delete": "Deleting"},
     computed={
-        "Specification": _specification,
+        "Specification": _one,
+        "Specifications": _several,
         "RuntimeConfig": _runtime,
         "LastDeploymentConfig": _deployment,
     },

@@ -1,4 +1,4 @@
-"""Whether the instances of a variant have room for one more copy of a component. Pure.
+"""Whether the instances of a variant have room for one more copy of a component, and how many have for all. Pure.
 
 Copies are laid onto instances one by one, the largest first, each onto the first that has room: which is how they are
 counted, not where they run, for all instances of a variant are this machine, or alike.
@@ -64,11 +64,28 @@ def limits(requirements: dict[str, Any], instance: Limits) -> Limits:
 
 
 def has_room(wanted: Need, taken: Iterable[Need], each: Need, instances: int) -> bool:
-    """`each`: what one of the instances has."""
+    """`each`: what one of the instances has. One that takes the place of another has no room."""
+    there = list(taken)
+    return _without([*there, wanted], each, instances) == _without(there, each, instances)
+
+
+def instances_for(copies: Iterable[Need], each: Need) -> int:
+    """How many instances have room for all of these, but for those that not even an empty one has room for."""
+    left: list[Need] = []
+    for copy in _largest_first(copies):
+        if not _lay(copy, left) and (rest := each.less(copy)).is_there:
+            left.append(rest)
+    return len(left)
+
+
+def _without(copies: Iterable[Need], each: Need, instances: int) -> int:
+    """How many have no room."""
     left = [each] * instances
-    for copy in sorted(taken, key=lambda copy: (copy.gpus, copy.memory, copy.cpus), reverse=True):
-        _lay(copy, left)
-    return _lay(wanted, left)
+    return sum(not _lay(copy, left) for copy in _largest_first(copies))
+
+
+def _largest_first(copies: Iterable[Need]) -> list[Need]:
+    return sorted(copies, key=lambda copy: (copy.gpus, copy.memory, copy.cpus), reverse=True)
 
 
 def _lay(copy: Need, left: list[Need]) -> bool:

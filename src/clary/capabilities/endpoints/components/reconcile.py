@@ -1,13 +1,14 @@
 """Keeps the copies of a component as its record says: as an endpoint is kept, where its instances have room."""
 
-from clary.capabilities import instances
+from dataclasses import replace
+
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.alarms import in_alarm
-from clary.capabilities.endpoints.components import placing
+from clary.capabilities.endpoints.components import hosting, managed, placing
 from clary.capabilities.endpoints.components.api import components
 from clary.capabilities.endpoints.components.kind import INFERENCE_COMPONENT, TENDED_KEY, with_fleets
 from clary.capabilities.endpoints.components.placing import Need
-from clary.capabilities.endpoints.decide import decide
+from clary.capabilities.endpoints.decide import Decision, decide
 from clary.capabilities.endpoints.fleet import Instance, Variant
 from clary.capabilities.endpoints.keep import drop
 from clary.capabilities.endpoints.kind import ENDPOINT
@@ -18,11 +19,13 @@ from clary.resources.kinds import Kind
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
+from clary.resources.wake import Wake
 from clary.settings import Settings
 from clary.wire.context import Parts
 
 SHOWN = {"RollingBack": "Updating", "UpdateRollbackFailed": "Failed"}
 """Statuses that endpoints have and components have not."""
+NO_INSTANCE = "Waiting for instances of the variant to have room for another copy."
 
 
 class InferenceComponentReconciler:
@@ -54,21 +57,41 @@ def _tended(record: Record) -> str:
 class ComponentLook(Look):
     """A copy can be started where an instance of the endpoint has room for it beside those that came before it."""
 
-    def _startable(self, instance: Instance, absent: list[int], variant: Variant) -> Sight:
-        if not self._has_room(instance, variant):
-            return Sight(presence="absent", broken=placing.NO_ROOM)
-        return super()._startable(instance, absent, variant)
+    def __init__(self, record: Record, parts: Parts) -> None:
+        super().__init__(record, parts)
+        self._early: set[str] = set()
+        """Copies that an instance may yet come for."""
 
-    def _has_room(self, instance: Instance, variant: Variant) -> bool:
-        record = self._record
-        endpoint = self._parts.need(Store).get(
-            ENDPOINT.noun, record.account, record.region, record.spec["EndpointName"]
-        )
-        serving = fleet.load(endpoint.state).serving if endpoint else None
-        hosts = next((each.ready for each in serving.variants if each.name == variant.name), ()) if serving else ()
-        one = instances.place(self._parts, record.region, [variant.production["InstanceType"]]).fit.limits
+    def act(self, decision: Decision) -> dict[str, str]:
+        early = {name: NO_INSTANCE for name in decision.start if name in self._early}
+        fits = tuple(name for name in decision.start if name not in early)
+        return super().act(replace(decision, start=fits)) | early
+
+    def _startable(self, instance: Instance, absent: list[int], variant: Variant) -> Sight:
+        sight = super()._startable(instance, absent, variant)
+        if sight.broken:
+            return sight
+        endpoint, host = self._host()
+        if endpoint is None or host is None:
+            return Sight(presence="absent", broken=placing.NO_ROOM)
         wanted = placing.need(variant.production["ComputeResourceRequirements"])
-        return placing.has_room(wanted, self._before(instance), placing.capacity(one), len(hosts))
+        taken, each = self._before(instance), hosting.one(self._parts, self._record.region, host.production)
+        if placing.has_room(wanted, taken, each, _there(host)):
+            return sight
+        most = hosting.may_have(host, self._parts)
+        if not placing.has_room(wanted, taken, each, len(taken) + 1 if most is None else most):
+            return Sight(presence="absent", broken=placing.NO_ROOM)
+        self._early.add(instance.workload)
+        self._parts.need(Wake).poke(endpoint.id)
+        return sight
+
+    def _host(self) -> tuple[Record | None, Variant | None]:
+        """The endpoint, and that of its variants whose instances run the component."""
+        spec, store = self._record.spec, self._parts.need(Store)
+        endpoint = store.get(ENDPOINT.noun, self._record.account, self._record.region, spec["EndpointName"])
+        serving = fleet.load(endpoint.state).serving if endpoint else None
+        variants = serving.variants if serving else ()
+        return endpoint, next((each for each in variants if each.name == spec["VariantName"]), None)
 
     def _before(self, instance: Instance) -> list[Need]:
         """Copies that have run, and those that were planned before this one: two of them never ask for one place."""
@@ -79,7 +102,7 @@ class ComponentLook(Look):
             if other.spec["VariantName"] != record.spec["VariantName"]:
                 continue
             earlier = (other.created, other.id) < own
-            for variant, copy in _copies(other):
+            for variant, copy in hosting.copies(other):
                 if copy.workload == instance.workload:
                     earlier = False
                 elif copy.proven or earlier or (other.id == record.id and _is_before(copy, instance)):
@@ -87,9 +110,9 @@ class ComponentLook(Look):
         return found
 
 
-def _copies(record: Record) -> list[tuple[Variant, Instance]]:
-    fleets = fleet.load(record.state)
-    return [(variant, copy) for each in fleets.present for variant in each.variants for copy in variant.instances]
+def _there(host: Variant) -> int:
+    """Instances that copies may be on now: those that are asked for come at once, as they run nothing themselves."""
+    return host.count if managed.bounds(host.production, 0.0) else len(host.ready)
 
 
 def _is_before(copy: Instance, instance: Instance) -> bool:
