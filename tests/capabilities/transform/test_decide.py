@@ -47,7 +47,7 @@ def record(status: str = "InProgress", **state: Any) -> Record:
 
 
 def seen(*instances: InstanceState, drivers: tuple[Driver, ...] = (Driver(living=True),), **more: Any) -> Seen:
-    return Seen(NOW, instances, drivers, **{"kept": True} | more)
+    return Seen(NOW, instances, **{"kept": True, "drivers": drivers} | more)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 from clary.capabilities.compilation.kind import FINAL
 from clary.capabilities.jobs.failure import INTERNAL, blameless, cut, failed
+from clary.capabilities.jobs.seen import JobSeen
 from clary.resources.reconcile import Become, Wait
 from clary.resources.records import Record
-from clary.runtime.workload import InstanceState
 
 WATCH_SECONDS = 5.0
 """How often a running job is looked at without being woken; the shim wakes at every change."""
@@ -29,22 +29,10 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is true now. `kept`: the workload's folder exists; `said`: the text of its failure file."""
+class Seen(JobSeen):
+    """`said`: the text of the failure file."""
 
-    now: float
-    instances: tuple[InstanceState, ...] = ()
-    kept: bool = False
     said: str = ""
-
-    @property
-    def living(self) -> bool:
-        return any(state.phase in ("preparing", "running") for state in self.instances)
-
-    @property
-    def begun(self) -> float | None:
-        """When compiling started."""
-        return min((state.started for state in self.instances if state.started), default=None)
 
     @property
     def succeeded(self) -> bool:
@@ -106,8 +94,4 @@ def _reason(seen: Seen) -> str:
 
 
 def _times(record: Record, seen: Seen) -> dict[str, float]:
-    """When compiling began, as far as it did, and when it ended."""
-    begun = record.state.get("CompilationStartTime", seen.begun)
-    last = max((state.ended or 0.0 for state in seen.instances), default=0.0)
-    times = {"CompilationEndTime": last or seen.now}
-    return times if begun is None else times | {"CompilationStartTime": begun}
+    return seen.times(record, "Compilation", seen.over)

@@ -18,11 +18,6 @@ def stage(record: Record, jobs: Path, objects: Objects, *, fetch: bool = True) -
     jobs_staging.stage(Staging(jobs, record.id), source.into(partial(_fill, record, source)))
 
 
-def is_done(record: Record, jobs: Path) -> bool:
-    """Whether it was all made."""
-    return Staging(jobs, record.id).folder.exists()
-
-
 def _fill(record: Record, source: Source, staging: Staging) -> None:
     uri = record.spec["InputConfig"]["S3Uri"]
     try:

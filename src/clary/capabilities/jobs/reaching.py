@@ -1,7 +1,7 @@
 """What lets AWS clients inside a job find this server and prove who they are; its variables; where its log goes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clary.capabilities.jobs import landing
@@ -10,13 +10,34 @@ from clary.companions.iam import KeyRing
 from clary.companions.logs import LogStore
 from clary.objects import Objects
 from clary.resources.records import Record
-from clary.runtime.workload import Store
+from clary.resources.wake import Wake
+from clary.runtime import network
+from clary.runtime.workload import Limits, Store
+from clary.settings import Settings
 from clary.wire.context import Parts
 
 PLUGIN = "/opt/clary/client"
 CLIENT_PLUGIN = Path(__file__).parents[2] / "client_plugin"
 OUTLIVE_RUN_SECONDS = 86400.0
 """How much longer a job's credentials last than it may run: it may wait for room before."""
+
+
+def site(parts: Parts, record: Record, limits: Limits, *, group: str, hosts: Sequence[str], isolated: bool) -> Site:
+    """Of a job with credentials of its role and a log stream for each host, in the log group `group`."""
+    settings = parts.need(Settings)
+    issued = credentials(parts, record, record.spec["StoppingCondition"]["MaxRuntimeInSeconds"])
+    return Site(
+        jobs=settings.home / "jobs",
+        wake=str(parts.need(Wake).path),
+        endpoint=settings.url,
+        limits=limits,
+        card=network.interface(len(hosts), isolated),
+        logs={host: log_file(parts, record, group, host) for host in hosts},
+        credentials={} if isolated else issued,
+        store=store(parts.need(Objects), settings.url, record.region, issued),
+        measure_seconds=settings.host_metrics_seconds,
+        plugin=CLIENT_PLUGIN if CLIENT_PLUGIN.is_dir() else None,
+    )
 
 
 def environment(record: Record, site: Site, own: Mapping[str, str], *, isolated: bool) -> dict[str, str]:

@@ -5,10 +5,10 @@ from enum import Enum
 from typing import Any
 
 from clary.capabilities.jobs.failure import INTERNAL, blameless, cut, failed
+from clary.capabilities.jobs.seen import JobSeen
 from clary.capabilities.processing.kind import FINAL
 from clary.resources.reconcile import Become, Wait
 from clary.resources.records import Record
-from clary.runtime.workload import InstanceState
 
 WATCH_SECONDS = 5.0
 """How often a running job is looked at without being woken; the shim wakes at every change."""
@@ -35,24 +35,10 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is true now. `kept`: the workload's folder exists."""
-
-    now: float
-    instances: tuple[InstanceState, ...] = ()
-    kept: bool = False
+class Seen(JobSeen):
     continuous: bool = False
     unread_metrics: bool = False
     """There are metrics of the hosts that are not in the store yet."""
-
-    @property
-    def living(self) -> bool:
-        return any(state.phase in ("preparing", "running") for state in self.instances)
-
-    @property
-    def begun(self) -> float | None:
-        """When user code started on the first instance."""
-        return min((state.started for state in self.instances if state.started), default=None)
 
 
 def decide(record: Record, seen: Seen) -> Become | Wait | Step:
@@ -121,8 +107,4 @@ def fail(record: Record, seen: Seen, why: str) -> Become:
 
 
 def _times(record: Record, seen: Seen) -> dict[str, float]:
-    """When processing began, as far as it did, and when it ended."""
-    begun = record.state.get("ProcessingStartTime", seen.begun)
-    last = max((state.ended or 0.0 for state in seen.instances), default=0.0)
-    times = {"ProcessingEndTime": last or seen.now}
-    return times if begun is None else times | {"ProcessingStartTime": begun}
+    return seen.times(record, "Processing", seen.over)

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from clary.capabilities.jobs.failure import failed, is_internal
+from clary.capabilities.jobs.seen import JobSeen
 from clary.capabilities.training import runs, warm
 from clary.capabilities.training.failure import reason
 from clary.capabilities.training.kind import FINAL, secondary_status
@@ -35,12 +36,9 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is true now. `kept`: the workload's folder exists. `failures`: failure files by host."""
+class Seen(JobSeen):
+    """`failures`: failure files by host."""
 
-    now: float
-    instances: tuple[InstanceState, ...] = ()
-    kept: bool = False
     failures: Mapping[str, str] = field(default_factory=dict)
     built_in: bool = False
     unread_metrics: bool = False
@@ -53,15 +51,6 @@ class Seen:
     """Seconds after which a run that begins now is to be interrupted; `None` where no rate is configured."""
     frozen_seconds: float = 0.0
     """How long what a failed job left is kept for inspection."""
-
-    @property
-    def living(self) -> bool:
-        return any(state.phase in ("preparing", "running") for state in self.instances)
-
-    @property
-    def begun(self) -> float | None:
-        """When user code started on the first instance."""
-        return min((state.started for state in self.instances if state.started), default=None)
 
     @property
     def timed_out(self) -> bool:
@@ -266,6 +255,5 @@ def _stopping(record: Record, seen: Seen) -> Become | Wait | Step:
 def _times(record: Record, seen: Seen) -> dict[str, float]:
     """When training began, as far as it did, and when it ended."""
     begun = record.state.get("RunStartTime" if "RanSeconds" in record.state else "TrainingStartTime") or seen.begun
-    ended = record.state.get("TrainingEndTime") or max((state.ended or 0.0 for state in seen.instances), default=0.0)
-    times = {"TrainingEndTime": ended or seen.now}
+    times = {"TrainingEndTime": record.state.get("TrainingEndTime") or seen.over}
     return times if begun is None else times | runs.begun(record, begun)

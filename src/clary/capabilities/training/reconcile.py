@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.instances import NoCapacity, Placing, place
-from clary.capabilities.jobs import fetching, reaching
+from clary.capabilities.instances import NoCapacity
+from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.failure import cut, failed
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.line import ROOM_SECONDS, Need
+from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS, JobReconciler, JobWork
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.staging import fitting
-from clary.capabilities.jobs.turn import Turn
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.training import (
     failure,
@@ -40,43 +40,33 @@ from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
-from clary.runtime import network
-from clary.runtime.backend import Away, Backend, NoRoom, OutputsLost
+from clary.runtime.backend import Away, NoRoom, OutputsLost
 from clary.runtime.environments import BuildFailed
 from clary.runtime.images import UnknownImage
 from clary.runtime.workload import Limits
-from clary.settings import Settings
 from clary.wire.context import Parts
 
-ASK_AGAIN_SECONDS = 0.5
 
-
-class TrainingReconciler:
-    """One per controller; all it keeps is which uploads are in hand, and the warm pools that it has seen."""
+class TrainingReconciler(JobReconciler):
+    """It keeps the warm pools that it has seen, too."""
 
     kind = TRAINING_JOB
 
     def __init__(self) -> None:
-        self._uploads, self._downloads = Uploads(), Uploads()
+        super().__init__()
         self._pools = warm.Pools()
 
-    def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts, self._uploads, self._downloads, self._pools)
-        chosen = decide(record, work.seen)
-        if chosen is not Step.LAUNCH:
-            work.turn.leave()
-        return work.act(chosen) if isinstance(chosen, Step) else chosen
+    def look(self, record: Record, parts: Parts) -> "Work":
+        return Work(record, parts, self.uploads, self.downloads, self._pools)
 
 
-class Work:
-    """One look at one record and what follows from it."""
+class Work(JobWork[Step]):
+    starts = Step.LAUNCH
 
     def __init__(self, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads, pools: warm.Pools) -> None:
-        self.record, self.parts, self.uploads, self.downloads, self.pools = record, parts, uploads, downloads, pools
-        self.settings = parts.need(Settings)
-        self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-        self.turn = Turn(record, parts)
-        self.folder = self.settings.home / "jobs" / record.id
+        super().__init__(record, parts, uploads, downloads)
+        self.pools = pools
+        self.hosts = hosts(record.spec["ResourceConfig"])
         self.seen = self._look()
 
     def _look(self) -> Seen:
@@ -104,18 +94,21 @@ class Work:
 
     def _sync(self) -> bool:
         """Whether S3 has all of the folders that are followed. What takes long goes there beside this look."""
-        place = (self.backend, self.folder.parent, self.parts.need(Objects))
+        place = (self.backend, self.jobs, self.parts.need(Objects))
         syncs = [following.Sync(self.record, which, *place) for which in followed(self.record)]
         # All of them are to go on, whatever one says.
-        missing = [sync for sync in syncs if not sync.go(self.uploads, self._ask_again)]
+        missing = [sync for sync in syncs if not sync.go(self.uploads, self.ask_again)]
         return not missing
 
     def _reclaim_after(self) -> float | None:
         rate = self.settings.spot_interruptions_per_hour
         return random.expovariate(rate / 3600) if rate > 0 and runs.is_spot(self.record) else None
 
-    def act(self, step: Step) -> Outcome:
-        acts: dict[Step, Callable[[], Outcome]] = {
+    def decide(self) -> Become | Wait | Step:
+        return decide(self.record, self.seen)
+
+    def acts(self) -> dict[Step, Callable[[], Outcome]]:
+        return {
             Step.CLEAR: self.clear,
             Step.PREPARE: self.prepare,
             Step.LAUNCH: self.launch,
@@ -129,7 +122,15 @@ class Work:
             Step.DISCARD: self.discard,
             Step.REMOVE: self.remove,
         }
-        return acts[step]()
+
+    def types(self) -> list[str]:
+        return [host.instance_type for host in self.hosts]
+
+    def stage(self) -> None:
+        staging.stage(self.record, self.jobs, self.parts.need(Objects), fetch=self.fetches)
+
+    def give_up(self, why: str) -> Become:
+        return fail(self.record, self.seen, cut(why))
 
     def clear(self) -> Outcome:
         """The next run begins with nothing but what is in S3."""
@@ -140,14 +141,14 @@ class Work:
     def prepare(self) -> Outcome:
         """Until the environment is there; then the job moves on with what is to be said of its instances."""
         try:
-            fitted = self._place().fit
+            fitted = self.place().fit
             progress = self.backend.prepare(image(self.record, self.settings.url), fitted.limits.gpus)
         except Away as error:
             return self._starting(f"Waiting: {error}")
         except NoCapacity as error:
-            return self._failed(str(error))
+            return self.give_up(str(error))
         except (BuildFailed, UnknownImage) as error:
-            return self._failed(f"InternalServerError: The runtime of the image cannot be built: {error}")
+            return self.give_up(f"InternalServerError: The runtime of the image cannot be built: {error}")
         if progress is None:
             note = {"Note": fitted.note} if fitted.note else {}
             begun = moved("InProgress", "Downloading", downloading(fitted.note), **note)
@@ -162,16 +163,16 @@ class Work:
     def launch(self) -> Outcome:
         """Lay out the data and start; without room the job is `Pending` and says for what."""
         try:
-            placing = self._place()
+            placing = self.place()
             limits = placing.fit.limits
-            need = (len(hosts(self.record.spec["ResourceConfig"])), limits.gpus, placing.hosts)
+            need = (len(self.hosts), limits.gpus, placing.hosts)
             pool = self._pool()
             if pool is None and self.turn.is_later(need):
                 return self._in_line(need, "Waiting for room: other jobs wait for it since before")
-            if not self._fetched():
+            if not self.fetched():
                 return Wait(WATCH_SECONDS)
             with self.backend.room(self.record.id, *need, instead_of=pool or "") as left, fitting():
-                self._stage()
+                self.stage()
                 self.backend.start(plan(self.record, self._site(limits)))
                 if warm.keep_seconds(self.record):
                     self.backend.retain(self.record.id)
@@ -179,7 +180,7 @@ class Work:
                     self.backend.release(pool)
         except (BadData, NoCapacity) as error:
             text = str(error)
-            return self._failed(text if text.startswith("CapacityError") else f"ClientError: {text}")
+            return self.give_up(text if text.startswith("CapacityError") else f"ClientError: {text}")
         except Away as error:
             self.turn.leave()
             return self._pending(f"Waiting: {error}", ROOM_SECONDS)
@@ -190,16 +191,6 @@ class Work:
             return self._moved_into(pool)
         # The shims wake us when user code runs.
         return Wait(WATCH_SECONDS)
-
-    def _stage(self) -> None:
-        staging.stage(self.record, self.folder.parent, self.parts.need(Objects), fetch=not self.backend.fetches)
-
-    def _fetched(self) -> bool:
-        """Whether data that is not on this machine is laid out: that takes long, and other jobs are to be started."""
-        if staging.is_done(self.record, self.folder.parent):
-            return True
-        given = (self.parts.need(Objects), self.backend, self.downloads)
-        return fetching.is_laid_out(*given, self.record.id, self._stage, self._ask_again)
 
     def _moved_into(self, pool: str) -> Outcome:
         """The room is as old as its first job; the pool's record is done with."""
@@ -243,14 +234,6 @@ class Work:
             self.record.status, state=metrics.take_in(self.record, self._folders(), self.parts.need(MetricStore))
         )
 
-    def stop(self) -> Outcome:
-        self.backend.stop(self.record.id)
-        return Become(self.record.status, state={"Halted": True})
-
-    def kill(self) -> Outcome:
-        self.backend.kill(self.record.id)
-        return Wait(ASK_AGAIN_SECONDS)
-
     def upload(self) -> Outcome:
         try:
             if self.uploads.in_hand(self.record.id):
@@ -258,12 +241,12 @@ class Work:
             left = self._left() if outputs.are_near(self.record, self.backend) else None
             if left and not outputs.are_large(left):
                 self._put(left)
-            elif not self.uploads.done(self.record.id, lambda: self._put(self._left()), self._ask_again):
+            elif not self.uploads.done(self.record.id, lambda: self._put(self._left()), self.ask_again):
                 return Wait(WATCH_SECONDS)
         except outputs.CannotUpload as error:
-            return self._failed(f"ClientError: {error}")
+            return self.give_up(f"ClientError: {error}")
         except OutputsLost as error:
-            return self._failed(f"InternalServerError: {error}")
+            return self.give_up(f"InternalServerError: {error}")
         return uploaded(self.record, self.seen)
 
     def _left(self) -> outputs.Left:
@@ -289,7 +272,7 @@ class Work:
 
     def _is_awaited(self, follower: Record) -> bool:
         waits = secondary_status(follower) in ("Starting", "Downloading", "Pending")
-        started = (self.folder.parent / follower.id / "workload.json").exists()
+        started = (self.jobs / follower.id / "workload.json").exists()
         return waits and follower.status == "InProgress" and not started
 
     def release(self) -> Outcome:
@@ -310,41 +293,18 @@ class Work:
         self._let_go()
         return Remove()
 
-    def _ask_again(self) -> None:
-        self.parts.need(Wake).poke(self.record.id)
-
-    def _failed(self, why: str) -> Become:
-        return fail(self.record, self.seen, cut(why))
-
-    def _place(self) -> Placing:
-        types = [host.instance_type for host in hosts(self.record.spec["ResourceConfig"])]
-        return place(self.parts, self.record.region, types)
-
     def _site(self, limits: Limits) -> Site:
-        record = self.record
-        everyone = hosts(record.spec["ResourceConfig"])
-        isolated = record.spec.get("EnableNetworkIsolation", False)
-        longest = record.spec["StoppingCondition"]["MaxRuntimeInSeconds"]
-        issued = reaching.credentials(self.parts, record, longest)
-        return Site(
-            jobs=self.folder.parent,
-            wake=str(self.parts.need(Wake).path),
-            endpoint=self.settings.url,
-            limits=limits,
-            card=network.interface(len(everyone), isolated),
-            logs={host.name: reaching.log_file(self.parts, record, LOG_GROUP, host.name) for host in everyone},
-            credentials={} if isolated else issued,
-            store=reaching.store(self.parts.need(Objects), self.settings.url, record.region, issued),
-            measure_seconds=self.settings.host_metrics_seconds,
-            plugin=reaching.CLIENT_PLUGIN if reaching.CLIENT_PLUGIN.is_dir() else None,
-            directories=file_systems.located(channels(record.spec), self.settings.file_systems or {}),
-        )
+        isolated = self.record.spec.get("EnableNetworkIsolation", False)
+        names = [host.name for host in self.hosts]
+        site = reaching.site(self.parts, self.record, limits, group=LOG_GROUP, hosts=names, isolated=isolated)
+        located = file_systems.located(channels(self.record.spec), self.settings.file_systems or {})
+        return replace(site, directories=located)
 
     def _folders(self) -> dict[str, Path]:
-        return {host.name: self.folder / host.name for host in hosts(self.record.spec["ResourceConfig"])}
+        return {host.name: self.folder / host.name for host in self.hosts}
 
     def _failure_texts(self) -> dict[str, str]:
-        names = [host.name for host in hosts(self.record.spec["ResourceConfig"])]
+        names = [host.name for host in self.hosts]
         try:
             folders = self.backend.outputs(self.record.id, places.OUTPUT)
         except OutputsLost:

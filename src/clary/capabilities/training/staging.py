@@ -35,11 +35,6 @@ def is_brief(record: Record) -> bool:
     return not record.spec.get("InputDataConfig") and "CheckpointConfig" not in record.spec
 
 
-def is_done(record: Record, jobs: Path) -> bool:
-    """Whether it was all made."""
-    return Staging(jobs, record.id).folder.exists()
-
-
 def _fill(record: Record, source: Source, staging: Staging) -> None:
     for channel in channels(record.spec):
         if channel.kind == FILE_SYSTEM:

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any
 
 from clary.capabilities.jobs.failure import INTERNAL, blameless, cut
+from clary.capabilities.jobs.seen import JobSeen
 from clary.capabilities.transform.drivers import Driver
 from clary.capabilities.transform.kind import FINAL
 from clary.resources.reconcile import Become, Wait
@@ -38,19 +39,16 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is true now. `instances`: of all containers. `drivers`: one for each host. `kept`: the folder exists."""
+class Seen(JobSeen):
+    """`instances`: of all containers. `drivers`: one for each host."""
 
-    now: float
-    instances: tuple[InstanceState, ...] = ()
     drivers: tuple[Driver, ...] = ()
-    kept: bool = False
     unread_metrics: bool = False
 
     @property
-    def living(self) -> bool:
+    def busy(self) -> bool:
         """Whether any container or driver has not ended."""
-        return self.driving or any(state.phase in ("preparing", "running") for state in self.instances)
+        return self.driving or self.living
 
     @property
     def driving(self) -> bool:
@@ -67,16 +65,12 @@ class Seen:
         ended = [state for state in self.instances if state.phase in ("exited", "lost")]
         return min(ended, key=lambda state: (state.ended or 0.0, state.host), default=None)
 
-    @property
-    def begun(self) -> float | None:
-        return min((state.started for state in self.instances if state.started), default=None)
-
 
 def decide(record: Record, seen: Seen) -> Become | Wait | Step:
     if record.status in FINAL:
         if not seen.kept:
             return Wait(None)
-        return Step.HALT if seen.living else Step.DISCARD
+        return Step.HALT if seen.busy else Step.DISCARD
     if record.status == "Stopping":
         return _stopping(seen)
     if not record.state.get("Launched"):
@@ -85,14 +79,14 @@ def decide(record: Record, seen: Seen) -> Become | Wait | Step:
 
 
 def _stopping(seen: Seen) -> Become | Wait | Step:
-    if seen.living:
+    if seen.busy:
         return Step.HALT
     return Step.MEASURE if seen.unread_metrics else Step.FINISH
 
 
 def _running(record: Record, seen: Seen) -> Become | Wait | Step:
     over = seen.driven or not seen.instances or seen.broken or any(driver.hopeless for driver in seen.drivers)
-    if over and not seen.driven and seen.living:
+    if over and not seen.driven and seen.busy:
         return Step.KILL
     if seen.unread_metrics:
         return Step.MEASURE
@@ -133,6 +127,4 @@ def _reason(seen: Seen) -> str:
 
 
 def _times(record: Record, seen: Seen) -> dict[str, float]:
-    begun = record.state.get("TransformStartTime", seen.begun)
-    times = {"TransformEndTime": seen.now}
-    return times if begun is None else times | {"TransformStartTime": begun}
+    return seen.times(record, "Transform", seen.now)

@@ -1,17 +1,16 @@
 """Carrying a transform job through: look, let `decide` choose, do it. Every step may run twice."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.place import NoModelData, placed
-from clary.capabilities.instances import NoCapacity, Placing, place
-from clary.capabilities.jobs import fetching, measures
+from clary.capabilities.jobs import measures
 from clary.capabilities.jobs.items import BadData
-from clary.capabilities.jobs.line import ROOM_SECONDS
 from clary.capabilities.jobs.mirror import CannotUpload
-from clary.capabilities.jobs.staging import fitting
-from clary.capabilities.jobs.turn import Turn
+from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS, JobReconciler
+from clary.capabilities.jobs.starting import StartedAtOnce
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.transform import drivers, places, staging
 from clary.capabilities.transform.decide import END_SECONDS, WATCH_SECONDS, Seen, Step, decide, ended, fail
@@ -25,54 +24,37 @@ from clary.resources.reconcile import Become, Outcome, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
-from clary.runtime.backend import Away, Backend, NoRoom
-from clary.runtime.environments import BuildFailed
-from clary.runtime.images import UnknownImage
-from clary.runtime.workload import Workload
-from clary.settings import Settings
+from clary.runtime.workload import Limits, Workload
 from clary.wire.context import Parts
 from clary.wire.errors import AwsError
 
-ASK_AGAIN_SECONDS = 0.5
-FETCHING_SECONDS = 5.0
 DATA_LOG = "data-log"
 
 
-class TransformReconciler:
-    """One per controller; all it keeps is which uploads and downloads are in hand."""
-
+class TransformReconciler(JobReconciler):
     kind = TRANSFORM_JOB
 
-    def __init__(self) -> None:
-        self._uploads, self._downloads = Uploads(), Uploads()
-
-    def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        work = Work(record, parts, self._uploads, self._downloads)
-        chosen = decide(record, work.seen)
-        if chosen is not Step.BEGIN:
-            work.turn.leave()
-        return work.act(chosen) if isinstance(chosen, Step) else chosen
+    def look(self, record: Record, parts: Parts) -> "Work":
+        return Work(record, parts, self.uploads, self.downloads)
 
 
-class Work:
-    """One look at one record and what follows from it."""
+class Work(StartedAtOnce[Step]):
+    starts = Step.BEGIN
 
     def __init__(self, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads) -> None:
-        self.record, self.parts, self.uploads, self.downloads = record, parts, uploads, downloads
-        self.settings = parts.need(Settings)
-        self.backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-        self.turn = Turn(record, parts)
-        self.jobs = self.settings.home / "jobs"
+        super().__init__(record, parts, uploads, downloads)
+        # Drivers read them beside the controller, whatever machine the instances are on.
+        self.fetches = True
         self.hosts = staging.hosts(record)
-        self.workloads = workloads(record)
+        self.names = workloads(record)
         self.outputs = Outputs(record, self.jobs, parts.need(Objects))
         self.seen = self._look()
 
     def _look(self) -> Seen:
         now = self.parts.need(Store).now()
-        if not (self.jobs / self.record.id).exists():
+        if not self.folder.exists():
             return Seen(now)
-        states = [self.backend.observe(name).instances for name in self.workloads]
+        states = [self.backend.observe(name).instances for name in self.names]
         final = self.record.status in FINAL
         return Seen(
             now=now,
@@ -83,8 +65,11 @@ class Work:
             unread_metrics=not final and measures.has_unread(self.record, self._folders()),
         )
 
-    def act(self, step: Step) -> Outcome:
-        acts: dict[Step, Callable[[], Outcome]] = {
+    def decide(self) -> Become | Wait | Step:
+        return decide(self.record, self.seen)
+
+    def acts(self) -> dict[Step, Callable[[], Outcome]]:
+        return {
             Step.BEGIN: self.begin,
             Step.DRIVE: self.drive,
             Step.DELIVER: self.deliver,
@@ -94,60 +79,26 @@ class Work:
             Step.FINISH: self.finish,
             Step.DISCARD: self.discard,
         }
-        return acts[step]()
 
-    def begin(self) -> Outcome:
-        """Get everything ready, as far as it is not, and start."""
-        try:
-            placing = self._place()
-            planned = [self._plan(number) for number, _ in enumerate(self.workloads)]
-            progress = [self.backend.prepare(one.image, one.limits.gpus) for one in planned]
-            if any(said is not None for said in progress):
-                return Wait(ASK_AGAIN_SECONDS)
-            return self._launch(placing, planned)
-        except Away:
-            self.turn.leave()
-            return Wait(ROOM_SECONDS)
-        except NoCapacity as error:
-            return fail(self.record, self.seen, str(error))
-        except (BadData, NoModelData, AwsError) as error:
-            return fail(self.record, self.seen, f"ClientError: {error}")
-        except (BuildFailed, UnknownImage) as error:
-            why = f"InternalServerError: The runtime of the image cannot be built: {error}"
-            return fail(self.record, self.seen, why)
+    def types(self) -> list[str]:
+        return [self.record.spec["TransformResources"]["InstanceType"]] * len(self.hosts)
 
-    def _launch(self, placing: Placing, planned: list[Workload]) -> Outcome:
-        """Lay out the data and start, once there is room. Raises `Away`."""
-        need = (len(self.hosts), placing.fit.limits.gpus, placing.hosts)
-        if self.turn.is_later(need):
-            return Wait(self.turn.wait(need))
-        try:
-            if not self._fetched():
-                return Wait(FETCHING_SECONDS)
-            with self.backend.room(self.record.id, *need) as left, fitting():
-                self._stage()
-                for one in planned:
-                    self.backend.start(one)
-        except Away:
-            raise
-        except NoRoom:
-            return Wait(self.turn.wait(need))
-        self.turn.leave(left=left > 0)
-        return Become("InProgress", message=placing.fit.note or "Starting", state={"Launched": True}, brief=True)
+    def images(self) -> list[str]:
+        return [one.image for one in self._planned]
 
-    def _stage(self) -> None:
+    def stage(self) -> None:
         staging.stage(self.record, self.jobs, self.parts.need(Objects))
 
-    def _fetched(self) -> bool:
-        if staging.is_done(self.record, self.jobs):
-            return True
-        objects, tell = self.parts.need(Objects), self._ask_again
-        return fetching.is_laid_out(objects, None, self.downloads, self.record.id, self._stage, tell)
+    def workloads(self, limits: Limits) -> list[Workload]:
+        return self._planned
+
+    def give_up(self, why: str) -> Become:
+        return fail(self.record, self.seen, why)
 
     def drive(self) -> Outcome:
         """A driver beside each instance; one that was killed goes on."""
         for host in self.hosts:
-            sockets = tuple(self.backend.socket(name, host) for name in self.workloads)
+            sockets = tuple(self.backend.socket(name, host) for name in self.names)
             told = job(
                 self.record,
                 sockets=sockets,
@@ -169,7 +120,7 @@ class Work:
 
     def _delivered(self) -> bool:
         """Whether S3 has all that there is now. What was begun before may have ended without the newest."""
-        done = self.uploads.done(self.record.id, self.outputs.deliver, self._ask_again)
+        done = self.uploads.done(self.record.id, self.outputs.deliver, self.ask_again)
         return done and not self._has_outputs()
 
     def _has_outputs(self) -> bool:
@@ -184,14 +135,14 @@ class Work:
         for host in self.hosts:
             drivers.stop(self._driver(host))
         if not self.seen.driving:
-            for name in self.workloads:
+            for name in self.names:
                 self.backend.stop(name)
         return Wait(END_SECONDS)
 
     def kill(self) -> Outcome:
         for host in self.hosts:
             drivers.stop(self._driver(host))
-        for name in self.workloads:
+        for name in self.names:
             self.backend.kill(name)
         return Wait(END_SECONDS)
 
@@ -209,16 +160,17 @@ class Work:
 
     def discard(self) -> Outcome:
         # The first has the folder of the job, and goes last.
-        for name in reversed(self.workloads):
+        for name in reversed(self.names):
             self.backend.destroy(name)
         return Wait(None)
 
-    def _ask_again(self) -> None:
-        self.parts.need(Wake).poke(self.record.id)
-
-    def _place(self) -> Placing:
-        resources = self.record.spec["TransformResources"]
-        return place(self.parts, self.record.region, [resources["InstanceType"]] * len(self.hosts))
+    @cached_property
+    def _planned(self) -> list[Workload]:
+        """What the containers start from is kept from here on. Raises `BadData` of a model or a role that is gone."""
+        try:
+            return [self._plan(number) for number, _ in enumerate(self.names)]
+        except (NoModelData, AwsError) as error:
+            raise BadData(str(error)) from error
 
     def _plan(self, number: int) -> Workload:
         defined = fleet.containers(self.record.state[MODEL])
@@ -237,4 +189,4 @@ class Work:
 
     def _folders(self) -> dict[str, Path]:
         """Of the instances, by what they are called in metrics."""
-        return {instance_id(self.record, host): self.jobs / self.record.id / host for host in self.hosts}
+        return {instance_id(self.record, host): self.folder / host for host in self.hosts}

@@ -21,10 +21,6 @@ def stage(record: Record, jobs: Path, objects: Objects) -> None:
     jobs_staging.stage(Staging(jobs, record.id), source.into(partial(_fill, record, Staging(jobs, record.id), source)))
 
 
-def is_done(record: Record, jobs: Path) -> bool:
-    return Staging(jobs, record.id).folder.exists()
-
-
 def hosts(record: Record) -> list[str]:
     """Names of the job's instances."""
     return [f"algo-{number + 1}" for number in range(record.spec["TransformResources"]["InstanceCount"])]
