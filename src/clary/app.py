@@ -17,7 +17,19 @@ from clary.capabilities.processing import PROCESSING
 from clary.capabilities.recommendations import RECOMMENDATIONS
 from clary.capabilities.training import TRAINING
 from clary.capabilities.transform import TRANSFORM
-from clary.companions import application_autoscaling, cloudwatch, ec2, ecr, iam, kms, logs, pricing, service_quotas, sts
+from clary.companions import (
+    application_autoscaling,
+    cloudwatch,
+    ec2,
+    ecr,
+    iam,
+    kms,
+    logs,
+    pricing,
+    service_quotas,
+    sns,
+    sts,
+)
 from clary.companions.application_autoscaling import Scalables
 from clary.companions.cloudwatch import MetricStore
 from clary.companions.ecr import Repositories
@@ -46,7 +58,7 @@ from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = tuple(
     each.CAPABILITY
-    for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing, application_autoscaling)
+    for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing, application_autoscaling, sns)
 )
 CAPABILITIES: tuple[Capability, ...] = (
     TRAINING,

@@ -13,6 +13,7 @@ from clary.capabilities.endpoints.asynchronous.queue import Depth
 from clary.capabilities.endpoints.asynchronous.seating import Bench
 from clary.capabilities.endpoints.asynchronous.ticket import Answer, Topics
 from clary.capabilities.endpoints.asynchronous.work import Seat, content_type
+from clary.companions.sns import envelope
 from clary.serving.reply import Broken, HttpError, TimedOut, TooLarge, Unreachable
 from clary.wire.errors import ValidationException
 
@@ -138,7 +139,8 @@ def test_message_of_a_failure_with_what_the_model_said() -> None:
 
 def test_envelope_of_the_test_message() -> None:
     test = request(ticket=ticket(test="arn:topic"))
-    found = notify.envelope(test, 1_700_000_000.0)
+    told = notify.told(test)
+    found = envelope(told, 1_700_000_000.0)
     assert json.loads(found.pop("Message")) == {
         "eventVersion": "1.0",
         "eventSource": "aws:sagemaker",
@@ -146,10 +148,11 @@ def test_envelope_of_the_test_message() -> None:
     }
     assert found == {
         "Type": "Notification",
-        "MessageId": notify.message_id(test),
+        "MessageId": told.id,
         "TopicArn": "arn:topic",
         "Timestamp": "2023-11-14T22:13:20.000Z",
     }
+    assert told.id == notify.told(test).id != notify.told(request(GOOD, id="other")).id
 
 
 def test_lines_of_the_data_log() -> None:

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +11,18 @@ from tests.capabilities.endpoints.asynchronous.tickets import TOPICS, ticket
 from tests.resources.conftest import Clock
 from tests.serving.sockets import Answer as Says
 from tests.serving.sockets import never, ok, says, server
+from tests.subscribers import Subscriber, subscribed
 
 from clary.capabilities.endpoints.asynchronous.journal import Journal
 from clary.capabilities.endpoints.asynchronous.queue import Queue
-from clary.capabilities.endpoints.asynchronous.sinks import Sinks
 from clary.capabilities.endpoints.asynchronous.spool import Spool
 from clary.capabilities.endpoints.asynchronous.ticket import Answer, Request
 from clary.capabilities.endpoints.asynchronous.work import Seat, Work
 from clary.companions.logs import LogStore
+from clary.companions.sns import Sinks
 from clary.objects import LocalObjects
 
 ACCOUNT = "123456789012"
-
-
-@dataclass
-class Subscriber:
-    """An HTTP endpoint that takes messages, or does not."""
-
-    status: int = 200
-    got: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
-    url: str = ""
-
-
-@pytest.fixture
-def subscriber() -> Iterator[Subscriber]:
-    found = Subscriber()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            found.got.append((dict(self.headers), json.loads(body)))
-            self.send_response(found.status)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        found.url = f"http://127.0.0.1:{http.server_address[1]}/hook?who=me"
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        yield found
-        http.shutdown()
-        thread.join()
 
 
 class Site:
@@ -70,7 +36,7 @@ class Site:
         self.spool = Spool(folder / "async", self.objects)
         self.spool.clear(())
         logs = LogStore(folder / "logs", queue.store)
-        sinks = Sinks({TOPICS.success: subscriber.url}, logs, self.objects, self.spool)
+        sinks = Sinks({TOPICS.success: subscriber.url}, logs, self.objects, self.spool.folder)
         self.work = Work(queue, self.spool, sinks, Journal(logs), threads=2)
         self.seat = Seat("v", "w", ("primary",), (folder / "model.sock",))
 
@@ -109,6 +75,12 @@ class Site:
     @property
     def over(self) -> bool:
         return not self.queue.next("e", float("inf"), 10) and not self.unfinished()
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    with subscribed() as found:
+        yield found
 
 
 @pytest.fixture

@@ -5,18 +5,18 @@ queue       the rows, by phase
 dispatcher  in the controller: which request goes to which instance, and when
 work        one request from input to notification; `spool` has its files, `call` asks the model
 ending      how requests fail and when they are tried again
-notify      what subscribers are told; `sinks` tells them
+notify      what subscribers are told, through the companion that stands for SNS
 """
 
 from clary.capabilities.endpoints.asynchronous.api import invoke_endpoint_async
 from clary.capabilities.endpoints.asynchronous.dispatcher import Dispatcher
 from clary.capabilities.endpoints.asynchronous.journal import Journal
 from clary.capabilities.endpoints.asynchronous.queue import Queue
-from clary.capabilities.endpoints.asynchronous.sinks import Sinks
 from clary.capabilities.endpoints.asynchronous.spool import Spool
 from clary.capabilities.endpoints.asynchronous.work import Work
 from clary.companions.cloudwatch import MetricStore
 from clary.companions.logs import LogStore
+from clary.companions.sns import Sinks
 from clary.objects import Objects
 from clary.resources.store import Store
 from clary.resources.wake import Wake
@@ -39,6 +39,6 @@ def dispatcher(parts: Parts) -> Dispatcher:
     waiting = parts.need(Queue)
     spool = Spool(settings.home / "async", objects)
     spool.clear(waiting.with_answers())
-    work = Work(waiting, spool, Sinks(settings.sns_topics or {}, logs, objects, spool), Journal(logs))
+    work = Work(waiting, spool, Sinks(settings.sns_topics or {}, logs, objects, spool.folder), Journal(logs))
     backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
     return Dispatcher(waiting, work, store, backend, parts.need(MetricStore))

@@ -9,9 +9,6 @@ from clary.serving.reply import Broken, HttpError, TimedOut, TooLarge, Unreachab
 
 ATTEMPTS = 3
 """Calls of a model for a request during which the instance, or the connection to it, ended."""
-NOTIFICATIONS = 4
-"""Tries to tell a subscriber, `NOTIFY_SECONDS` apart: SNS's own policy for HTTP endpoints."""
-NOTIFY_SECONDS = 20.0
 UPLOAD_SECONDS = 5.0
 LONGEST_PAUSE = 60.0
 DELETED = "ClientError: The endpoint was deleted before the request was processed."

@@ -5,10 +5,10 @@ words are ours.
 """
 
 from clary.capabilities.endpoints import fleet
-from clary.capabilities.endpoints.asynchronous.notify import stamp
 from clary.capabilities.endpoints.asynchronous.ticket import Request
 from clary.capabilities.endpoints.watch import say
 from clary.companions.logs import LogStore
+from clary.companions.sns import stamp
 
 
 class Journal:

@@ -1,14 +1,14 @@
-"""What subscribers are told of a request's end: AWS's message, and SNS's envelope around it. Pure.
+"""What subscribers are told of a request's end: AWS's message. Pure.
 
 Form of the messages: the developer guide's page on checking prediction results of asynchronous endpoints.
 """
 
 import json
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from clary.capabilities.endpoints.asynchronous.ticket import Answer, Request
+from clary.companions.sns import Message, stamp
 
 EVENT = {"eventVersion": "1.0", "eventSource": "aws:sagemaker"}
 LARGEST_INCLUDED = 128 * 1024
@@ -49,22 +49,8 @@ def topic(request: Request) -> str:
     return request.ticket.topics.of(request.answer.ok)
 
 
-def message_id(request: Request) -> str:
-    """The same at every try, so that a subscriber can tell a repetition."""
-    return str(uuid.uuid5(_SPACE, request.id))
-
-
-def envelope(request: Request, now: float) -> dict[str, str]:
-    """As SNS posts it, but unsigned: nobody here has Amazon's certificate."""
-    return {
-        "Type": "Notification",
-        "MessageId": message_id(request),
-        "TopicArn": topic(request),
-        "Message": message(request),
-        "Timestamp": stamp(now),
-    }
-
-
-def stamp(at: float) -> str:
-    """`2021-10-26T14:09:16.312Z`."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def told(request: Request) -> Message:
+    """For the companion that stands for SNS; with the same id at every try."""
+    ticket = request.ticket
+    number = str(uuid.uuid5(_SPACE, request.id))
+    return Message(ticket.account, ticket.region, topic(request), number, message(request))

@@ -27,14 +27,14 @@ class Spool:
     """Blocking; used by threads of the dispatcher."""
 
     def __init__(self, folder: Path, objects: Objects) -> None:
-        self._folder = folder
+        self.folder = folder
         self._objects = objects
 
     def clear(self, but: Iterable[str]) -> None:
         """At start: forget all but the answers of these requests."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = {self.answer(each) for each in but}
-        for left in self._folder.iterdir():
+        for left in self.folder.iterdir():
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
             elif left not in kept:
@@ -66,15 +66,15 @@ class Spool:
 
     def part(self, request_id: str, name: str) -> Path:
         """For bytes on their way."""
-        return self._folder / f"{request_id}.{name}"
+        return self.folder / f"{request_id}.{name}"
 
     def answer(self, request_id: str) -> Path:
         """The whole answer, or why there is none."""
-        return self._folder / f"{request_id}.answer"
+        return self.folder / f"{request_id}.answer"
 
     def drop(self, request_id: str) -> None:
         """All but the answer."""
-        for file in self._folder.glob(f"{request_id}.*"):
+        for file in self.folder.glob(f"{request_id}.*"):
             if file != self.answer(request_id) and not file.is_dir():
                 file.unlink(missing_ok=True)
         with suppress(OSError):
@@ -89,4 +89,4 @@ class Spool:
         )
 
     def _landing(self, request_id: str) -> Path:
-        return self._folder / f"{request_id}.landing"
+        return self.folder / f"{request_id}.landing"

@@ -21,9 +21,9 @@ from clary.capabilities.endpoints.asynchronous.call import call
 from clary.capabilities.endpoints.asynchronous.journal import Journal
 from clary.capabilities.endpoints.asynchronous.metrics import Place, Tallies
 from clary.capabilities.endpoints.asynchronous.queue import Queue
-from clary.capabilities.endpoints.asynchronous.sinks import NotDelivered, Sinks
 from clary.capabilities.endpoints.asynchronous.spool import NoInput, Spool
 from clary.capabilities.endpoints.asynchronous.ticket import Answer, Request
+from clary.companions.sns import TRIES, TRY_SECONDS, NotDelivered, Sinks
 from clary.objects.errors import S3Error
 from clary.objects.interface import DEFAULT_TYPE
 from clary.serving.reply import HttpError
@@ -183,13 +183,13 @@ class Work:
         if not notify.topic(request):
             return True
         try:
-            await self.thread(self._sinks.send, request)
+            await self.thread(self._sinks.send, notify.told(request))
         except Exception as error:
             # A border: whatever the sink is, its faults are not the request's.
             known = isinstance(error, NotDelivered | S3Error)
             log.warning("a notification was not delivered: %s", error, exc_info=not known)
-            if request.attempts + 1 < ending.NOTIFICATIONS:
-                await self.thread(self._queue.again, request, ending.NOTIFY_SECONDS, attempts=request.attempts + 1)
+            if request.attempts + 1 < TRIES:
+                await self.thread(self._queue.again, request, TRY_SECONDS, attempts=request.attempts + 1)
                 return False
             variant = request.answer.variant if request.answer else ""
             self.tallies.count(_place(request, variant), "NotificationFailures")

@@ -12,6 +12,8 @@ from clary.resources.store import Store
 
 KEEP_SECONDS = 30 * 86_400.0
 MOST_SUMMARY, MOST_DATA = 255, 4095
+MOST_PUBLISHED = 1800
+"""Characters of a message, which has as many quotes to be escaped as to leave the data whole."""
 
 
 class Item(NamedTuple):
@@ -60,13 +62,14 @@ def moved(store: Store, alarm: Record, before: dict[str, Any], after: dict[str, 
     tell(store, alarm, "StateUpdate", summary, {"version": "1.0", "oldState": before, "newState": after})
 
 
-def acted(store: Store, alarm: Record, action: str, error: str = "") -> None:
+def acted(store: Store, alarm: Record, action: str, error: str = "", *, published: str = "") -> None:
+    """`published`: the message to a topic."""
     outcome = f"Failed to execute action {action}" if error else f"Successfully executed action {action}"
     data = {
         "actionState": "Failed" if error else "Succeeded",
         "stateUpdateTimestamp": int(store.now() * 1000),
         "notificationResource": action,
-        "publishedMessage": None,
+        "publishedMessage": published if 0 < len(published) <= MOST_PUBLISHED else None,
         "error": error or None,
     }
     tell(store, alarm, "Action", outcome, data)

@@ -1,12 +1,15 @@
 """Moving an alarm to another state, and what it then does, in one transaction."""
 
 import logging
+import uuid
 from typing import Any
 
 import msgspec
 
 from clary.companions.cloudwatch.alarms import history
 from clary.companions.cloudwatch.alarms.kind import actions
+from clary.companions.cloudwatch.alarms.telling import told
+from clary.companions.sns import Message, is_topic, publish
 from clary.resources.edit import Edit, edit
 from clary.resources.kinds import Kinds
 from clary.resources.records import Record
@@ -27,7 +30,7 @@ def move(parts: Parts, change: Edit, state: str, reason: str, reason_data: str) 
     record.state["StateTransitionedTimestamp"] = change.now
     history.moved(store, record, before, _told(record))
     for action in actions(record, state):
-        _act(parts, record, action)
+        _act(parts, record, action, before["stateValue"])
 
 
 def rouse(parts: Parts, alarm: Record) -> None:
@@ -36,8 +39,13 @@ def rouse(parts: Parts, alarm: Record) -> None:
         _rouse(parts, alarm, action)
 
 
-def _act(parts: Parts, alarm: Record, action: str) -> None:
-    """A scaling policy looks at its alarms itself, once it is told to; nothing here delivers to anyone else."""
+def _act(parts: Parts, alarm: Record, action: str, before: str) -> None:
+    """A scaling policy looks at its alarms itself, once it is told to; a message to a topic is left to be delivered."""
+    if is_topic(action):
+        subject, body = told(alarm, before)
+        publish(parts, Message(alarm.account, alarm.region, action, str(uuid.uuid4()), body, subject))
+        history.acted(parts.need(Store), alarm, action, published=body)
+        return
     error = "" if _rouse(parts, alarm, action) else "No service of Clary carries out this action."
     if error:
         log.warning("alarm %s is %s, but nothing here carries out %s", alarm.name, alarm.status, action)

@@ -1,4 +1,4 @@
-"""Where notifications go: SNS topics are stood for by a URL, an S3 prefix or, by default, a log stream.
+"""Where messages go: topics are stood for by a URL, an S3 prefix or, by default, a log stream.
 
 A URL gets what SNS would post. It may get it twice when a process is killed in between, with one `MessageId`, as SNS
 itself warns; the other two have each message once.
@@ -10,10 +10,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clary.capabilities.endpoints.asynchronous import notify
-from clary.capabilities.endpoints.asynchronous.spool import Spool
-from clary.capabilities.endpoints.asynchronous.ticket import Request
 from clary.companions.logs import LogStore
+from clary.companions.sns.message import Message, envelope
 from clary.logfile import frame
 from clary.objects import Objects, parse_uri
 
@@ -26,38 +24,40 @@ class NotDelivered(Exception):
 
 
 class Sinks:
-    """`places`: topic ARN to http(s) URL or s3:// prefix. Blocking; used by threads of the dispatcher."""
+    """`places`: topic ARN to http(s) URL or s3:// prefix. `folder`: for bytes on their way. Blocking."""
 
-    def __init__(self, places: dict[str, str], logs: LogStore, objects: Objects, spool: Spool) -> None:
+    def __init__(self, places: dict[str, str], logs: LogStore, objects: Objects, folder: Path) -> None:
         self._places = places
         self._logs = logs
         self._objects = objects
-        self._spool = spool
+        self._folder = folder
 
-    def send(self, request: Request) -> None:
+    def send(self, message: Message) -> None:
         """Raises `NotDelivered`, or whatever the object store raises."""
-        topic = notify.topic(request)
-        place = self._places.get(topic, "")
-        body = json.dumps(notify.envelope(request, time.time()))
+        place = self._places.get(message.topic, "")
+        body = json.dumps(envelope(message, time.time()))
         if place.startswith("s3://"):
-            self._put(place, request, body)
+            self._put(place, message, body)
         elif place:
-            _post(place, topic, notify.message_id(request), body)
+            _post(place, message, body)
         else:
-            self._log(topic, request, body)
+            self._log(message, body)
 
-    def _put(self, place: str, request: Request, body: str) -> None:
+    def _put(self, place: str, message: Message, body: str) -> None:
         bucket, prefix = parse_uri(place)
-        key = "/".join(part for part in (prefix.strip("/"), f"{notify.message_id(request)}.json") if part)
-        file = self._spool.part(request.id, "notification")
+        key = "/".join(part for part in (prefix.strip("/"), f"{message.id}.json") if part)
+        file = self._folder / f"{message.id}.notification"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.write_bytes(body.encode())
-        self._objects.put_file(request.ticket.account, bucket, key, file, content_type="application/json")
+        try:
+            self._objects.put_file(message.account, bucket, key, file, content_type="application/json")
+        finally:
+            file.unlink(missing_ok=True)
 
-    def _log(self, topic: str, request: Request, body: str) -> None:
-        ticket = request.ticket
-        group = f"sns/{ticket.region}/{ticket.account}/{topic.rpartition(':')[2]}"
-        path = self._logs.stream(ticket.account, ticket.region, group, STREAM)
-        if _says(path, notify.message_id(request).encode()):
+    def _log(self, message: Message, body: str) -> None:
+        group = f"sns/{message.region}/{message.account}/{message.topic.rpartition(':')[2]}"
+        path = self._logs.stream(message.account, message.region, group, STREAM)
+        if _says(path, message.id.encode()):
             return
         with path.open("ab") as file:
             file.write(frame(int(time.time() * 1000), body.encode()))
@@ -70,14 +70,14 @@ def _says(log: Path, word: bytes) -> bool:
         return word in file.read()
 
 
-def _post(url: str, topic: str, message_id: str, body: str) -> None:
+def _post(url: str, message: Message, body: str) -> None:
     where = urlsplit(url)
     kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
     connection = kind(where.netloc, timeout=PATIENCE_SECONDS)
     headers = {
         "x-amz-sns-message-type": "Notification",
-        "x-amz-sns-message-id": message_id,
-        "x-amz-sns-topic-arn": topic,
+        "x-amz-sns-message-id": message.id,
+        "x-amz-sns-topic-arn": message.topic,
         "content-type": "text/plain; charset=UTF-8",
         "user-agent": "Amazon Simple Notification Service Agent",
     }

@@ -1,0 +1,28 @@
+"""What stands for SNS: messages to topics go where the setting `sns_topics` says. There is no API of SNS here.
+
+message     a message, and SNS's envelope around it
+sinks       where messages go: an address, an S3 prefix, a log stream
+publishing  leaves a message to the controller, in the transaction of what it is about
+reconcile   delivers those, in threads of its own
+"""
+
+from clary.companions.sns.message import Message, envelope, stamp
+from clary.companions.sns.publishing import MESSAGE, is_topic, publish
+from clary.companions.sns.reconcile import TRIES, TRY_SECONDS, MessageReconciler
+from clary.companions.sns.sinks import NotDelivered, Sinks
+from clary.resources.capability import Capability
+
+CAPABILITY = Capability(name="sns", kinds=(MESSAGE,), reconcilers=(MessageReconciler(),))
+
+__all__ = [
+    "CAPABILITY",
+    "TRIES",
+    "TRY_SECONDS",
+    "Message",
+    "NotDelivered",
+    "Sinks",
+    "envelope",
+    "is_topic",
+    "publish",
+    "stamp",
+]

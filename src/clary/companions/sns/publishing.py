@@ -1,0 +1,52 @@
+"""Leaving a message to the controller: it is a record until it was delivered, or could not be."""
+
+import re
+
+from clary.companions.sns.message import Message
+from clary.resources.kinds import Kind
+from clary.resources.machine import Machine
+from clary.resources.records import Record, new_id
+from clary.resources.store import Store
+from clary.resources.wake import Wake
+from clary.wire.context import Parts
+
+TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
+
+MESSAGE = Kind(
+    noun="Message",
+    arn="",
+    machine=Machine(start="Pending", edges={"Pending": frozenset({"Pending"})}),
+    verbs="",
+    service="sns",
+)
+"""Its name is the MessageId."""
+
+
+def is_topic(arn: str) -> bool:
+    return TOPIC.fullmatch(arn) is not None
+
+
+def publish(parts: Parts, message: Message) -> None:
+    """Inside the transaction of what it is about; who waits for nothing calls this."""
+    store = parts.need(Store)
+    now = store.now()
+    record = Record(
+        id=new_id(),
+        account=message.account,
+        region=message.region,
+        kind=MESSAGE.noun,
+        name=message.id,
+        status=MESSAGE.machine.start,
+        spec={"Topic": message.topic, "Subject": message.subject, "Body": message.body},
+        created=now,
+        modified=now,
+        due=now,
+    )
+    with store.write():
+        store.insert(record)
+        store.after_commit(parts.need(Wake).poke, record.id)
+
+
+def message_of(record: Record) -> Message:
+    spec = record.spec
+    return Message(record.account, record.region, spec["Topic"], record.name, spec["Body"], spec["Subject"])
