@@ -28,10 +28,10 @@ def xgboost_python() -> Path:
 def test_inside_the_runtime_environment(xgboost_python: Path, name: str, tmp_path: Path) -> None:
     # pytest and its parts are pure Python: both interpreters can import them.
     path = [str(shims.package_root()), sysconfig.get_paths()["purelib"]]
-    words = ["-o", "python_files=check_*.py", "-W", "default", "-p", "no:randomly", "-o", "addopts=", "-q"]
+    words = ["-o", "python_files=check_*.py", "-W", "default", "-o", "addopts=", "-q"]
     done = subprocess.run(
         [str(xgboost_python), "-m", "pytest", *words, "--basetemp", str(tmp_path / "inner"), str(INSIDE / name)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
