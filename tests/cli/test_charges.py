@@ -14,6 +14,7 @@ from tests.capabilities.training.records import ROLE, request
 from clary.app import Assembly
 from clary.cli.charges import Charge, charges
 from clary.cli.prices import Prices
+from clary.companions.cloudwatch import MetricStore
 from clary.resources.edit import edit
 from clary.resources.store import Store
 
@@ -32,7 +33,8 @@ def become(assembly: Assembly, kind: str, name: str, status: str, **state: Any) 
 def found(clients: Clients, now: datetime) -> dict[str, list[Charge]]:
     """By name."""
     got: dict[str, list[Charge]] = {}
-    for charge in charges(clients("sagemaker"), Prices(clients("pricing"), "us-east-1"), now):
+    prices = Prices(clients("pricing"), "us-east-1")
+    for charge in charges(clients("sagemaker"), clients("cloudwatch"), prices, now):
         got.setdefault(charge.name, []).append(charge)
     return got
 
@@ -115,3 +117,30 @@ def test_endpoints_count_from_their_creation(clients: Clients, assembly: Assembl
     sagemaker.delete_endpoint_config(EndpointConfigName="config")
     [charge] = found(clients, created + timedelta(hours=1))["endpoint/all"]
     assert figures(charge) == ("endpoint", "unknown", 2, 3600, None)
+
+
+def test_asynchronous_endpoints_have_no_price_and_serverless_ones_count_the_time_of_their_calls(
+    clients: Clients, assembly: Assembly, bucket: str
+) -> None:
+    sagemaker = clients("sagemaker")
+    container = {"Image": XGBOOST, "ModelDataUrl": f"s3://{bucket}/model.tar.gz"}
+    sagemaker.create_model(ModelName="rare", PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    variant = {"VariantName": "all", "ModelName": "rare"}
+    serverless = {**variant, "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 1}}
+    hosted = {**variant, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    output = {"OutputConfig": {"S3OutputPath": f"s3://{bucket}/answers"}}
+    sagemaker.create_endpoint_config(EndpointConfigName="rare", ProductionVariants=[serverless])
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="queued", ProductionVariants=[hosted], AsyncInferenceConfig=output
+    )
+    for name in ("rare", "queued"):
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    names, now = {"EndpointName": "rare", "VariantName": "all"}, datetime.now(UTC)
+    measured = [("ModelLatency", names, value, now.timestamp()) for value in (3_000_000.0, 1_000_000.0)]
+    assembly.parts.need(MetricStore).put("123456789012", "us-east-1", "AWS/SageMaker", measured)
+    got = found(clients, now)
+    assert [figures(charge) for charge in got["rare/all"]] == [
+        ("serverless endpoint", "serverless, 2048 MB", 1, 4.0, None)
+    ]
+    [queued] = got["queued/all"]
+    assert (queued.what, queued.instance_type, queued.usd_hour) == ("asynchronous endpoint", "ml.m5.large", None)

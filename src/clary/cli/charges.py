@@ -1,7 +1,8 @@
 """What jobs and endpoints would be charged: read from Describe, priced by the Pricing API. `clary cost` shows it.
 
 A job's instances are charged for its billable seconds, so far if it runs; an endpoint's from its creation until now, in
-the number it has now. What was deleted is gone from the API, and from here.
+the number it has now; a serverless variant for the time its model took, as CloudWatch has it. What was deleted is gone
+from the API, and from here.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from clary.cli.api import every
 from clary.cli.prices import Prices
 
 Described = dict[str, Any]
+
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,10 @@ class Charge:
             begin = until
 
 
-def charges(sagemaker: Any, prices: Prices, now: datetime) -> list[Charge]:
+def charges(sagemaker: Any, cloudwatch: Any, prices: Prices, now: datetime) -> list[Charge]:
     """Endpoints, then jobs, newest first."""
     return [
-        *_endpoints(sagemaker, prices, now),
+        *_endpoints(sagemaker, cloudwatch, prices, now),
         *_training(sagemaker, prices, now),
         *_processing(sagemaker, prices, now),
         *_transform(sagemaker, prices, now),
@@ -109,23 +112,48 @@ def _transform(sagemaker: Any, prices: Prices, now: datetime) -> Iterator[Charge
         yield Charge("transform job", job["TransformJobName"], job["TransformJobArn"], kind, count, seconds, end, price)
 
 
-def _endpoints(sagemaker: Any, prices: Prices, now: datetime) -> Iterator[Charge]:
+def _endpoints(sagemaker: Any, cloudwatch: Any, prices: Prices, now: datetime) -> Iterator[Charge]:
     for entry in every(sagemaker, "list_endpoints", "Endpoints"):
         endpoint = _described(sagemaker.describe_endpoint, EndpointName=entry["EndpointName"])
         if endpoint is None or endpoint["EndpointStatus"] == "Failed":
             continue
         kinds = _variant_types(sagemaker, endpoint["EndpointConfigName"])
-        for variant in endpoint.get("ProductionVariants", []):
+        # AWS lists asynchronous inference apart from hosting, and no source here has its prices.
+        what, usage = ("asynchronous endpoint", "") if "AsyncInferenceConfig" in endpoint else ("endpoint", "hosting")
+        for variant in endpoint.get("ProductionVariants", []) + endpoint.get("ShadowProductionVariants", []):
+            if "CurrentServerlessConfig" in variant:
+                yield _serverless(cloudwatch, endpoint, variant, now)
+                continue
             kind, count = kinds.get(variant["VariantName"], "unknown"), variant["CurrentInstanceCount"]
-            seconds, price = (now - endpoint["CreationTime"]).total_seconds(), prices.of(kind, "hosting")
-            name = f"{endpoint['EndpointName']}/{variant['VariantName']}"
-            yield Charge("endpoint", name, endpoint["EndpointArn"], kind, count, seconds, now, price)
+            seconds, price = (now - endpoint["CreationTime"]).total_seconds(), prices.of(kind, usage)
+            yield Charge(what, _name(endpoint, variant), endpoint["EndpointArn"], kind, count, seconds, now, price)
+
+
+def _serverless(cloudwatch: Any, endpoint: Described, variant: Described, now: datetime) -> Charge:
+    """By the time its calls took; AWS's price for that is by memory, and in no source here."""
+    names = (("EndpointName", endpoint["EndpointName"]), ("VariantName", variant["VariantName"]))
+    found = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="ModelLatency",
+        Dimensions=[{"Name": name, "Value": value} for name, value in names],
+        StartTime=endpoint["CreationTime"].replace(hour=0, minute=0, second=0, microsecond=0),
+        EndTime=now + timedelta(days=1),
+        Period=DAY,
+        Statistics=["Sum"],
+    )
+    seconds = sum(point["Sum"] for point in found["Datapoints"]) / 1e6
+    kind = f"serverless, {variant['CurrentServerlessConfig']['MemorySizeInMB']} MB"
+    return Charge("serverless endpoint", _name(endpoint, variant), endpoint["EndpointArn"], kind, 1, seconds, now, None)
+
+
+def _name(endpoint: Described, variant: Described) -> str:
+    return f"{endpoint['EndpointName']}/{variant['VariantName']}"
 
 
 def _variant_types(sagemaker: Any, config: str) -> dict[str, str]:
     """None where the configuration was deleted: Describe of the endpoint does not say its types."""
     found = _described(sagemaker.describe_endpoint_config, EndpointConfigName=config)
-    variants = found["ProductionVariants"] if found else []
+    variants = found["ProductionVariants"] + found.get("ShadowProductionVariants", []) if found else []
     return {variant["VariantName"]: variant["InstanceType"] for variant in variants if "InstanceType" in variant}
 
 

@@ -25,7 +25,7 @@ def cost(settings: Settings, *, by: str, region: str | None, as_csv: bool, as_js
     if region not in types.regions():
         raise CliFailure(f"{region} is not an AWS Region")
     sagemaker, prices = client(settings, "sagemaker", region), Prices(client(settings, "pricing"), region)
-    found = charges(sagemaker, prices, datetime.now(UTC))
+    found = charges(sagemaker, client(settings, "cloudwatch", region), prices, datetime.now(UTC))
     if by == "job":
         rows = [job_row(charge) for charge in found]
     elif by == "day":
