@@ -1,4 +1,4 @@
-"""The compiler's own code, tested where it runs: in its runtime environment, by a pytest of its own."""
+"""The compiler's own code, tested where it runs: in its runtime environments, by pytests of their own."""
 
 import os
 import subprocess
@@ -15,13 +15,15 @@ INSIDE = Path(__file__).parent / "inside"
 
 
 @pytest.mark.timeout(600)
-def test_inside_the_runtime_environment(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("environment", "files"), [("neo", "check_*.py"), ("tensorflow", "tensorflow_*.py")])
+def test_inside_the_runtime_environment(tmp_path: Path, environment: str, files: str) -> None:
     # pytest and its parts are pure Python: both interpreters can import them. One process: importing takes longest.
     path = [str(shims.package_root()), sysconfig.get_paths()["purelib"]]
-    words = ["-o", "python_files=check_*.py", "-W", "default", "-p", "no:randomly", "-o", "addopts=", "-q"]
+    words = ["-o", f"python_files={files}", "-W", "default", "-o", "addopts=", "-q"]
     done = subprocess.run(
-        [str(python("neo")), "-m", "pytest", *words, "--basetemp", str(tmp_path / "inner"), str(INSIDE)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
+        [str(python(environment)), "-m", "pytest", *words, "--basetemp", str(tmp_path / "inner"), str(INSIDE)],
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -20,6 +20,8 @@ class Manifest:
     """Of the inputs, in their order."""
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    """Their names, where the model has any."""
     answer: str = "values"
     classes: tuple[Any, ...] = ()
     seconds: float = 0.0
@@ -41,6 +43,7 @@ def read(folder: Path) -> Manifest:
         return Manifest(
             **found
             | {name: tuple(found[name]) for name in ("files", "names", "dtypes", "classes")}
+            | {"outputs": tuple(found.get("outputs", ()))}
             | {"shapes": tuple(map(tuple, found["shapes"]))}
         )
     except (KeyError, TypeError) as error:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+import jobs
 import made
 
 from clary.compiler import predictor
@@ -28,7 +29,7 @@ from clary.compiler import predictor
 )
 def check_scikit_learn(tmp_path: Path, name: str, engine: str) -> None:
     file, model = made.estimator(tmp_path, name)
-    assert made.compiled(tmp_path / "job", file, "SKLEARN") == (0, "")
+    assert jobs.compiled(tmp_path / "job", file, "SKLEARN") == (0, "")
     found = predictor.load(tmp_path / "job" / "model")
     assert found.manifest.engine == engine
     if "Regressor" in name:
@@ -44,7 +45,7 @@ def check_xgboost(tmp_path: Path, objective: str) -> None:
         {"base_score": 0.7} if objective == "count:poisson" else {"booster": "dart"} if "logistic" in objective else {}
     )
     file, model = made.booster(tmp_path, objective, **more)
-    assert made.compiled(tmp_path / "job", file, "XGBOOST", '{"data":[1,6]}') == (0, "")
+    assert jobs.compiled(tmp_path / "job", file, "XGBOOST", '{"data":[1,6]}') == (0, "")
     rows = np.where(np.random.default_rng(1).random(made.ROWS.shape) < 0.2, np.nan, made.ROWS)
     found = predictor.load(tmp_path / "job" / "model")
     for part in (rows, rows[:1], made.ROWS):
@@ -53,17 +54,17 @@ def check_xgboost(tmp_path: Path, objective: str) -> None:
 
 def check_lightgbm_with_categories(tmp_path: Path) -> None:
     file, model = made.categorical(tmp_path)
-    assert made.compiled(tmp_path / "job", file, "XGBOOST") == (0, "")
+    assert jobs.compiled(tmp_path / "job", file, "XGBOOST") == (0, "")
     rows = np.column_stack([made.ROWS, np.resize([0, 1, 39, 40, 1e9, -1, np.nan, 7.0], len(made.ROWS))])
     found = predictor.load(tmp_path / "job" / "model")
     np.testing.assert_allclose(found.predict(rows), model.predict(rows), rtol=1e-12)
-    assert "DerivedInformation" not in made.report(tmp_path / "job")
+    assert "DerivedInformation" not in jobs.report(tmp_path / "job")
     assert (tmp_path / "job/output/derived.json").read_text() == '"{\\"input\\": [1, 7]}"'
 
 
 def check_pytorch(tmp_path: Path) -> None:
     file, model = made.traced(tmp_path)
-    assert made.compiled(tmp_path / "job", file, "PYTORCH", "{'input0': [1,1,8,8]}") == (0, "")
+    assert jobs.compiled(tmp_path / "job", file, "PYTORCH", "{'input0': [1,1,8,8]}") == (0, "")
     x = torch.randn(5, 1, 8, 8)
     with torch.no_grad():
         expected = model(x).numpy()
@@ -75,7 +76,7 @@ def check_pytorch(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 def check_onnx_in_each_precision(tmp_path: Path, dtype: str) -> None:
     file, model = made.graph(tmp_path)
-    assert made.compiled(tmp_path / "job", file, "ONNX", "{'data': [1,1,8,8]}", dtype=dtype) == (0, "")
+    assert jobs.compiled(tmp_path / "job", file, "ONNX", "{'data': [1,1,8,8]}", dtype=dtype) == (0, "")
     x = torch.randn(5, 1, 8, 8)
     with torch.no_grad():
         expected = model(x).numpy()
@@ -88,8 +89,8 @@ def check_onnx_in_each_precision(tmp_path: Path, dtype: str) -> None:
 
 def check_the_report(tmp_path: Path) -> None:
     file, _ = made.booster(tmp_path, "binary:logistic")
-    made.compiled(tmp_path / "job", file, "XGBOOST")
-    found = made.report(tmp_path / "job")
+    jobs.compiled(tmp_path / "job", file, "XGBOOST")
+    found = jobs.report(tmp_path / "job")
     (candidate,) = found.pop("candidates")
     assert found == {
         "framework": "XGBOOST",
@@ -131,7 +132,7 @@ class Unpicklable:
 )
 def check_what_is_no_model(tmp_path: Path, framework: str, content: bytes, why: str) -> None:
     (tmp_path / "model.bin").write_bytes(content)
-    code, said = made.compiled(tmp_path / "job", tmp_path / "model.bin", framework, "{'a': [1,2]}")
+    code, said = jobs.compiled(tmp_path / "job", tmp_path / "model.bin", framework, "{'a': [1,2]}")
     assert code == 2 and why in said
     assert not list((tmp_path / "job/model").iterdir())
 
@@ -165,5 +166,5 @@ def check_what_cannot_be_compiled(
         joblib.dump(Unpicklable("true"), file)
     else:
         file, _ = made.traced(tmp_path) if name == "net" else made.graph(tmp_path)
-    code, said = made.compiled(tmp_path / "job", file, framework, shapes, **config)
+    code, said = jobs.compiled(tmp_path / "job", file, framework, shapes, **config)
     assert code == 2 and re.search(why, said), said

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+import jobs
 import made
 
 from clary.compiler.engines import NotHere
@@ -67,14 +68,14 @@ def npy(rows: Any) -> bytes:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     folder = tmp_path_factory.mktemp("classifier")
     file, model = made.estimator(folder, "RandomForestClassifier")
-    assert made.compiled(folder / "job", file, "SKLEARN") == (0, "")
+    assert jobs.compiled(folder / "job", file, "SKLEARN") == (0, "")
     return folder / "job", model
 
 
 @pytest.fixture
 def network(tmp_path: Path) -> tuple[Path, Any]:
     file, model = made.traced(tmp_path)
-    assert made.compiled(tmp_path / "job", file, "PYTORCH", "{'input0': [1,1,8,8]}") == (0, "")
+    assert jobs.compiled(tmp_path / "job", file, "PYTORCH", "{'input0': [1,1,8,8]}") == (0, "")
     return tmp_path / "job", model
 
 

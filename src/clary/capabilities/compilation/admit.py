@@ -12,13 +12,11 @@ from clary.wire.context import Context
 from clary.wire.errors import NotBuilt, ValidationException
 
 Request = dict[str, Any]
-FRAMEWORKS = ("SKLEARN", "XGBOOST", "PYTORCH", "ONNX")
+FRAMEWORKS = ("SKLEARN", "XGBOOST", "PYTORCH", "ONNX", "TENSORFLOW", "KERAS")
 WHY_NOT = {
     "MXNET": "MXNet is retired, and does not install on a current Python",
-    "KERAS": "Keras's .h5 files are read by versions that do not install on a current Python",
     "DARKNET": "Darknet is for edge devices only, for which no compiler is built here",
     "TFLITE": "TensorFlow Lite is for edge devices only, for which no compiler is built here",
-    "TENSORFLOW": "the compiler's runtime has no TensorFlow; convert the model with tf2onnx and give Framework ONNX",
 }
 
 

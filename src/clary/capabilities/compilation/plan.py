@@ -28,7 +28,7 @@ def plan(record: Record, site: Site) -> Workload:
         id=record.id,
         key=record.id,
         wake=site.wake,
-        image=targets.image(record.spec, record.region),
+        image=targets.compiler(record.spec, record.region),
         purpose="process",
         entrypoint=("python", "-m", "clary.compiler.job"),
         folders=(MODEL, OUTPUT, UNPACKED),

@@ -1,4 +1,4 @@
-"""What models can be compiled for here, by the names of AWS's targets, and the image that serves what came of it."""
+"""What models can be compiled for here, by the names of AWS's targets, and the images that compile and that serve."""
 
 import platform
 from collections.abc import Mapping
@@ -19,6 +19,8 @@ GPU = {"ml_p2": "ml.p2.xlarge", "ml_p3": "ml.p3.2xlarge", "ml_g4dn": "ml.g4dn.xl
 ACCELERATORS = ("ml_inf1", "ml_inf2", "ml_trn1", "ml_eia2")
 GPU_FRAMEWORKS = ("PYTORCH",)
 """Those whose engine here runs on a GPU."""
+TENSORFLOW_FRAMEWORKS = ("TENSORFLOW", "KERAS")
+"""Those whose models only TensorFlow reads."""
 ARCHITECTURES = {"X86_64": ("x86_64", "amd64"), "ARM64": ("aarch64", "arm64")}
 PLATFORM_TYPE = "ml.c5.4xlarge"
 ELSEWHERE = "us-west-2"
@@ -78,11 +80,26 @@ def image(spec: Mapping[str, Any], region: str) -> str:
     """Of the container that AWS would serve the compiled model with."""
     source = spec["InputConfig"]
     processor = "gpu" if device(spec["OutputConfig"]) == "cuda" else "cpu"
+    version = _short(source.get("FrameworkVersion", "2.9" if source["Framework"] == "TENSORFLOW" else "2.0"))
     repository, tag = {
-        "PYTORCH": ("sagemaker-inference-pytorch", f"{_short(source.get('FrameworkVersion', '2.0'))}-{processor}-py3"),
+        "PYTORCH": ("sagemaker-inference-pytorch", f"{version}-{processor}-py3"),
         "XGBOOST": ("xgboost-neo", "latest"),
+        "TENSORFLOW": ("sagemaker-inference-tensorflow", f"{version}-cpu-py3"),
+        "KERAS": ("sagemaker-neo-keras", "2.2.4-cpu-py3"),
         # scikit-learn's models have none of their own.
     }.get(source["Framework"], ("sagemaker-neo-onnx", "1.7-cpu-py3"))
+    return _uri(repository, tag, region)
+
+
+def compiler(spec: Mapping[str, Any], region: str) -> str:
+    """The image in whose runtime the job works: the one that serves, where that one can read the model."""
+    if spec["InputConfig"]["Framework"] in TENSORFLOW_FRAMEWORKS:
+        # A tag of nobody's: an alias of AWS's own would put a container in this place.
+        return _uri("tensorflow-inference", "clary-compiler", region)
+    return image(spec, region)
+
+
+def _uri(repository: str, tag: str, region: str) -> str:
     account = _owner(region, repository) or _owner(ELSEWHERE, repository)
     return f"{account}.dkr.ecr.{region}.amazonaws.com/{repository}:{tag}"
 

@@ -16,6 +16,8 @@ SOURCES = {
     "XGBOOST": "clary.compiler.sources.boosters",
     "PYTORCH": "clary.compiler.sources.pytorch",
     "ONNX": "clary.compiler.sources.onnx",
+    "TENSORFLOW": "clary.compiler.sources.tensorflow",
+    "KERAS": "clary.compiler.sources.keras",
 }
 MISSING_SHARE = 0.1
 """Of the numbers of sampled rows, where the original bears it."""

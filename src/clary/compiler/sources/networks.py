@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from clary.compiler.engines import Model
 from clary.compiler.engines import onnx as engine
 from clary.compiler.failures import Unsuitable
 from clary.compiler.manifest import Manifest
@@ -71,6 +72,32 @@ def _convert(raw: Path, ready: Path, dtype: str) -> None:
 
         # Inputs and outputs stay what clients send and read.
         onnx.save(convert_float_to_float16(onnx.load(raw), keep_io_types=True), ready)
+
+
+def check(original: Model, inputs: Sequence[Input], sample: Any) -> None:
+    """Whether the model can be called with such inputs. Raises `Unsuitable`."""
+    try:
+        original(sample(inputs[0].shape[0], np.random.default_rng(0)))
+    except Exception as error:
+        # Whatever its framework raises.
+        shapes = ", ".join(f"{each.name} {list(each.shape)}" for each in inputs)
+        raise Unsuitable(
+            f"Input has wrong shape in DataInputConfig: the model cannot be called with {shapes}. "
+            f"{' '.join(str(error).split())[-300:]}"
+        ) from error
+
+
+def takes_any_rows(original: Model, sample: Any) -> bool:
+    """The number of rows may be written into the model: by tracing, or by a shape that it makes."""
+    try:
+        for rows in (1, 3):
+            found = original(sample(rows, np.random.default_rng(0)))
+            if any(len(each) != rows for each in found):
+                return False
+    except Exception:
+        # Whatever it raises: not with so many rows.
+        return False
+    return True
 
 
 def sampler(inputs: Sequence[Input], dtypes: Sequence[str]) -> Any:

@@ -1,7 +1,6 @@
 """PyTorch's models: TorchScript, traced or scripted (`.pt`, `.pth`), or a program of `torch.export` (`.pt2`)."""
 
 import logging
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,8 @@ def load(folder: Path, wanted: Wanted) -> Source:
     module = module.to(wanted.device)
     original = torchscript.runner(module, dtypes, wanted.device)
     sample = networks.sampler(inputs, dtypes)
-    any_rows = _takes_any_rows(original, sample)
-    _check(original, inputs, sample)
+    any_rows = networks.takes_any_rows(original, sample)
+    networks.check(original, inputs, sample)
     script = None if program else partial(_freeze, file, wanted)
     return Source(
         original=original,
@@ -68,34 +67,6 @@ def _program(file: Path) -> Any:
         return torch.export.load(file)
     except Exception as error:
         raise unloadable("PyTorch", error) from error
-
-
-def _check(original: Any, inputs: Sequence[Input], sample: Any) -> None:
-    import numpy as np
-
-    try:
-        original(sample(inputs[0].shape[0], np.random.default_rng(0)))
-    except Exception as error:
-        shapes = ", ".join(f"{each.name} {list(each.shape)}" for each in inputs)
-        raise Unsuitable(
-            f"Input has wrong shape in DataInputConfig: the model cannot be called with {shapes}. "
-            f"{' '.join(str(error).split())[-300:]}"
-        ) from error
-
-
-def _takes_any_rows(original: Any, sample: Any) -> bool:
-    """Tracing may have written the number of rows into the model."""
-    import numpy as np
-
-    try:
-        for rows in (1, 3):
-            found = original(sample(rows, np.random.default_rng(0)))
-            if any(len(each) != rows for each in found):
-                return False
-    except Exception:
-        # Whatever it raises: not with so many rows.
-        return False
-    return True
 
 
 def _candidates(

@@ -47,11 +47,18 @@ MANAGED = {
     "sagemaker-tritonserver": "neo",
     "xgboost-neo": "neo",
     "sagemaker-inference-pytorch": "neo",
+    "sagemaker-inference-tensorflow": "neo",
+    "sagemaker-neo-tensorflow": "neo",
+    "sagemaker-neo-pytorch": "neo",
+    "sagemaker-neo-keras": "neo",
     "sagemaker-neo-onnx": "neo",
 }
 """The environment that stands in for a repository (`environments/<name>.txt`)."""
 
-UNLISTED = {"sagemaker-neo-onnx": ("neo-onnx", "xgboost-neo")}
+UNLISTED = {
+    "sagemaker-neo-onnx": ("neo-onnx", "xgboost-neo"),
+    "sagemaker-neo-keras": ("neo-keras", "xgboost-neo"),
+}
 """Repositories that AWS documents and the SDKs do not list: framework, and one that the same accounts own."""
 
 Device = Literal["cpu", "gpu", ""]

@@ -20,7 +20,6 @@ BY_REPOSITORY = {
     "tensorflow-inference-eia": RETIRED,
     "pytorch-inference-eia": RETIRED,
     "sagemaker-inference-mxnet": "models for it are not compiled here",
-    "sagemaker-inference-tensorflow": "models for it are not compiled here",
     "sagemaker-base-python": "the SDKs use it from Python 3.8 and 3.10 only, and runtimes have another Python",
     "sagemaker-tensorflow": RETIRED,
     "sagemaker-tensorflow-eia": RETIRED,
@@ -40,7 +39,7 @@ _FRAMEWORKS = {
         sparkml-serving stabilityai vllm-omni whisperx""",
     PROCESSOR: "clarify data-wrangler debugger detailed-profiler model-monitor sagemaker-geospatial",
     WHOLE: "sagemaker-distribution",
-    COMPILED: "image-classification-neo neo-mxnet neo-pytorch neo-tensorflow xgboost-neo",
+    COMPILED: "image-classification-neo neo-mxnet",
     LIBRARY: "huggingface-training-compiler pytorch-smp pytorch-training-compiler",
     UNBUILT: "autogluon pytorch-amzn2023 sagemaker-inspect-ai",
 }

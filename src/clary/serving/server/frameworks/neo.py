@@ -1,7 +1,8 @@
 """Compiled models: what `clary.compiler` made, by the manifest in the artefact, with the codecs of its own framework.
 
 A script may give the functions of the inference toolkits, or `neo_preprocess(payload, content_type)` and
-`neo_postprocess(result)` as those of AWS's older Neo images. Such a script's `model_fn` may load `model.pt` by itself.
+`neo_postprocess(result)` as those of AWS's older Neo images, whose `model_fn` may load PyTorch's `model.pt` by itself.
+TensorFlow's models keep TensorFlow Serving's contract, and its handlers (`tfs/`).
 """
 
 import json
@@ -18,6 +19,8 @@ from clary.compiler.predictor import Predictor
 from clary.serving.server import codecs, script
 from clary.serving.server.config import Config
 from clary.serving.server.frameworks import Loaded
+from clary.serving.server.frameworks.tfs import compiled, handlers
+from clary.serving.server.frameworks.tfs.served import Served, loaded
 from clary.serving.server.invocation import Answer, Invocation, Refused, Serve, choose_accept, media_type
 
 LINE = "\n"
@@ -38,12 +41,16 @@ def load(config: Config) -> Loaded:
 
         return Loaded(script.build(module, pytorch.Defaults(), config.model_dir, config.default_accept))
     model = predictor.load(config.model_dir, config.threads)
+    inline_bytes = INLINE_BYTES if model.manifest.seconds < INLINE_SECONDS else -1
+    if model.manifest.framework == "TENSORFLOW" and (module is None or handlers.are_in(module)):
+        models = compiled.Compiled(model, config.model_dir)
+        served = Served(models, {"predict": compiled.predict}, config.default_accept)
+        return loaded(served, module, inline_bytes)
     if module and (hasattr(module, "neo_preprocess") or hasattr(module, "neo_postprocess")):
         return Loaded(_with_hooks(module, model, config.default_accept))
     if module:
         return Loaded(script.build(module, Defaults(model), config.model_dir, config.default_accept))
-    quick = model.manifest.seconds < INLINE_SECONDS
-    return Loaded(_serving(Defaults(model), config.default_accept), INLINE_BYTES if quick else -1)
+    return Loaded(_serving(Defaults(model), config.default_accept), inline_bytes)
 
 
 def _is_pytorch(folder: Path) -> bool:

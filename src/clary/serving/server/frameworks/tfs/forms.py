@@ -23,6 +23,10 @@ class BadForm(ValueError):
     """What TensorFlow Serving answers 400 to; the message is its `error`."""
 
 
+class NoModel(LookupError):
+    """What TensorFlow Serving answers 404 to."""
+
+
 def read(body: bytes, content_type: str) -> Form:
     """The request. Raises `BadForm`, and `Refused` 415 for a type without a rule."""
     kind = media_type(content_type)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from clary.serving.server.invocation import Answer, Invocation
 
+NAMES = ("handler", "input_handler", "output_handler")
+
 Ask = Callable[[str, bytes], tuple[int, bytes]]
 Answered = Callable[[Invocation, "Context"], Answer]
 
@@ -29,12 +31,17 @@ class Context(NamedTuple):
     content_length: int
 
 
+def are_in(module: ModuleType) -> bool:
+    """Whether a script is of this kind."""
+    return any(hasattr(module, name) for name in NAMES)
+
+
 def build(module: ModuleType, ask: Ask, path: Callable[[str], str]) -> Answered | None:
     """What answers through the script; `None` for a script without handlers. `path` is that of a context's URI.
 
     Raises `ValueError` for half a pair.
     """
-    whole, before, after = (getattr(module, name, None) for name in ("handler", "input_handler", "output_handler"))
+    whole, before, after = (getattr(module, name, None) for name in NAMES)
     if whole is not None:
         return lambda call, context: _answer(whole(io.BytesIO(call.body), context))
     if before is None and after is None:
