@@ -1,11 +1,10 @@
 """Compilation jobs (Neo): see README.md."""
 
 from clary.capabilities.compilation import edge
-from clary.capabilities.compilation.api import stop
 from clary.capabilities.compilation.kind import COMPILATION_JOB
 from clary.capabilities.compilation.reconcile import CompilationReconciler
 from clary.resources.capability import Capability
 
 COMPILATION = Capability(
-    "compilation", kinds=(COMPILATION_JOB,), operations=(stop, edge.create), reconcilers=(CompilationReconciler(),)
+    "compilation", kinds=(COMPILATION_JOB,), operations=(edge.create,), reconcilers=(CompilationReconciler(),)
 )

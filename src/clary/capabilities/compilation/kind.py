@@ -4,6 +4,7 @@ from typing import Any
 
 from clary.capabilities.compilation import targets
 from clary.capabilities.compilation.admit import admit
+from clary.capabilities.jobs.kind import words
 from clary.resources.kinds import Kind, View
 from clary.resources.machine import Machine
 
@@ -43,8 +44,8 @@ COMPILATION_JOB = Kind(
             "STOPPED": frozenset({"DELETING"}),
         },
     ),
-    verbs="create describe list delete",
-    moves={"delete": "DELETING"},
+    verbs="create describe list stop delete",
+    moves={"stop": "STOPPING", "delete": "DELETING"},
     computed={
         "FailureReason": _failure,
         "ModelArtifacts": _artefacts,
@@ -56,10 +57,5 @@ COMPILATION_JOB = Kind(
     },
     admit=admit,
     missing=("ResourceNotFound", "Could not find compilation job '{name}'."),
-    exists=(
-        "ResourceInUse",
-        "Compilation job names must be unique within an AWS account and region, and a compilation job with this name "
-        "already exists ({arn})",
-    ),
-    refused=("ValidationException", "The request was rejected because the compilation job is in status {status}."),
+    **words("compilation job"),
 )

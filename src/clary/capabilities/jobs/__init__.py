@@ -1,6 +1,7 @@
 """What jobs of every kind share, in the order of a job's life.
 
 addresses.py                                S3 addresses of a request, which Create looks at
+kind.py                                     their machine, and the words of refusals
 reconcile.py, seen.py                       the look at a job, and what follows from it
 starting.py                                 the start, of kinds that start in one step
 line.py, turn.py                            waiting for room

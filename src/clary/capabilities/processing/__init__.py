@@ -1,10 +1,7 @@
 """Processing jobs: see README.md."""
 
-from clary.capabilities.processing.api import stop
 from clary.capabilities.processing.kind import PROCESSING_JOB
 from clary.capabilities.processing.reconcile import ProcessingReconciler
 from clary.resources.capability import Capability
 
-PROCESSING = Capability(
-    "processing", kinds=(PROCESSING_JOB,), operations=(stop,), reconcilers=(ProcessingReconciler(),)
-)
+PROCESSING = Capability("processing", kinds=(PROCESSING_JOB,), reconcilers=(ProcessingReconciler(),))

@@ -5,8 +5,8 @@ from enum import Enum
 from typing import Any
 
 from clary.capabilities.jobs.failure import INTERNAL, blameless, cut, failed
+from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.seen import JobSeen
-from clary.capabilities.processing.kind import FINAL
 from clary.resources.reconcile import Become, Wait
 from clary.resources.records import Record
 

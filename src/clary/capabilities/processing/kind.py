@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from clary.capabilities.instances.quota import Held, Holding
+from clary.capabilities.jobs.kind import DELETABLE, MISSING, words
 from clary.capabilities.processing.admit import admit, ahead
 from clary.capabilities.processing.plan import cluster
 from clary.resources.kinds import Kind, View
-from clary.resources.machine import Machine
 from clary.resources.records import Record
-
-FINAL = ("Completed", "Failed", "Stopped")
 
 
 def _resources(view: View) -> dict[str, Any]:
@@ -27,27 +25,13 @@ def held(record: Record) -> Iterator[Held]:
 PROCESSING_JOB = Kind(
     noun="ProcessingJob",
     arn="processing-job/{ProcessingJobName}",
-    machine=Machine(
-        start="InProgress",
-        edges={
-            "InProgress": frozenset({"Completed", "Failed", "Stopping", "Stopped"}),
-            "Stopping": frozenset({"Stopped", "Failed"}),
-            "Completed": frozenset({"Deleting"}),
-            "Failed": frozenset({"Deleting"}),
-            "Stopped": frozenset({"Deleting"}),
-        },
-    ),
-    verbs="create describe list delete",
-    moves={"delete": "Deleting"},
+    machine=DELETABLE,
+    verbs="create describe list stop delete",
+    moves={"stop": "Stopping", "delete": "Deleting"},
     computed={"ProcessingResources": _resources},
     ahead=ahead,
     admit=admit,
     guard=Holding(("InProgress", "Stopping"), held),
-    missing=("ValidationException", "Requested resource not found."),
-    exists=(
-        "ResourceInUse",
-        "Processing job names must be unique within an AWS account and region, and a processing job with this name "
-        "already exists ({arn})",
-    ),
-    refused=("ValidationException", "The request was rejected because the processing job is in status {status}."),
+    missing=MISSING,
+    **words("processing job"),
 )

@@ -7,6 +7,7 @@ from typing import Any
 from clary.capabilities.instances import NoCapacity, place
 from clary.capabilities.jobs import measures, reaching
 from clary.capabilities.jobs.hosts import hosts
+from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.mirror import CannotUpload, Mirror, Target, are_large
 from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS, JobReconciler
 from clary.capabilities.jobs.site import Site
@@ -14,7 +15,7 @@ from clary.capabilities.jobs.starting import StartedAtOnce
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.processing import outputs, staging
 from clary.capabilities.processing.decide import Seen, Step, decide, ended, fail
-from clary.capabilities.processing.kind import FINAL, PROCESSING_JOB
+from clary.capabilities.processing.kind import PROCESSING_JOB
 from clary.capabilities.processing.plan import LOG_GROUP, cluster, image, is_isolated, plan
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects

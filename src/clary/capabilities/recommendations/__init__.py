@@ -1,6 +1,6 @@
 """Inference Recommender: see README.md."""
 
-from clary.capabilities.recommendations.api import steps, stop
+from clary.capabilities.recommendations.api import steps
 from clary.capabilities.recommendations.kind import RECOMMENDATIONS_JOB
 from clary.capabilities.recommendations.reconcile import RecommendationsReconciler
 from clary.resources.capability import Capability
@@ -8,6 +8,6 @@ from clary.resources.capability import Capability
 RECOMMENDATIONS = Capability(
     "recommendations",
     kinds=(RECOMMENDATIONS_JOB,),
-    operations=(stop, steps),
+    operations=(steps,),
     reconcilers=(RecommendationsReconciler(),),
 )

@@ -1,4 +1,4 @@
-"""What the common verbs cannot say: stopping, and the steps, which are the trials of a job."""
+"""What the common verbs cannot say: the steps, which are the trials of a job."""
 
 from typing import Any
 
@@ -6,27 +6,13 @@ from clary.capabilities.recommendations import figures, trials
 from clary.capabilities.recommendations.decide import STOPPED
 from clary.capabilities.recommendations.kind import RECOMMENDATIONS_JOB, recommendation
 from clary.capabilities.recommendations.trials import Trial
-from clary.resources.edit import edit
 from clary.resources.records import Record
-from clary.resources.refusals import refused
 from clary.resources.verbs import find
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
 from clary.wire.operations import Request, Response, operation
 
 PAGE = 10
-
-
-@operation("StopInferenceRecommendationsJob")
-def stop(ctx: Context, request: Request) -> Response:
-    """STOPPING at once; the controller ends the load and deletes the endpoints. Stopping twice is one stop."""
-    record = find(ctx, RECOMMENDATIONS_JOB, request)
-    with edit(ctx, record) as change:
-        if change.record.status in ("PENDING", "IN_PROGRESS"):
-            change.become("STOPPING")
-        elif change.record.status != "STOPPING":
-            raise refused(RECOMMENDATIONS_JOB, change.record, "STOPPING")
-    return {}
 
 
 @operation("ListInferenceRecommendationsJobSteps")

@@ -155,7 +155,8 @@ RECOMMENDATIONS_JOB = Kind(
             "STOPPING": frozenset({"STOPPED"}),
         },
     ),
-    verbs="create describe list",
+    verbs="create describe list stop",
+    moves={"stop": "STOPPING"},
     admit=admit,
     computed={
         "InferenceRecommendations": recommendations,

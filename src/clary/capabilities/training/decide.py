@@ -6,10 +6,11 @@ from enum import Enum
 from typing import Any
 
 from clary.capabilities.jobs.failure import failed, is_internal
+from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.seen import JobSeen
 from clary.capabilities.training import runs, warm
 from clary.capabilities.training.failure import reason
-from clary.capabilities.training.kind import FINAL, secondary_status
+from clary.capabilities.training.kind import secondary_status
 from clary.resources.reconcile import Become, Wait
 from clary.resources.records import Record
 from clary.runtime.workload import InstanceState

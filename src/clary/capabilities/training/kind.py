@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from clary.capabilities.instances.quota import Held, Holding
+from clary.capabilities.jobs.kind import DELETABLE, FINAL, MISSING, words
 from clary.capabilities.training import runs, warm
 from clary.capabilities.training.admit import admit, ahead
 from clary.capabilities.training.places import model_artifacts
 from clary.resources.kinds import Kind, View
-from clary.resources.machine import Machine
 from clary.resources.records import Event, Record
 from clary.settings import Settings
 
 FIRST_MESSAGE = "Starting the training job"
-FINAL = ("Completed", "Failed", "Stopped")
 
 
 def secondary_status(record: Record) -> str:
@@ -65,16 +64,7 @@ def _billable(view: View) -> int | None:
 TRAINING_JOB = Kind(
     noun="TrainingJob",
     arn="training-job/{TrainingJobName}",
-    machine=Machine(
-        start="InProgress",
-        edges={
-            "InProgress": frozenset({"Completed", "Failed", "Stopping", "Stopped"}),
-            "Stopping": frozenset({"Stopped", "Failed"}),
-            "Completed": frozenset({"Deleting"}),
-            "Failed": frozenset({"Deleting"}),
-            "Stopped": frozenset({"Deleting"}),
-        },
-    ),
+    machine=DELETABLE,
     verbs="create describe list delete",
     moves={"delete": "Deleting"},
     computed={
@@ -95,11 +85,6 @@ TRAINING_JOB = Kind(
     ahead=ahead,
     admit=admit,
     guard=Holding(("InProgress", "Stopping"), held, {"warm-pool": FINAL}),
-    missing=("ValidationException", "Requested resource not found."),
-    exists=(
-        "ResourceInUse",
-        "Training job names must be unique within an AWS account and region, and a training job with this name "
-        "already exists ({arn})",
-    ),
-    refused=("ValidationException", "The request was rejected because the training job is in status {status}."),
+    missing=MISSING,
+    **words("training job"),
 )

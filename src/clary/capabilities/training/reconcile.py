@@ -11,6 +11,7 @@ from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.failure import cut, failed
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.items import BadData
+from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.line import ROOM_SECONDS, Need
 from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS, JobReconciler, JobWork
 from clary.capabilities.jobs.site import Site
@@ -31,7 +32,7 @@ from clary.capabilities.training import (
 from clary.capabilities.training.channels import channels
 from clary.capabilities.training.decide import WATCH_SECONDS, Seen, Step, decide, downloading, fail, moved, uploaded
 from clary.capabilities.training.followed import followed
-from clary.capabilities.training.kind import FINAL, TRAINING_JOB, secondary_status
+from clary.capabilities.training.kind import TRAINING_JOB, secondary_status
 from clary.capabilities.training.plan import LOG_GROUP, built_in, image, plan
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects

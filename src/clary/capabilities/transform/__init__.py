@@ -1,6 +1,6 @@
 """Batch transform: see README.md."""
 
-from clary.capabilities.transform.api import create_transform_job, stop
+from clary.capabilities.transform.api import create_transform_job
 from clary.capabilities.transform.kind import TRANSFORM_JOB
 from clary.capabilities.transform.reconcile import TransformReconciler
 from clary.resources.capability import Capability
@@ -8,6 +8,6 @@ from clary.resources.capability import Capability
 TRANSFORM = Capability(
     "transform",
     kinds=(TRANSFORM_JOB,),
-    operations=(create_transform_job, stop),
+    operations=(create_transform_job,),
     reconcilers=(TransformReconciler(),),
 )

@@ -5,9 +5,9 @@ from enum import Enum
 from typing import Any
 
 from clary.capabilities.jobs.failure import INTERNAL, blameless, cut
+from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.seen import JobSeen
 from clary.capabilities.transform.drivers import Driver
-from clary.capabilities.transform.kind import FINAL
 from clary.resources.reconcile import Become, Wait
 from clary.resources.records import Record
 from clary.runtime.workload import InstanceState

@@ -57,6 +57,8 @@ def workload(
         instances=tuple(replace(one, host=host, log=logs[host]) for host in hosts(record)),
         environment={**made.environment, **environment(record.spec)},
         limits=replace(made.limits, grace_seconds=GRACE_SECONDS),
+        # Nobody waits for its start, and its servers have other threads than those of endpoints.
+        preloaded=None,
         # One figure for each instance: that of its first container.
         measure_seconds=0.0 if number else measure_seconds,
     )

@@ -8,13 +8,14 @@ from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.place import NoModelData, placed
 from clary.capabilities.jobs import measures
 from clary.capabilities.jobs.items import BadData
+from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.mirror import CannotUpload
 from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS, JobReconciler
 from clary.capabilities.jobs.starting import StartedAtOnce
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.transform import drivers, places, staging
 from clary.capabilities.transform.decide import END_SECONDS, WATCH_SECONDS, Seen, Step, decide, ended, fail
-from clary.capabilities.transform.kind import FINAL, MODEL, TRANSFORM_JOB
+from clary.capabilities.transform.kind import MODEL, TRANSFORM_JOB
 from clary.capabilities.transform.outputs import Outputs
 from clary.capabilities.transform.plan import LOG_GROUP, instance_id, job, log_stream, variant, workload, workloads
 from clary.companions.cloudwatch.store import MetricStore
