@@ -8,6 +8,7 @@ from tests.capabilities.compilation.records import request
 from clary.capabilities.compilation import options, outputs, targets
 from clary.capabilities.compilation.options import BadOptions, Options
 from clary.capabilities.compilation.targets import NoTarget
+from clary.runtime.images import environment_of
 
 X86, ARM = {"Os": "LINUX", "Arch": "X86_64"}, {"Os": "LINUX", "Arch": "ARM64"}
 
@@ -30,6 +31,7 @@ def test_what_is_built(output: Any, framework: str, machine: str) -> None:
     ("output", "framework", "why"),
     [
         ({"TargetDevice": "ml_p3"}, "XGBOOST", "XGBOOST models are compiled for CPU targets only"),
+        ({"TargetDevice": "ml_p3"}, "TENSORFLOW", "TENSORFLOW models are compiled for CPU targets only"),
         ({"TargetDevice": "ml_inf1"}, "PYTORCH", "needs an accelerator and a compiler that only AWS has"),
         ({"TargetDevice": "jetson_nano"}, "PYTORCH", "is an edge device"),
         ({"TargetDevice": "lambda"}, "PYTORCH", "is an edge device"),
@@ -78,8 +80,28 @@ def test_bad_options(text: str) -> None:
             "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-onnx:1.7-cpu-py3",
             "model-LINUX_X86_64",
         ),
+        (
+            request(framework="TENSORFLOW", FrameworkVersion="2.9.2"),
+            "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-inference-tensorflow:2.9-cpu-py3",
+            "model-ml_c5",
+        ),
+        (
+            request(framework="KERAS"),
+            "785573368785.dkr.ecr.us-east-1.amazonaws.com/sagemaker-neo-keras:2.2.4-cpu-py3",
+            "model-ml_c5",
+        ),
     ],
 )
 def test_image_and_artefact(spec: Any, image: str, artefact: str) -> None:
     assert targets.image(spec, "us-east-1") == image
     assert outputs.uri(spec) == f"s3://compilation/out/job/{artefact}.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("framework", "environment"),
+    [("TENSORFLOW", "tensorflow"), ("KERAS", "tensorflow"), ("ONNX", "neo"), ("XGBOOST", "neo"), ("PYTORCH", "neo")],
+)
+def test_where_models_are_compiled_and_served(framework: str, environment: str) -> None:
+    spec = request(framework=framework)
+    assert environment_of(targets.compiler(spec, "us-east-1")) == environment
+    assert environment_of(targets.image(spec, "us-east-1")) == "neo"

@@ -42,6 +42,18 @@ def neo_preprocess(payload, content_type):
 def neo_postprocess(result):
     return json.dumps({"class": int(result.argmax())}), "application/json"
 """
+HANDLERS = """
+import json
+
+def input_handler(data, context):
+    assert (context.model_name, context.request_content_type) == ("model", "application/x-sum"), context
+    return json.dumps({"instances": [[[[float(data.read())] * 8] * 8]]})
+
+def output_handler(response, context):
+    if response.status_code != 200:
+        raise ValueError(response.text)
+    return json.dumps({"best": max(response.json()["predictions"][0])}), context.accept_header
+"""
 
 
 def serve(base: Path, script: str = "") -> Any:
@@ -120,6 +132,42 @@ def check_a_script_of_tensors(network: tuple[Path, Any]) -> None:
     rows = torch.rand(3, 1, 8, 8)
     answer = serve(network[0], TENSORS)(Invocation(json.dumps(rows.tolist()).encode(), JSON))
     assert json.loads(answer.body) == network[1](rows).argmax(1).tolist()
+
+
+def check_the_contract_of_tensorflow_serving(tmp_path: Path) -> None:
+    """The graph is any, and only called TensorFlow's: what TensorFlow gives is tested in its own environment."""
+    file, model = made.graph(tmp_path)
+    assert jobs.compiled(tmp_path / "job", file, "ONNX", "{'data': [1,1,8,8]}") == (0, "")
+    manifest = tmp_path / "job/model/compiled_model.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"framework": "TENSORFLOW", "outputs": ["p"]}))
+    rows = torch.rand(2, 1, 8, 8)
+    answer, expected = serve(tmp_path / "job"), model(rows).detach().numpy()
+
+    def ask(body: Any, attributes: str = "") -> tuple[int, Any]:
+        headers = {"x-amzn-sagemaker-custom-attributes": attributes}
+        found = answer(Invocation(json.dumps(body).encode(), JSON, headers=headers))
+        return found.status, json.loads(found.body)
+
+    status, found = ask({"instances": rows.tolist()})
+    assert status == 200
+    np.testing.assert_allclose(found["predictions"], expected, atol=1e-6)
+    assert ask({"instances": [{"data": row} for row in rows.tolist()]}) == (status, found)
+    assert ask({"inputs": rows.tolist()}, "tfs-model-name=model") == (200, {"outputs": found["predictions"]})
+    for body, attributes, status, words in (
+        ({"instances": [[1, 2]]}, "", 400, "does not fit the compiled model's shape"),
+        ({"instances": [{"x": 1}]}, "", 400, "Input names x are not those of the signature: data"),
+        ({"instances": [], "inputs": []}, "", 400, "Missing"),
+        ({"signature_name": "other", "inputs": [1]}, "", 400, "not found in signature def"),
+        ([[1]], "tfs-model-name=none", 404, "Specific(none, 1)"),
+        ([[1]], "tfs-method=classify", 400, "no method 'classify'"),
+    ):
+        told = ask(body, attributes)
+        assert (told[0], words in told[1]["error"]) == (status, True), told
+    scripted = serve(tmp_path / "job", HANDLERS)(Invocation(b"0.5", "application/x-sum", "application/x-best"))
+    assert (scripted.content_type, json.loads(scripted.body)) == (
+        "application/x-best",
+        {"best": pytest.approx(model(torch.full((1, 1, 8, 8), 0.5)).max().item(), abs=1e-6)},
+    )
 
 
 def check_a_script_of_hooks(network: tuple[Path, Any]) -> None:
