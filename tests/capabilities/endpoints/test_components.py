@@ -10,12 +10,13 @@ from tests.capabilities.endpoints.account import CSV, ROLE, SKLEARN, Account, Lo
 from tests.capabilities.endpoints.test_artefacts import tarball
 from tests.servers import PATIENCE, Clary, wait_until
 
+SETTINGS = {"empty_instance_seconds": "0", "host_metrics_seconds": "1"}
 SCRIPT = "def model_fn(d):\n    return 0\n\ndef transform_fn(m, body, kind, accept):\n    return {answer!r}\n"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clary]:
-    with Clary(tmp_path_factory.mktemp("components") / "home", empty_instance_seconds="0") as clary:
+    with Clary(tmp_path_factory.mktemp("components") / "home", **SETTINGS) as clary:
         yield clary.start()
 
 
@@ -70,6 +71,11 @@ def instances(account: Account) -> tuple[int, int]:
     (hosts,) = account.sagemaker.describe_endpoint(EndpointName="shared")["ProductionVariants"]
     assert hosts["ManagedInstanceScaling"]["MaxInstanceCount"] == 2
     return hosts["DesiredInstanceCount"], hosts["CurrentInstanceCount"]
+
+
+def measured(account: Account, dimensions: list[dict[str, str]]) -> set[str]:
+    found = account.cloudwatch.list_metrics(Namespace="/aws/sagemaker/InferenceComponents", Dimensions=dimensions)
+    return {metric["MetricName"] for metric in found["Metrics"]}
 
 
 def refusal(call: Any) -> tuple[str, str]:
@@ -147,6 +153,9 @@ def test_journey_of_two_components_on_one_instance(shared: Account, made: tuple[
     assert copies(settled(shared, "trees")) == ("InService", 1, 1)
     shared.sagemaker.delete_inference_component(InferenceComponentName="large")
     wait_until(lambda: instances(shared) == (1, 1), otherwise=lambda: str(instances(shared)))
+
+    dimensions = [{"Name": "InferenceComponentName", "Value": "trees"}]
+    wait_until(lambda: measured(shared, dimensions) == {"CPUUtilizationNormalized", "MemoryUtilizationNormalized"})
 
     code, message = refusal(lambda: shared.sagemaker.delete_endpoint(EndpointName="shared"))
     assert (code, "with inference components" in message) == ("ValidationException", True)

@@ -10,16 +10,21 @@ from tests.databases import empty_url, migrated, postgres, store_url
 
 from clary.capabilities.endpoints import host_metrics
 from clary.capabilities.endpoints.fleet import Fleet, Fleets, Instance, Variant
-from clary.capabilities.endpoints.metering import Call, Meter
+from clary.capabilities.endpoints.metering import Call, Meter, failures
 from clary.companions.cloudwatch.store import Metric, MetricStore, metric_id
 from clary.resources.records import Record
 from clary.resources.store import Store
+from clary.runtime.workload import Limits
+from clary.serving.reply import Broken
 from clary.settings import Settings
 from clary.wire.context import Parts
+from clary.wire.errors import AwsError
 
 __all__ = ["empty_url", "migrated", "postgres", "store_url"]
 
 ACCOUNT, REGION = "1", "r"
+THROTTLED = AwsError("Rate exceeded", code="ThrottlingException", status=429)
+NO_INSTANCE = AwsError("no instance is ready", code="ModelNotReadyException", status=429)
 OF_VARIANT = (("EndpointName", "e"), ("VariantName", "v"))
 
 
@@ -37,12 +42,30 @@ def test_calls_for_each_instance(store_url: str) -> None:
         meter = Meter(metrics)
         for instances in (2, 2, 4):
             meter.answered(Call(ACCOUNT, REGION, "e", "v", instances=instances), 200, 0.01, 0.001)
-        meter.lost(Call(ACCOUNT, REGION, "e", "v", instances=0))
+        for error in (NO_INSTANCE, THROTTLED):
+            meter.lost(Call(ACCOUNT, REGION, "e", "v", instances=0), error)
         await meter.flush()
 
     asyncio.run(calls())
-    assert total(metrics, "AWS/SageMaker", "Invocations") == (4, 4)
-    assert total(metrics, "AWS/SageMaker", "InvocationsPerInstance") == (4, 0.5 + 0.5 + 0.25 + 1)
+    assert total(metrics, "AWS/SageMaker", "Invocations") == (5, 5)
+    assert total(metrics, "AWS/SageMaker", "InvocationsPerInstance") == (5, 0.5 + 0.5 + 0.25 + 1 + 1)
+    assert total(metrics, "AWS/SageMaker", "Invocation4XXErrors") == (1, 1)
+    assert total(metrics, "AWS/SageMaker", "Invocation5XXErrors") == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (THROTTLED, ("Invocation4XXErrors",)),
+        (AwsError("TargetModel is required", code="ValidationError", status=400), ("Invocation4XXErrors",)),
+        (NO_INSTANCE, ("Invocation5XXErrors",)),
+        (AwsError("timed out", code="ModelError", status=424), ("Invocation5XXErrors", "InvocationModelErrors")),
+        (AwsError("broken", code="ServiceUnavailable", status=503), ("Invocation5XXErrors", "InvocationModelErrors")),
+        (Broken("a shadow's"), ("Invocation5XXErrors", "InvocationModelErrors")),
+    ],
+)
+def test_what_calls_without_an_answer_count_as(error: Exception, counted: tuple[str, ...]) -> None:
+    assert failures(error) == counted
 
 
 def test_calls_at_once(store_url: str) -> None:
@@ -88,3 +111,46 @@ def test_containers_of_an_instance_together_and_each_line_once(store_url: str, t
     measured(first, now)
     host_metrics.take_in(record, fleets, parts)
     assert total(metrics, "/aws/sagemaker/Endpoints", "CPUUtilization") == (2, pytest.approx(150.0))
+
+
+def test_a_file_that_has_grown_long_is_cut_and_read_on(store_url: str, tmp_path: Path) -> None:
+    metrics = MetricStore(Store(store_url))
+    instance = Instance(workload="w", since=0.0, ready=True, containers=2)
+    variant = Variant(name="v", weight=1, count=1, production={}, model={}, instances=(instance,))
+    fleets = Fleets(serving=Fleet(config="c", generation=1, variants=(variant,)))
+    record = Record(id="x", account=ACCOUNT, region=REGION, kind="Endpoint", name="e", created=0, modified=0)
+    parts = Parts(Settings(home=tmp_path), metrics)
+    first, second = (tmp_path / "jobs" / name / "algo-1" for name in instance.workloads)
+    many = [{"time": 1e9 + minute, "CPUUtilization": 1.0} for minute in range(2000)]
+    measured(first, *many)
+    measured(second, *many)
+    host_metrics.take_in(record, fleets, parts)
+    assert total(metrics, "/aws/sagemaker/Endpoints", "CPUUtilization") == (2000, pytest.approx(4000.0))
+    files = [folder / "host.jsonl" for folder in (first, second)]
+    assert [file.read_text() for file in files] == [json.dumps(many[-1]) + "\n"] * 2
+
+    measured(first, many[0])
+    host_metrics.take_in(record, fleets, parts)
+    host_metrics.take_in(record, fleets, parts)
+    assert total(metrics, "/aws/sagemaker/Endpoints", "CPUUtilization")[0] == 2001
+    # As after a kill between the cut and its note: what is there is read once more, and then no more.
+    (tmp_path / "jobs" / "w" / "host.read").write_text("100000")
+    host_metrics.take_in(record, fleets, parts)
+    host_metrics.take_in(record, fleets, parts)
+    assert total(metrics, "/aws/sagemaker/Endpoints", "CPUUtilization")[0] == 2003
+
+
+def test_copies_are_measured_by_what_they_may_use() -> None:
+    entry = {
+        "time": 1.0,
+        "CPUUtilization": 50.0,
+        "MemoryUtilization": 20.0,
+        "DiskUtilization": 5.0,
+        "GPUUtilization": 150.0,
+    }
+    assert host_metrics.normalized(entry, Limits(cpus=0.5, gpus=2)) == {
+        "time": 1.0,
+        "CPUUtilizationNormalized": 100.0,
+        "MemoryUtilizationNormalized": 20.0,
+        "GPUUtilizationNormalized": 75.0,
+    }

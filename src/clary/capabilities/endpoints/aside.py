@@ -74,8 +74,8 @@ class Aside:
         call = Call(asked.account, asked.region, asked.endpoint, shadow.name, instances=len(shadow.sockets))
         try:
             forwarded = await self._gateway.invoke(shadow, asked.headers, asked.body, asked.container)
-        except (NoInstance, HttpError):
-            self._meter.lost(call)
+        except (NoInstance, HttpError) as error:
+            self._meter.lost(call, error)
             return
         finally:
             self._copied -= len(asked.body)

@@ -70,8 +70,8 @@ class Invocations:
         taken = self.take(ctx, request)
         try:
             forwarded = await self._answer(taken, request)
-        except AwsError:
-            self.meter.lost(taken.call)
+        except AwsError as error:
+            self.meter.lost(taken.call, error)
             raise
         finally:
             if taken.route.shadows:

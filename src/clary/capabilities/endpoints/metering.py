@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from clary.companions.cloudwatch.store import Metric, MetricStore, Sample
 from clary.serving.serial import Forwarded
+from clary.wire.errors import AwsError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,19 @@ class Shared(NamedTuple):
 
 INSTANCE = Shared("InvocationsPerInstance", "ConcurrentRequestsPerModel")
 COPY = Shared("InvocationsPerCopy", "ConcurrentRequestsPerCopy")
+
+
+def failures(error: Exception) -> tuple[str, ...]:
+    """As what a call counts to which no model answered.
+
+    AWS says what it counts by the statuses that models give, and nothing of calls that it refuses itself: what the
+    client did wrong, or too often, counts here as such an answer would, all else as the platform's. Broken connections,
+    answers that are none and timeouts are among AWS's InvocationModelErrors.
+    """
+    if isinstance(error, AwsError) and (error.status == 400 or error.code == "ThrottlingException"):
+        return ("Invocation4XXErrors",)
+    reached = not isinstance(error, AwsError) or error.code in ("ModelError", "ServiceUnavailable")
+    return ("Invocation5XXErrors", *(("InvocationModelErrors",) if reached else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +167,11 @@ class Meter:
         else:
             tally.models.setdefault(metric, Times()).add(value)
 
-    def lost(self, call: Call) -> None:
-        """No answer of the model reached the client."""
+    def lost(self, call: Call, error: Exception) -> None:
+        """No answer of the model reached the client, which got `error`, if anybody did."""
         tally = self._tally(call)
         tally.call(call.instances)
-        tally.count("Invocation5XXErrors")
+        tally.count(*failures(error))
 
     def set_up(self, call: Call, seconds: float) -> None:
         """A serverless call waited so long for an instance."""

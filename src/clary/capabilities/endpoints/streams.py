@@ -46,8 +46,8 @@ async def _open(ctx: Context, invocations: Invocations, taken: Taken) -> Flow:
         if isinstance(found, Flow) and 200 <= found.head.status < 300:
             return found
         place, reply = await invocations.guarded(taken.variant, lambda: _whole(taken, found))
-    except AwsError:
-        invocations.meter.lost(taken.call)
+    except AwsError as error:
+        invocations.meter.lost(taken.call, error)
         raise
     seconds = time.perf_counter() - taken.start
     invocations.meter.answered(taken.call, reply.status, seconds, 0.0)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from clary.capabilities.endpoints import fleet
+from clary.capabilities.endpoints import fleet, host_metrics
 from clary.capabilities.endpoints.alarms import in_alarm
 from clary.capabilities.endpoints.components import hosting, managed, placing
 from clary.capabilities.endpoints.components.api import components
@@ -47,6 +47,7 @@ class InferenceComponentReconciler:
             return Remove(lambda: drop(kept_home(record, settings)))
         if full := look.act(decision):
             return look.await_room(before, full, decision)
+        host_metrics.take_in_copies(record, before, parts)
         return Wait(decision.wait)
 
 
