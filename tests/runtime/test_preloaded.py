@@ -1,11 +1,14 @@
 """Model servers that are forked from a process which has imported their framework: faster, and otherwise the same."""
 
 import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tests.capabilities.endpoints.account import SKLEARN
 from tests.servers import CACHE, PATIENCE, wait_until
@@ -13,15 +16,24 @@ from tests.serving.artefacts import python
 
 from clary.runtime import sandbox
 from clary.runtime.local import LocalBackend
-from clary.runtime.workload import Instance, Workload
+from clary.runtime.workload import Instance, Preloaded, Workload
 from clary.serving.server import preload
+from clary.serving.server.config import threads
+
+CPUS = "2"
+WARM = Preloaded("sklearn", threads({"CLARY_CPUS": CPUS}))
 
 SCRIPT = b"""
 import json
+import multiprocessing.spawn
 import os
 import sys
 
 import numpy
+from threadpoolctl import threadpool_info
+
+preloaded = "sklearn.ensemble" in sys.modules
+import sklearn.ensemble
 
 def model_fn(model_dir):
     return None
@@ -32,13 +44,17 @@ def transform_fn(model, body, content_type, accept):
         "same": {
             "executable": sys.executable,
             "prefix": sys.prefix,
-            "path": [each for each in sys.path if "site-packages" in each or "clary" in each or "code" in each],
+            "path": sys.path,
+            "flags": [*sys.flags],
+            "arguments": sys.argv,
+            "spawned": os.fsdecode(multiprocessing.spawn.get_executable()),
+            "threads": sorted((each["prefix"], each["num_threads"]) for each in threadpool_info()),
             "environment": sorted((name, value) for name, value in os.environ.items() if "PORT" not in name),
             "folder": os.getcwd(),
             "user": [os.getuid(), os.listdir("/opt/ml")],
             "level": logging.getLogger().level,
         },
-        "preloaded": "sklearn.neural_network" in sys.modules,
+        "preloaded": preloaded,
         "drawn": numpy.random.random(),
     }), "application/json"
 """
@@ -55,27 +71,28 @@ def backend(tmp_path: Path) -> Iterator[LocalBackend]:
         backend.destroy(name)
 
 
-def start(backend: LocalBackend, name: str, *, preloaded: str = "sklearn", **environment: str) -> dict[str, Any]:
-    """What a call of its model says."""
+def workload(backend: LocalBackend, name: str, *, preloaded: Preloaded | None = WARM, needs: bool = False) -> Workload:
     log = backend.jobs.parent / f"{name}.log"
     log.parent.mkdir(exist_ok=True)
     files = {"/opt/ml/model/code/inference.py": SCRIPT, "/opt/ml/model/code/requirements.txt": b""}
-    if not environment.pop("REQUIREMENTS", ""):
+    if not needs:
         del files["/opt/ml/model/code/requirements.txt"]
-    backend.start(
-        Workload(
-            id=name,
-            key=name,
-            wake=str(backend.jobs.parent / "nobody.sock"),
-            image=SKLEARN,
-            purpose="serve",
-            environment={"CLARY_FRAMEWORK": "sklearn", "CLARY_CPUS": "1", **environment},
-            folders=("/opt/ml/model",),
-            instances=(Instance(host="algo-1", log=str(log), files=files),),
-            preloaded=preloaded,
-        )
+    return Workload(
+        id=name,
+        key=name,
+        wake=str(backend.jobs.parent / "nobody.sock"),
+        image=SKLEARN,
+        purpose="serve",
+        environment={"CLARY_FRAMEWORK": "sklearn", "CLARY_CPUS": CPUS},
+        folders=("/opt/ml/model",),
+        instances=(Instance(host="algo-1", log=str(log), files=files),),
+        preloaded=preloaded,
     )
-    path = backend.socket(name, "algo-1")
+
+
+def ask(backend: LocalBackend, started: Workload) -> dict[str, Any]:
+    """What a call of its model says."""
+    path = backend.socket(started.id, "algo-1")
     found: list[dict[str, Any]] = []
 
     def answers() -> bool:
@@ -89,29 +106,47 @@ def start(backend: LocalBackend, name: str, *, preloaded: str = "sklearn", **env
                 return False
         return True
 
-    wait_until(answers, otherwise=lambda: log.read_text()[-3000:])
+    wait_until(answers, otherwise=lambda: Path(started.instances[0].log).read_text()[-3000:])
     return found[0]
 
 
+def start(backend: LocalBackend, name: str, **how: Any) -> dict[str, Any]:
+    made = workload(backend, name, **how)
+    backend.start(made)
+    return ask(backend, made)
+
+
+def zygotes() -> set[int]:
+    """That this process started."""
+    return {process.pid for process in psutil.Process().children() if "server.zygote" in " ".join(process.cmdline())}
+
+
 def test_a_forked_server_is_as_an_executed_one(backend: LocalBackend) -> None:
-    executed = start(backend, "executed", preloaded="")
+    executed = start(backend, "executed", preloaded=None)
     assert not executed["preloaded"]
-    forked: list[dict[str, Any]] = []
-
-    def comes_preloaded() -> bool:
-        backend.warm(SKLEARN, "sklearn")
-        name = f"forked-{len(forked)}"
-        forked.append(start(backend, name))
-        if not forked[-1]["preloaded"]:
-            backend.destroy(name)
-        return bool(forked[-1]["preloaded"])
-
-    wait_until(comes_preloaded)
-    assert forked[-1]["same"] == executed["same"]
+    backend.warm(SKLEARN, WARM)
+    # It waits until all is imported.
+    forked = start(backend, "forked")
+    assert (forked["preloaded"], forked["same"]) == (True, executed["same"])
     another = start(backend, "another")
-    assert (another["preloaded"], another["drawn"] != forked[-1]["drawn"]) == (True, True)
-    own = start(backend, "own", REQUIREMENTS="yes")
+    assert (another["preloaded"], another["drawn"] != forked["drawn"]) == (True, True)
+    own = start(backend, "own", needs=True)
     assert (own["preloaded"], own["same"]) == (False, executed["same"])
+
+
+def test_who_waits_for_a_process_that_is_killed_is_free_to_be_started(backend: LocalBackend) -> None:
+    before = zygotes()
+    backend.warm(SKLEARN, WARM)
+    (zygote,) = zygotes() - before
+    waiting = workload(backend, "waiting")
+    os.kill(zygote, signal.SIGSTOP)
+    backend.start(waiting)
+    assert [state.phase for state in backend.observe("waiting").instances] == ["preparing"]
+    os.kill(zygote, signal.SIGKILL)
+    wait_until(lambda: not backend.observe("waiting").instances)
+    wait_until(lambda: not psutil.pid_exists(zygote))
+    backend.start(waiting)
+    assert not ask(backend, waiting)["preloaded"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from clary.runtime.workload import Observation, Workload
+from clary.runtime.workload import Observation, Preloaded, Workload
 
 
 class NoRoom(Exception):
@@ -35,9 +35,10 @@ class Backend(Protocol):
         Raises `UnknownImage` or `BuildFailed`.
         """
 
-    def warm(self, image: str, framework: str) -> None:
-        """Have a process ready from which model servers with `Workload.preloaded` are forked; to be repeated while it
-        is wanted, every minute or so. Where there can be none, they start as always."""
+    def warm(self, image: str, preloaded: Preloaded) -> None:
+        """Have a process from which model servers with this `Workload.preloaded` are forked; to be repeated while it is
+        wanted, every minute or so. Those that are started while it imports wait for it; where there can be none, they
+        start as always."""
 
     def room(
         self, workload_id: str, instances: int, gpus: int, hosts: Sequence[Sequence[str]] = (), instead_of: str = ""

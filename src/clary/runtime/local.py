@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from clary.runtime import disks, images, launching, layer, limits, network, places, sandbox, shims
+from clary.runtime import disks, images, launching, limits, network, places, sandbox, shims
 from clary.runtime.backend import Away, Backend, NoRoom
 from clary.runtime.containers import launching as container_launching
 from clary.runtime.containers import leftovers
@@ -24,7 +24,7 @@ from clary.runtime.retained import Kept, Retained
 from clary.runtime.sandbox import Rung
 from clary.runtime.shim import cgroups
 from clary.runtime.shim.spec import Spec
-from clary.runtime.workload import Instance, InstanceState, Observation, Workload
+from clary.runtime.workload import Instance, InstanceState, Observation, Preloaded, Workload
 
 GUEST = "guest"
 """File in the folder of a workload that shares another's room."""
@@ -83,8 +83,8 @@ class LocalBackend(Backend):
         self._gate = threading.Lock()
         self._starting: dict[str, Claim] = {}
         self._told: dict[str, Callable[[], None]] = {}
-        self._zygotes: dict[tuple[Path, str], shims.Zygote] = {}
-        """By environment and framework."""
+        self._zygotes: dict[tuple[Path, Preloaded], shims.Zygote] = {}
+        """By environment."""
 
     def prepare(self, image: str, gpus: int) -> str | None:
         """See `Backend`."""
@@ -93,14 +93,14 @@ class LocalBackend(Backend):
         name = _environment(image)
         return self.shelf.prepare(name, gpu=gpus > 0) if name else None
 
-    def warm(self, image: str, framework: str) -> None:
+    def warm(self, image: str, preloaded: Preloaded) -> None:
         """See `Backend`."""
         name = _environment(image)
         if not name or self.rung != "namespaces" or not (built := self.shelf.path(name)).is_dir():
             return
-        if (built, framework) not in self._zygotes:
-            self._zygotes[built, framework] = shims.Zygote(framework, built / layer.PACKAGES)
-        self._zygotes[built, framework].keep()
+        key = (built, preloaded)
+        found = self._zygotes.get(key) or self._zygotes.setdefault(key, shims.Zygote(built, preloaded))
+        found.keep()
 
     @contextlib.contextmanager
     def room(

@@ -20,6 +20,7 @@ from clary.runtime.shim import cgroups, hub, nursery, processes
 from clary.runtime.shim import status as said
 from clary.runtime.shim.hub import HubSpec
 from clary.runtime.shim.spec import Spec
+from clary.runtime.workload import Preloaded
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from clary.runtime.shim.{} import main; main(sys.argv[2])"
 _FD = 3
@@ -28,15 +29,17 @@ MARK = "CLARY_INSTANCE"
 """In the environment of unsandboxed processes: the folder of the instance they belong to."""
 _started: list[int] = []
 ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
+    # As instances have it, and read when it is imported.
+    "OMP_WAIT_POLICY": "PASSIVE",
     "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    # Of pyarrow, which pandas imports, which scikit-learn imports.
+    # Of pyarrow, which pandas imports.
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 """For a process that is to be forked: libraries start no threads then."""
 RESTART_SECONDS = 30.0
 """Between two starts of a zygote that ends by itself."""
+KEEP_SECONDS = 30.0
+"""Between two words to a zygote that it is wanted: several in the time after which it ends."""
 
 
 @functools.cache
@@ -80,12 +83,12 @@ def alive(folder: Path | str) -> bool:
 def start(folder: Path, spec: Spec, lock_fd: int, zygote: "Zygote | None" = None) -> None:
     """Write the spec and start a shim that inherits the lock, so that there is no moment without a holder.
 
-    `zygote`: where the spec's command has been imported already, if it is ready.
+    `zygote`: where the spec's command is imported.
     """
     replace(folder / "spec.json", json.dumps(spec).encode())
     command = [*_command("instance"), str(folder)]
     if zygote is None or not zygote.bear(command, lock_fd):
-        _nursery.bear([*_command("instance"), str(folder)], lock_fd)
+        _nursery.bear(command, lock_fd)
 
 
 def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
@@ -93,12 +96,12 @@ def start_hub(folder: Path, spec: HubSpec, lock_fd: int) -> None:
     replace(folder / hub.NAME, json.dumps(spec).encode())
     with contextlib.suppress(FileExistsError):
         os.mkfifo(folder / hub.LIFE, 0o600)
-    _spawn([*_command("hub"), str(folder)], lock_fd)
+    _started.append(_spawn([*_command("hub"), str(folder)], lock_fd))
 
 
 def start_detached(command: list[str], lock_fd: int, log: Path) -> None:
     """Start a process that lives on without this one and holds the lock for life; what it prints goes to `log`."""
-    _spawn(command, lock_fd, log)
+    _started.append(_spawn(command, lock_fd, log))
 
 
 def status(folder: Path) -> dict[str, Any] | None:
@@ -183,65 +186,83 @@ class _Nursery:
         self._close()
         self._calls, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            _spawn([*_command("nursery"), "-" * nursery.TITLE_BYTES], theirs.fileno())
+            _started.append(_spawn([*_command("nursery"), "-" * nursery.TITLE_BYTES], theirs.fileno()))
         return self._calls
 
 
 class Zygote:
-    """A nursery of model servers that have imported a framework (`serving/server/zygote.py`)."""
+    """A nursery of model servers that have imported a framework (`serving/server/zygote.py`).
 
-    def __init__(self, framework: str, packages: Path) -> None:
-        """`packages`: site-packages of the environment."""
+    A call may be made as soon as it has been started, and waits in the socket with the instance's lock: an instance
+    that waits is held, and is free again the moment the zygote ends without having started it.
+    """
+
+    def __init__(self, environment: Path, preloaded: Preloaded) -> None:
+        """Starts nothing yet."""
         start = (
             "import sys; sys.path.insert(0, sys.argv[1]); "
-            "from clary.serving.server.zygote import main; main(sys.argv[2], sys.argv[3])"
+            "from clary.serving.server.zygote import main; main(sys.argv[2], int(sys.argv[3]))"
         )
-        self._command = [interpreter(), "-I", "-S", "-c", start, str(package_root()), framework, str(packages)]
+        # The environment's own interpreter with the flags that instances have: user code may look at them.
+        program = [str(environment / "bin/python"), "-u", "-c", start]
+        self._command = [*program, str(package_root()), preloaded.framework, str(preloaded.threads)]
+        self._environment = {**ONE_THREAD, "OMP_NUM_THREADS": str(preloaded.threads)}
         self._guard = threading.Lock()
         self._calls: socket.socket | None = None
-        self._ready = False
-        self._started = 0.0
+        self._started = self._told = -RESTART_SECONDS
         atexit.register(self._close)
 
     def keep(self) -> None:
         """Have it there, soon; to be repeated while it is wanted."""
         with self._guard:
-            try:
-                if self._calls:
-                    self._calls.send(b".")
-                    return
-            except OSError:
-                self._close()
-            if time.monotonic() - self._started > RESTART_SECONDS:
+            now = time.monotonic()
+            if self._calls and now - self._told > KEEP_SECONDS:
+                self._told = now
+                self._send([b"."])
+            if self._calls is None and now - self._started > RESTART_SECONDS:
+                self._started = self._told = now
                 self._start()
 
     def bear(self, command: list[str], lock_fd: int) -> bool:
-        """As the nursery does; `False` while it is not ready."""
+        """As the nursery does, once it has imported all; `False` while there is none."""
         with self._guard:
-            try:
-                if self._calls is None or not self._is_ready(self._calls):
-                    return False
-                socket.send_fds(self._calls, _call(command), [lock_fd])
-            except OSError:
-                self._close()
-                return False
-        return True
+            return self._send(_call(command), lock_fd)
 
-    def _is_ready(self, calls: socket.socket) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            self._ready = self._ready or calls.recv(1, socket.MSG_DONTWAIT) == b"!"
-        return self._ready
+    def _send(self, words: list[bytes], *locks: int) -> bool:
+        if self._calls is None:
+            return False
+        try:
+            socket.send_fds(self._calls, words, locks)
+        except BlockingIOError:
+            # It is stopped, or as good as.
+            return False
+        except OSError:
+            self._close()
+            return False
+        return True
 
     def _start(self) -> None:
         self._calls, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._ready, self._started = False, time.monotonic()
-        with theirs:
-            _spawn([*self._command, "-" * nursery.TITLE_BYTES], theirs.fileno(), more=ONE_THREAD)
+        self._calls.setblocking(False)
+        try:
+            with theirs:
+                pid = _spawn([*self._command, "-" * nursery.TITLE_BYTES], theirs.fileno(), more=self._environment)
+        except OSError:
+            # The environment has been removed.
+            self._close()
+            return
+        threading.Thread(target=_collect, args=(pid,), name="clary-zygote", daemon=True).start()
 
     def _close(self) -> None:
         if self._calls:
             self._calls.close()
-        self._calls, self._ready = None, False
+        self._calls = None
+
+
+def _collect(pid: int) -> None:
+    """Wait for the end of a process, which may come when nothing is started or looked at any more."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def _call(command: list[str]) -> list[bytes]:
@@ -255,7 +276,7 @@ def _command(part: str) -> list[str]:
     return [interpreter(), "-I", "-S", "-c", _START.format(part), str(package_root())]
 
 
-def _spawn(command: list[str], fd: int, log: Path | None = None, more: Mapping[str, str] | None = None) -> None:
+def _spawn(command: list[str], fd: int, log: Path | None = None, more: Mapping[str, str] | None = None) -> int:
     reap()
     with Path(os.devnull).open("rb") as nothing, (log or Path(os.devnull)).open("ab") as out:
         streams = (nothing.fileno(), out.fileno(), out.fileno())
@@ -264,10 +285,10 @@ def _spawn(command: list[str], fd: int, log: Path | None = None, more: Mapping[s
         spare = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
         actions.append((os.POSIX_SPAWN_DUP2, spare, _FD))
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **(more or {})}
-        _started.append(
-            os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True, setsigmask=[])
-        )
-        os.close(spare)
+        try:
+            return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True, setsigmask=[])
+        finally:
+            os.close(spare)
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -98,6 +98,14 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     unpacked leaves nothing there."""
 
 
+class Preloaded(msgspec.Struct, frozen=True):
+    """What a model server may have imported before it starts: see `Backend.warm`."""
+
+    framework: str
+    threads: int = 1
+    """OpenMP threads of one worker: OpenMP reads it when it is imported."""
+
+
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """Shared by all instances. `id` names its folder under `jobs/` and never repeats."""
 
@@ -121,8 +129,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """A folder of `folders` to a folder of the machine: it begins with copies of what lies there."""
     instances: tuple[Instance, ...]
     limits: Limits = Limits()
-    preloaded: str = ""
-    """A framework: the model server may be forked from a process that has imported it, see `Backend.warm`."""
+    preloaded: Preloaded | None = None
+    """The model server may be forked from a process that has imported this."""
     isolated: bool = False
     """No network but the job's own hosts, and no credentials."""
     endpoint: str = ""

@@ -47,7 +47,7 @@ def placed(record: Record, variant: Variant, number: int, home: Path, log: Path,
     container = fleet.containers(variant.model)[number]
     settings = parts.need(Settings)
     landing = Landing(parts.need(Objects), home.with_name(f"{home.name}.fetched"))
-    limits, hosts = _place(record, variant, parts)
+    limits, hosts = room(record, variant, parts)
     artefacts = keep(home, lambda: _find(parts.need(Objects), record.account, container, number, landing))
     landing.close()
     models = home / MODELS if fleet.is_multi_model(container) else None
@@ -69,8 +69,8 @@ def placed(record: Record, variant: Variant, number: int, home: Path, log: Path,
     )
 
 
-def _place(record: Record, variant: Variant, parts: Parts) -> tuple[Limits, tuple[str, ...]]:
-    """What an instance gets, and on which hosts it may be."""
+def room(record: Record, variant: Variant, parts: Parts) -> tuple[Limits, tuple[str, ...]]:
+    """What an instance gets, and on which hosts it may be. Raises `NoCapacity` or `Away`."""
     if config := serverless.of(variant.production):
         return serverless.limits(config), ()
     # As many as the variant has: those of its instances that start later find room like the first.

@@ -8,9 +8,9 @@ from typing import Any
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Variant
 from clary.capabilities.endpoints.keep import Artefacts
-from clary.capabilities.endpoints.serverless import config as serverless
-from clary.runtime.workload import Instance, Limits, Mount, Workload
+from clary.runtime.workload import Instance, Limits, Mount, Preloaded, Workload
 from clary.serving.server import preload
+from clary.serving.server.config import threads
 
 HOST = "algo-1"
 GRACE_SECONDS = 65.0
@@ -61,33 +61,40 @@ def workload(instance: str, number: int, variant: Variant, placed: Placed) -> Wo
         folders=() if placed.artefacts.files or unpacked else (MODEL,),
         instances=(Instance(host=HOST, log=placed.log, hosts=placed.hosts, mounts=_mounts(placed), unpacked=unpacked),),
         limits=placed.limits,
-        preloaded=_preloaded(variant, container, placed),
+        preloaded=preloaded(placed.framework, container, placed.limits),
         isolated=bool(variant.model.get("EnableNetworkIsolation")),
         endpoint=placed.endpoint,
         measure_seconds=placed.measure_seconds,
     )
 
 
-def _preloaded(variant: Variant, container: dict[str, Any], placed: Placed) -> str:
-    """Instances that come with calls start from what has been imported, where that is the same."""
-    fits = serverless.of(variant.production) and preload.suits(placed.framework, container.get("Environment", {}))
-    return placed.framework if fits else ""
+def preloaded(framework: str, container: dict[str, Any], limits: Limits) -> Preloaded | None:
+    """What a container's server starts with, if nothing of the container's is to be read before it."""
+    given = container.get("Environment", {})
+    if limits.gpus or not preload.suits(framework, given):
+        return None
+    try:
+        return Preloaded(framework, threads({**given, **_told(limits)}))
+    except ValueError:
+        # The server says so.
+        return None
 
 
 def _environment(container: dict[str, Any], several: bool, placed: Placed) -> dict[str, str]:
     multi = {"SAGEMAKER_MULTI_MODEL": "true"} if placed.models else {}
     if not placed.framework:
         return {**placed.credentials, **(PORTS if several else {}), **container.get("Environment", {}), **multi}
-    ours = {"CLARY_FRAMEWORK": placed.framework}
-    if placed.limits.cpus:
-        ours["CLARY_CPUS"] = str(max(1, int(placed.limits.cpus)))
-    if placed.limits.memory_bytes:
-        ours["CLARY_MEMORY_BYTES"] = str(placed.limits.memory_bytes)
+    ours = {"CLARY_FRAMEWORK": placed.framework, **_told(placed.limits)}
     if placed.artefacts.archive:
         ours["CLARY_MODEL_ARCHIVE"] = MODEL_ARCHIVE
     if placed.artefacts.code:
         ours["CLARY_CODE_ARCHIVE"] = CODE_ARCHIVE
     return {**placed.credentials, **container.get("Environment", {}), **ours, **multi}
+
+
+def _told(limits: Limits) -> dict[str, str]:
+    told = {"CLARY_CPUS": str(max(1, int(limits.cpus)))} if limits.cpus else {}
+    return told | ({"CLARY_MEMORY_BYTES": str(limits.memory_bytes)} if limits.memory_bytes else {})
 
 
 def _mounts(placed: Placed) -> tuple[Mount, ...]:

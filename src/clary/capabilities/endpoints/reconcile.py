@@ -19,8 +19,8 @@ from clary.capabilities.endpoints.kind import ENDPOINT
 from clary.capabilities.endpoints.place import NoModelData, kept_home, log_file, place
 from clary.capabilities.endpoints.plan import HOST, workload
 from clary.capabilities.endpoints.serverless import sizing
-from clary.capabilities.endpoints.serverless.warmth import warm
 from clary.capabilities.endpoints.tending import Presence, Sight
+from clary.capabilities.endpoints.warmth import warm
 from clary.capabilities.endpoints.watch import healthy, last_lines, say
 from clary.capabilities.instances import NoCapacity
 from clary.resources.kinds import Kind
@@ -71,7 +71,6 @@ def _sized(fleets: Fleets, record: Record, parts: Parts) -> tuple[Fleets, float 
     settings, now = parts.need(Settings), parts.need(Store).now()
     if record.status == "Deleting":
         return fleets, None
-    warm(fleets, record, parts)
     slots = sizing.looks(fleets, settings.home, record.id)
     return sizing.sized(fleets, record.id, slots, now, settings.serverless_idle_seconds)
 
@@ -87,6 +86,8 @@ class Look:
         """By instance: those of its containers that do not run yet."""
 
     def all(self, fleets: Fleets) -> dict[str, Sight]:
+        if self._record.status != "Deleting":
+            warm(fleets, self._record, self._parts)
         retired = {each.workload: self._presence(each.workload) for each in fleets.retired}
         variants = [variant for each in fleets.present for variant in each.variants]
         return retired | {

@@ -19,7 +19,7 @@ from clary.runtime.cluster.nodes import Cluster, Hosts
 from clary.runtime.cluster.rooms import Rooms
 from clary.runtime.cluster.talk import Asked, Found, Told, alone, answer, read_survey
 from clary.runtime.local import OWN_INTERPRETER, read_hosts
-from clary.runtime.workload import InstanceState, Observation, Workload
+from clary.runtime.workload import InstanceState, Observation, Preloaded, Workload
 
 PATIENCE = 30.0
 """Seconds until a node that is said to live must answer."""
@@ -54,7 +54,7 @@ class RayBackend(Backend):
             images.environment_of(image)
         return None
 
-    def warm(self, image: str, framework: str) -> None:
+    def warm(self, image: str, preloaded: Preloaded) -> None:
         """See `Backend`. Nodes start model servers as always."""
 
     @contextlib.contextmanager

@@ -26,15 +26,16 @@ def main(_: str) -> None:
     serve(calls)
 
 
-def serve(calls: socket.socket) -> None:
-    """A call without a lock only says that somebody is there. Ends without one for as long as `calls` waits."""
+def serve(calls: socket.socket) -> bool:
+    """A call without a lock only says that somebody is there. `False` once nobody is, `True` after as long as `calls`
+    waits."""
     while True:
         try:
             call, locks, _flags, _address = socket.recv_fds(calls, 2 * TITLE_BYTES, 1)
         except TimeoutError:
-            return
+            return True
         if not call:
-            return
+            return False
         for lock in locks:
             # No room for one more process: the lock is let go of, which says that nothing was started.
             with contextlib.suppress(OSError):

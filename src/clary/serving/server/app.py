@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from clary.serving.pieces import FRAMED
-from clary.serving.server import streaming
+from clary.serving.server import preload, streaming
 from clary.serving.server.config import Config
 from clary.serving.server.invocation import Answer, Invocation, Refused, Serve
 
@@ -145,6 +145,7 @@ def worker(config: Config) -> App:
     """What each granian process runs first. The model is loaded before a connection is accepted."""
     given = int(os.environ.get("OMP_NUM_THREADS") or config.threads)
     os.environ["OMP_NUM_THREADS"] = str(min(given, config.threads))
+    preload.give_threads()
     if config.register:
         from clary.serving.server.multi.app import MultiModelApp
 

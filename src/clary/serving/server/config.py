@@ -70,7 +70,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
     base = Path(env.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
     archive, code = env.get("CLARY_MODEL_ARCHIVE"), env.get("CLARY_CODE_ARCHIVE")
     socket = Path(env.get("CLARY_SOCKET") or "/opt/clary/run/serve.sock")
-    workers = int(_first(env, WORKERS) or 0) or default_workers(env, archive)
+    workers = _workers(env)
     return Config(
         base=base,
         framework=env.get("CLARY_FRAMEWORK", ""),
@@ -78,7 +78,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
         submit_directory=env.get("SAGEMAKER_SUBMIT_DIRECTORY", ""),
         socket=socket,
         workers=workers,
-        threads=max(1, cpus(env) // workers),
+        threads=threads(env),
         timeout=float(_first(env, TIMEOUTS) or 60),
         default_accept=env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
         model_archive=Path(archive) if archive else None,
@@ -88,6 +88,15 @@ def from_environment(env: Mapping[str, str]) -> Config:
         register=socket.parent / "loaded" if env.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true" else None,
         models_bytes=_models_bytes(env),
     )
+
+
+def threads(env: Mapping[str, str]) -> int:
+    """Of OpenMP, for each worker. Raises `ValueError` for a number that is none."""
+    return max(1, cpus(env) // _workers(env))
+
+
+def _workers(env: Mapping[str, str]) -> int:
+    return int(_first(env, WORKERS) or 0) or default_workers(env, env.get("CLARY_MODEL_ARCHIVE"))
 
 
 def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str:
