@@ -1,44 +1,32 @@
 """Carrying a compilation job through: look, let `decide` choose, do it. Every step may run twice."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from clary.capabilities.compilation import outputs, staging, targets
 from clary.capabilities.compilation.decide import Seen, Step, completed, decide, fail
-from clary.capabilities.compilation.kind import COMPILATION_JOB, FINAL
+from clary.capabilities.compilation.kind import FINAL
 from clary.capabilities.compilation.plan import HOST, LOG_GROUP, plan, run_seconds
 from clary.capabilities.jobs import reaching
 from clary.capabilities.jobs.failure import failed
-from clary.capabilities.jobs.reconcile import FETCHING_SECONDS, JobReconciler
+from clary.capabilities.jobs.reconcile import FETCHING_SECONDS
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.starting import StartedAtOnce
-from clary.capabilities.jobs.uploads import Uploads
 from clary.companions.logs import LogStore
 from clary.objects import Objects
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
-from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.runtime.backend import OutputsLost
 from clary.runtime.workload import Limits, Workload
-from clary.wire.context import Parts
-
-
-class CompilationReconciler(JobReconciler):
-    kind = COMPILATION_JOB
-
-    def look(self, record: Record, parts: Parts) -> "Work":
-        return Work(record, parts, self.uploads, self.downloads)
 
 
 class Work(StartedAtOnce[Step]):
     starts = Step.BEGIN
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads) -> None:
-        super().__init__(record, parts, uploads, downloads)
-        self.seen = self._look()
-
-    def _look(self) -> Seen:
+    @cached_property
+    def seen(self) -> Seen:
         kept, now = self.folder.exists(), self.parts.need(Store).now()
         if self.record.status in (*FINAL, "DELETING"):
             return Seen(now, kept=kept)

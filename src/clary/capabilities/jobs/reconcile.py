@@ -28,22 +28,6 @@ FETCHING_SECONDS = 5.0
 Step = TypeVar("Step", bound=Enum)
 
 
-class JobReconciler(ABC):
-    """One per controller; all it keeps is which transfers are in hand."""
-
-    kind: Kind
-
-    def __init__(self) -> None:
-        self.uploads, self.downloads = Uploads(), Uploads()
-
-    def reconcile(self, record: Record, parts: Parts) -> Outcome:
-        return self.look(record, parts).go_on()
-
-    @abstractmethod
-    def look(self, record: Record, parts: Parts) -> "JobWork[Any]":
-        """The kind's own work."""
-
-
 class JobWork(ABC, Generic[Step]):
     """One look at one record and what follows from it."""
 
@@ -109,3 +93,14 @@ class JobWork(ABC, Generic[Step]):
     def ask_again(self) -> None:
         """Have the job looked at."""
         self.parts.need(Wake).poke(self.record.id)
+
+
+class JobReconciler:
+    """One per controller; all it keeps is which transfers are in hand."""
+
+    def __init__(self, kind: Kind, work: Callable[[Record, Parts, Uploads, Uploads], JobWork[Any]]) -> None:
+        self.kind, self._work = kind, work
+        self._uploads, self._downloads = Uploads(), Uploads()
+
+    def reconcile(self, record: Record, parts: Parts) -> Outcome:
+        return self._work(record, parts, self._uploads, self._downloads).go_on()

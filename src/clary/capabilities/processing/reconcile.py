@@ -1,6 +1,7 @@
 """Carrying a processing job through: look, let `decide` choose, do it. Every step may run twice."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,40 +10,25 @@ from clary.capabilities.jobs import measures, reaching
 from clary.capabilities.jobs.hosts import hosts
 from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.mirror import CannotUpload, Mirror, Target, are_large
-from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS, JobReconciler
+from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS
 from clary.capabilities.jobs.site import Site
 from clary.capabilities.jobs.starting import StartedAtOnce
-from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.processing import outputs, staging
 from clary.capabilities.processing.decide import Seen, Step, decide, ended, fail
-from clary.capabilities.processing.kind import PROCESSING_JOB
 from clary.capabilities.processing.plan import LOG_GROUP, cluster, image, is_isolated, plan
 from clary.companions.cloudwatch.store import MetricStore
 from clary.objects import Objects
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
-from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.runtime.backend import OutputsLost
 from clary.runtime.workload import Limits, Workload
-from clary.wire.context import Parts
-
-
-class ProcessingReconciler(JobReconciler):
-    kind = PROCESSING_JOB
-
-    def look(self, record: Record, parts: Parts) -> "Work":
-        return Work(record, parts, self.uploads, self.downloads)
 
 
 class Work(StartedAtOnce[Step]):
     starts = Step.BEGIN
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads) -> None:
-        super().__init__(record, parts, uploads, downloads)
-        self.mirror = Mirror(record.account, parts.need(Objects), self.folder)
-        self.seen = self._look()
-
-    def _look(self) -> Seen:
+    @cached_property
+    def seen(self) -> Seen:
         kept, now = self.folder.exists(), self.parts.need(Store).now()
         if self.record.status in (*FINAL, "Deleting"):
             return Seen(now, kept=kept)
@@ -130,15 +116,19 @@ class Work(StartedAtOnce[Step]):
             return False
         targets = self._targets() if outputs.are_near(self.record, self.backend) else None
         if targets is None or are_large(file for target in targets for _, _, file in target.files()):
-            return self._done("finish", lambda: self.mirror.finish(self._targets()))
-        self.mirror.finish(targets)
+            return self._done("finish", lambda: self._mirror.finish(self._targets()))
+        self._mirror.finish(targets)
         return True
+
+    @property
+    def _mirror(self) -> Mirror:
+        return Mirror(self.record.account, self.parts.need(Objects), self.folder)
 
     def _targets(self) -> list[Target]:
         return outputs.targets(self.record, self.backend)
 
     def _follow_now(self) -> None:
-        self.mirror.follow(outputs.targets(self.record, self.backend, continuous_only=True))
+        self._mirror.follow(outputs.targets(self.record, self.backend, continuous_only=True))
 
     def _done(self, what: str, work: Callable[[], None]) -> bool:
         return self.uploads.done(f"{self.record.id}-{what}", work, self.ask_again)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,26 +52,20 @@ from clary.wire.context import Parts
 class TrainingReconciler(JobReconciler):
     """It keeps the warm pools that it has seen, too."""
 
-    kind = TRAINING_JOB
-
     def __init__(self) -> None:
-        super().__init__()
-        self._pools = warm.Pools()
-
-    def look(self, record: Record, parts: Parts) -> "Work":
-        return Work(record, parts, self.uploads, self.downloads, self._pools)
+        super().__init__(TRAINING_JOB, partial(Work, warm.Pools()))
 
 
 class Work(JobWork[Step]):
     starts = Step.LAUNCH
 
-    def __init__(self, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads, pools: warm.Pools) -> None:
+    def __init__(self, pools: warm.Pools, record: Record, parts: Parts, uploads: Uploads, downloads: Uploads) -> None:
         super().__init__(record, parts, uploads, downloads)
         self.pools = pools
         self.hosts = hosts(record.spec["ResourceConfig"])
-        self.seen = self._look()
 
-    def _look(self) -> Seen:
+    @cached_property
+    def seen(self) -> Seen:
         kept = self.folder.exists()
         now = self.parts.need(Store).now()
         if self.record.status in (*FINAL, "Deleting"):

@@ -10,12 +10,12 @@ from clary.capabilities.jobs import measures
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.kind import FINAL
 from clary.capabilities.jobs.mirror import CannotUpload
-from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS, JobReconciler
+from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS
 from clary.capabilities.jobs.starting import StartedAtOnce
 from clary.capabilities.jobs.uploads import Uploads
 from clary.capabilities.transform import drivers, places, staging
 from clary.capabilities.transform.decide import END_SECONDS, WATCH_SECONDS, Seen, Step, decide, ended, fail
-from clary.capabilities.transform.kind import MODEL, TRANSFORM_JOB
+from clary.capabilities.transform.kind import MODEL
 from clary.capabilities.transform.outputs import Outputs
 from clary.capabilities.transform.plan import LOG_GROUP, instance_id, job, log_stream, variant, workload, workloads
 from clary.companions.cloudwatch.store import MetricStore
@@ -32,13 +32,6 @@ from clary.wire.errors import AwsError
 DATA_LOG = "data-log"
 
 
-class TransformReconciler(JobReconciler):
-    kind = TRANSFORM_JOB
-
-    def look(self, record: Record, parts: Parts) -> "Work":
-        return Work(record, parts, self.uploads, self.downloads)
-
-
 class Work(StartedAtOnce[Step]):
     starts = Step.BEGIN
 
@@ -49,9 +42,9 @@ class Work(StartedAtOnce[Step]):
         self.hosts = staging.hosts(record)
         self.names = workloads(record)
         self.outputs = Outputs(record, self.jobs, parts.need(Objects))
-        self.seen = self._look()
 
-    def _look(self) -> Seen:
+    @cached_property
+    def seen(self) -> Seen:
         now = self.parts.need(Store).now()
         if not self.folder.exists():
             return Seen(now)
