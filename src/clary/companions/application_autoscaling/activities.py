@@ -6,8 +6,8 @@ The activity is stored first and acted on by its own reconciler, so that what wa
 import uuid
 from typing import Any, NamedTuple
 
-from clary.companions.application_autoscaling.kinds import ACTIVITY, SCOPE, SERVICE, every, page_of
-from clary.resources.records import Record, new_id
+from clary.companions.application_autoscaling.kinds import ACTIVITY, SCOPE, SERVICE, every, insert, page_of
+from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.wire.context import Context, Parts
@@ -60,24 +60,9 @@ def tell(store: Store, target: Record, cause: str, description: str, message: st
 def _insert(
     store: Store, target: Record, spec: dict[str, Any], cause: str, description: str, status: str, **state: Any
 ) -> Record:
-    now = store.now()
-    scope = {name: target.spec[name] for name in SCOPE}
-    record = Record(
-        id=new_id(),
-        account=target.account,
-        region=target.region,
-        kind=ACTIVITY.noun,
-        name=str(uuid.uuid4()),
-        parent=target.name,
-        status=status,
-        spec=scope | spec | {"Cause": cause, "Description": description},
-        state=state,
-        created=now,
-        modified=now,
-        due=now,
-    )
-    store.insert(record)
-    return record
+    told = {name: target.spec[name] for name in SCOPE} | spec | {"Cause": cause, "Description": description}
+    named = {"parent": target.name, "status": status, "state": state, "due": store.now()}
+    return insert(store, ACTIVITY, target, str(uuid.uuid4()), told, **named)
 
 
 @operation("DescribeScalingActivities", SERVICE)

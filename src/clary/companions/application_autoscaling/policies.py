@@ -11,6 +11,7 @@ from clary.companions.application_autoscaling.kinds import (
     arn,
     every,
     find_target,
+    insert,
     member_name,
     missing,
     page_of,
@@ -19,7 +20,7 @@ from clary.companions.application_autoscaling.kinds import (
 from clary.companions.application_autoscaling.scalable import Scalables
 from clary.companions.cloudwatch import alarms
 from clary.resources.edit import edit
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.settings import Settings
 from clary.wire.context import Context
@@ -109,24 +110,9 @@ def _drop_alarms(ctx: Context, policy: Record, names: list[str]) -> None:
 
 
 def _insert(ctx: Context, store: Store, name: str, target: Record, spec: dict[str, Any]) -> Record:
-    now = store.now()
     shown = arn(ctx, "scalingPolicy policyName", str(uuid.uuid4()), spec, spec["PolicyName"])
-    record = Record(
-        id=new_id(),
-        account=ctx.account,
-        region=ctx.region,
-        kind=POLICY.noun,
-        name=name,
-        parent=target.name,
-        arn=shown.lower(),
-        status=POLICY.machine.start,
-        spec=spec,
-        state={"PolicyARN": shown},
-        created=now,
-        modified=now,
-    )
-    store.insert(record)
-    return record
+    named = {"parent": target.name, "arn": shown.lower(), "state": {"PolicyARN": shown}}
+    return insert(store, POLICY, ctx, name, spec, **named)
 
 
 @operation("DeleteScalingPolicy", SERVICE)

@@ -11,6 +11,7 @@ from clary.companions.application_autoscaling.kinds import (
     arn,
     every,
     find_target,
+    insert,
     member_name,
     missing,
     page_of,
@@ -18,7 +19,7 @@ from clary.companions.application_autoscaling.kinds import (
 )
 from clary.companions.application_autoscaling.schedules import BadSchedule, following
 from clary.resources.edit import edit
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.wire.context import Context
@@ -80,24 +81,10 @@ def next_time(spec: dict[str, Any], anchor: float, after: float) -> float | None
 
 
 def _insert(ctx: Context, store: Store, name: str, target: Record, spec: dict[str, Any], upcoming: float) -> None:
-    now = store.now()
     shown = arn(ctx, "scheduledAction scheduledActionName", str(uuid.uuid4()), spec, spec["ScheduledActionName"])
-    record = Record(
-        id=new_id(),
-        account=ctx.account,
-        region=ctx.region,
-        kind=SCHEDULED_ACTION.noun,
-        name=name,
-        parent=target.name,
-        arn=shown.lower(),
-        status=SCHEDULED_ACTION.machine.start,
-        spec=spec,
-        state={"ScheduledActionARN": shown, NEXT: upcoming},
-        created=now,
-        modified=now,
-        due=now,
-    )
-    store.insert(record)
+    state = {"ScheduledActionARN": shown, NEXT: upcoming}
+    named = {"parent": target.name, "arn": shown.lower(), "state": state, "due": store.now()}
+    record = insert(store, SCHEDULED_ACTION, ctx, name, spec, **named)
     store.after_commit(ctx.need(Wake).poke, record.id)
 
 

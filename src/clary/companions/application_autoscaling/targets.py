@@ -14,12 +14,13 @@ from clary.companions.application_autoscaling.kinds import (
     children,
     every,
     find_target,
+    insert,
     page_of,
     target_name,
 )
 from clary.companions.application_autoscaling.scalable import Place, Scalable, Scalables
 from clary.resources.edit import edit
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.wire.context import Context
 from clary.wire.errors import AwsError, NotBuilt, ValidationException
@@ -42,7 +43,9 @@ def register_scalable_target(ctx: Context, request: Request) -> Response:
     with store.write(f"target {ctx.account} {ctx.region} {name}"):
         known = store.get(TARGET.noun, ctx.account, ctx.region, name)
         if known is None:
-            known = _insert(ctx, store, name, _spec(ctx, lowest, {}, request), tags)
+            arn = f"arn:aws:{SERVICE}:{ctx.region}:{ctx.account}:scalable-target/{secrets.token_hex(18)}"
+            state, spec = {"ScalableTargetARN": arn}, _spec(ctx, lowest, {}, request)
+            known = insert(store, TARGET, ctx, name, spec, arn=arn, state=state, tags=tags)
         else:
             with edit(ctx, known) as change:
                 change.record.spec = _spec(ctx, lowest, known.spec, request)
@@ -79,26 +82,6 @@ def _spec(ctx: Context, lowest: int, before: dict[str, Any], request: Request) -
         raise ValidationException(f"{' and '.join(missing)} must be specified to register a new scalable target.")
     check_bounds(spec, lowest)
     return spec
-
-
-def _insert(ctx: Context, store: Store, name: str, spec: dict[str, Any], tags: dict[str, str]) -> Record:
-    now = store.now()
-    arn = f"arn:aws:{SERVICE}:{ctx.region}:{ctx.account}:scalable-target/{secrets.token_hex(18)}"
-    record = Record(
-        id=new_id(),
-        account=ctx.account,
-        region=ctx.region,
-        kind=TARGET.noun,
-        name=name,
-        arn=arn,
-        status=TARGET.machine.start,
-        spec=spec,
-        state={"ScalableTargetARN": arn},
-        created=now,
-        modified=now,
-    )
-    store.insert(record, tags=tags)
-    return record
 
 
 @operation("DeregisterScalableTarget", SERVICE)
