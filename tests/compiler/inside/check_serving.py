@@ -54,6 +54,17 @@ def output_handler(response, context):
         raise ValueError(response.text)
     return json.dumps({"best": max(response.json()["predictions"][0])}), context.accept_header
 """
+TURNED = """
+platform: "pytorch_libtorch"
+max_batch_size: 8
+input [ { name: "INPUT__1" data_type: TYPE_FP32 dims: [ 2 ] }, { name: "INPUT__0" data_type: TYPE_FP32 dims: [ 2 ] } ]
+output [ { name: "OUTPUT__1" data_type: TYPE_FP32 dims: [] }, { name: "OUTPUT__0" data_type: TYPE_FP32 dims: [ 2 ] } ]
+"""
+
+
+class Less(torch.nn.Module):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return a - b, a.sum(1).to(torch.bfloat16)
 
 
 def serve(base: Path, script: str = "") -> Any:
@@ -175,6 +186,38 @@ def check_a_script_of_hooks(network: tuple[Path, Any]) -> None:
     answer = serve(network[0], HOOKS)(Invocation(image.tobytes(), "application/x-image"))
     expected = network[1](torch.tensor(image.reshape(1, 1, 8, 8) / 255, dtype=torch.float32)).argmax().item()
     assert (answer.content_type, json.loads(answer.body)) == (JSON, {"class": expected})
+
+
+@pytest.mark.parametrize(("config", "names"), [(TURNED, ("INPUT__0", "INPUT__1")), ("", ("a", "b"))])
+def check_torchscript_on_tritons_contract(tmp_path: Path, config: str, names: tuple[str, str]) -> None:
+    """Inputs and outputs are in the order of their numbers, or of forward's arguments."""
+    (tmp_path / "model/less/1").mkdir(parents=True)
+    (tmp_path / "model/less/config.pbtxt").write_text(config)
+    torch.jit.script(Less()).save(str(tmp_path / "model/less/1/model.pt"))
+    answer = serve(tmp_path)
+
+    def ask(*rows: Any, datatype: str = "FP32") -> Any:
+        # The second first: the order of a request says nothing.
+        inputs = [
+            {"name": name, "shape": [1, len(row)], "datatype": datatype, "data": row}
+            for name, row in zip(reversed(names), reversed(rows), strict=True)
+        ]
+        return answer(Invocation(json.dumps({"inputs": inputs}).encode(), JSON))
+
+    assert json.loads(ask([5, 7], [1, 2]).body)["outputs"] == [
+        {"name": "OUTPUT__0", "datatype": "FP32", "shape": [1, 2], "data": [4.0, 5.0]},
+        {"name": "OUTPUT__1", "datatype": "FP32", "shape": [1], "data": [12.0]},
+    ]
+    if not config:
+        return
+    for refused, words in (
+        (
+            ask([5, 7], [1, 2, 3]),
+            "unexpected shape for input 'INPUT__1' for model 'less'. Expected [-1, 2], got [1, 3]",
+        ),
+        (ask([5, 7], [1, 2], datatype="INT64"), "data-type is 'INT64', but model 'less' expects 'FP32'"),
+    ):
+        assert (refused.status, words in json.loads(refused.body)["error"]) == (400, True), refused.body
 
 
 def check_another_machine_is_refused(classifier: tuple[Path, Any]) -> None:

@@ -2,6 +2,8 @@
 
 tensors     requests and answers: JSON and binary to numpy arrays and back
 settings    `config.pbtxt`, as far as these backends read it
-backends    ONNX Runtime, TorchScript, and Python models
+fitting     whether the one fits the other
+backends    ONNX Runtime and Python models
+torchscript TorchScript
 pb_utils    what a Python model imports as `triton_python_backend_utils`
 """

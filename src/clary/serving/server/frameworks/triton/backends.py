@@ -19,7 +19,9 @@ def load(folder: Path, config: dict[str, Any]) -> Run:
     if (folder / "model.onnx").is_file():
         return _onnx(folder / "model.onnx")
     if (folder / "model.pt").is_file():
-        return _torch(folder / "model.pt", config)
+        from clary.serving.server.frameworks.triton import torchscript
+
+        return torchscript.load(folder / "model.pt", config)
     if (folder / "model.py").is_file():
         return _python(folder / "model.py", config)
     raise ValueError(f"{folder.parent.name} has none of {', '.join(FILES)}; other backends of Triton are not here.")
@@ -40,26 +42,6 @@ def _onnx(file: Path) -> Run:
             if "InvalidArgument" in type(error).__name__:
                 raise Refused(400, str(error)) from error
             raise
-
-    return run
-
-
-def _torch(file: Path, config: dict[str, Any]) -> Run:
-    import torch
-
-    model = torch.jit.load(str(file), map_location="cpu").eval()
-    names = [entry["name"] for entry in config.get("output", [])]
-    wanted = [entry["name"] for entry in config.get("input", [])]
-
-    def run(inputs: dict[str, Any]) -> dict[str, Any]:
-        _check(inputs, wanted or sorted(inputs))
-        with torch.no_grad():
-            # Copied: what was read from a request may not be written to.
-            found = model(*(torch.from_numpy(inputs[name].copy()) for name in wanted or sorted(inputs)))
-        values = found if isinstance(found, tuple | list) else [found]
-        return {
-            names[at] if at < len(names) else f"OUTPUT__{at}": value.detach().numpy() for at, value in enumerate(values)
-        }
 
     return run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clary.serving.server.config import Config
 from clary.serving.server.frameworks import Loaded
-from clary.serving.server.frameworks.triton import backends, settings, tensors
+from clary.serving.server.frameworks.triton import backends, fitting, settings, tensors
 from clary.serving.server.invocation import Answer, Invocation, Refused
 
 DEFAULT = "SAGEMAKER_TRITON_DEFAULT_MODEL_NAME"
@@ -30,6 +30,7 @@ def load(config: Config) -> Loaded:
     def serve(call: Invocation) -> Answer:
         try:
             request = tensors.read(call.body, call.content_type)
+            fitting.check(request.inputs, described, folder.name)
             body, kind = tensors.write(folder.name, version, request, run(request.inputs))
         except Refused as refusal:
             # Triton's own form of an error.
