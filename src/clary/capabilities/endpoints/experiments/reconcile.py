@@ -21,6 +21,7 @@ from clary.wire.errors import AwsError
 
 LOOK_SECONDS = 0.5
 NAME_CHARACTERS = 40
+FREE = ("InService", "UpdateRollbackFailed")
 GONE = ("Deleting", "Failed")
 
 
@@ -96,7 +97,7 @@ class _Endpoint:
             return ""
         if fleets.next and fleets.next.config == self._config:
             return self._asked() if self._record.state.get("Asked") != self._config else Wait(LOOK_SECONDS)
-        if endpoint.status not in ("InService", "UpdateRollbackFailed"):
+        if endpoint.status not in FREE:
             return Wait(LOOK_SECONDS)
         if self._record.state.get("Asked") == self._config:
             return f"The endpoint could not be updated. {fleets.failure}".strip()
@@ -109,7 +110,10 @@ class _Endpoint:
             handler = create_endpoint.handler if new else update_endpoint.handler
             handler(self._context("CreateEndpoint" if new else "UpdateEndpoint"), request)
         except AwsError as error:
-            return error.message
+            # Somebody else may have taken the endpoint in hand since it was looked at.
+            endpoint = endpoint_of(self._parts.need(Store), self._record)
+            busy = endpoint is not None and endpoint.status not in (*FREE, *GONE)
+            return Wait(LOOK_SECONDS) if busy else error.message
         return self._asked()
 
     def _asked(self) -> Become:
