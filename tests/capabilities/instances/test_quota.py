@@ -11,8 +11,12 @@ from tests.capabilities.processing.records import request as processing
 from tests.capabilities.training.records import request
 
 from clary.app import Assembly
+from clary.capabilities.endpoints.components.reconcile import InferenceComponentReconciler
+from clary.capabilities.endpoints.reconcile import EndpointReconciler
 from clary.companions.service_quotas import names
 from clary.resources.edit import edit
+from clary.resources.reconcile import Become, Do, Outcome
+from clary.resources.records import Record
 from clary.resources.store import Store
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
@@ -214,11 +218,56 @@ def test_updates_of_endpoints_are_held_for_what_they_add(account: Account, assem
     ask(EndpointName=name, EndpointConfigName=one)
 
 
+def test_instances_that_follow_copies_are_held_too(account: Account, assembly: Assembly) -> None:
+    """They do not come while the quota has no room, and come when it has."""
+    account.limit("hosting", "ml.t2.medium", 1)
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 3}
+    hosts = {"VariantName": "all", "InstanceType": "ml.t2.medium", "InitialInstanceCount": 1}
+    variants = [{**hosts, "ManagedInstanceScaling": scaling}]
+    account.sagemaker.create_endpoint_config(
+        EndpointConfigName="hosts", ProductionVariants=variants, ExecutionRoleArn=ROLE
+    )
+    name = account.endpoint("hosts")
+    put_in_service(assembly, name)
+    account.sagemaker.create_inference_component(
+        InferenceComponentName="large",
+        EndpointName=name,
+        Specification={
+            "Container": {"Image": XGBOOST},
+            "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 2560},
+        },
+        RuntimeConfig={"CopyCount": 2},
+    )
+    planned = InferenceComponentReconciler().reconcile(record(assembly, "InferenceComponent", "large"), assembly.parts)
+    assert isinstance(planned, Become)
+    with edit(assembly.parts, record(assembly, "InferenceComponent", "large")) as change:
+        change.record.state.update(planned.state)
+
+    def look() -> tuple[type[Outcome], int]:
+        endpoint = record(assembly, "Endpoint", name)
+        outcome = EndpointReconciler().reconcile(endpoint, assembly.parts)
+        if isinstance(outcome, Do):
+            outcome.action()
+        variant = account.sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"][0]
+        return type(outcome), variant["DesiredInstanceCount"]
+
+    assert look() == (Do, 1)
+    assert look()[0] is not Do, "it waits for a while before it asks again"
+    account.limit("hosting", "ml.t2.medium", 2)
+    with edit(assembly.parts, record(assembly, "Endpoint", name)) as change:
+        change.record.state["ScalingRefused"] = 0.0
+    assert look() == (Do, 2)
+
+
+def record(assembly: Assembly, kind: str, name: str) -> Record:
+    found = assembly.parts.need(Store).get(kind, "123456789012", "us-east-1", name)
+    assert found is not None
+    return found
+
+
 def put_in_service(assembly: Assembly, name: str) -> None:
     """As the controller does when all instances are ready."""
-    record = assembly.parts.need(Store).get("Endpoint", "123456789012", "us-east-1", name)
-    assert record is not None
-    with edit(assembly.parts, record) as change:
+    with edit(assembly.parts, record(assembly, "Endpoint", name)) as change:
         fleets = change.record.state["Fleets"]
         fleets["serving"], fleets["next"] = fleets["next"] or fleets["serving"], None
         change.become("InService")

@@ -16,10 +16,12 @@ from clary.capabilities.endpoints.components.api import components
 from clary.capabilities.endpoints.components.placing import Need
 from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
 from clary.capabilities.endpoints.kind import HOLDING
+from clary.capabilities.instances import NoCapacity
 from clary.resources.edit import edit
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
+from clary.runtime.backend import Away
 from clary.settings import Settings
 from clary.wire.context import Parts
 from clary.wire.errors import ResourceLimitExceeded
@@ -89,4 +91,8 @@ def _needed(record: Record, variant: Variant, parts: Parts) -> int:
     needs = [
         placing.need(copied.production["ComputeResourceRequirements"]) for each in mine for copied, _ in copies(each)
     ]
-    return placing.instances_for(needs, one(parts, record.region, variant.production)) if needs else 0
+    try:
+        return placing.instances_for(needs, one(parts, record.region, variant.production)) if needs else 0
+    except (NoCapacity, Away):
+        # There is no such instance, or not now: the copies say so themselves.
+        return variant.count
