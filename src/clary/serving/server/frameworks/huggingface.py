@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import pipeline
+from huggingface_hub import constants, try_to_load_from_cache
+from transformers import AutoConfig, pipeline
 from transformers.pipelines import SUPPORTED_TASKS
 
 from clary.serving.server import codecs, script
 from clary.serving.server.config import Config
-from clary.serving.server.frameworks import Loaded
+from clary.serving.server.frameworks import Loaded, hub
 from clary.serving.server.invocation import Answer, Invocation, Refused, Serve, media_type
 
 COLUMNS = ("question", "context", "inputs")
@@ -49,21 +50,17 @@ class Defaults:
     accepts = frozenset({codecs.JSON, codecs.CSV, codecs.NPY})
 
     def model_fn(self, model_dir: str) -> Any:
-        named = os.environ.get("HF_MODEL_ID", "")
-        model = named or model_dir
-        task = os.environ.get("HF_TASK") or _task(Path(model))
+        model = os.environ.get("HF_MODEL_ID", "") or model_dir
+        options = {"token": os.environ.get("HF_API_TOKEN") or os.environ.get("HF_TOKEN") or None}
+        if not Path(model).is_dir():
+            options["revision"] = os.environ.get("HF_MODEL_REVISION") or None
+            _check_hub(model, options["revision"])
+        trusted = os.environ.get("HF_TRUST_REMOTE_CODE", "").lower() in ("1", "true")
+        task = os.environ.get("HF_TASK") or _task(model, trust_remote_code=trusted, **options)
         if task not in SUPPORTED_TASKS:
             raise ValueError(f"transformers has no pipeline for {task!r}; it has: {', '.join(SUPPORTED_TASKS)}.")
-        options: dict[str, Any] = {"revision": os.environ.get("HF_MODEL_REVISION") or None} if named else {}
-        token = os.environ.get("HF_API_TOKEN") or os.environ.get("HF_TOKEN") or None
-        return pipeline(
-            task,
-            model=model,
-            token=token,
-            device=0 if torch.cuda.is_available() else -1,
-            trust_remote_code=os.environ.get("HF_TRUST_REMOTE_CODE", "").lower() in ("1", "true"),
-            **options,
-        )
+        device = 0 if torch.cuda.is_available() else -1
+        return pipeline(task, model=model, device=device, trust_remote_code=trusted, **options)
 
     def input_fn(self, body: bytes | str, content_type: str) -> Any:
         kind = media_type(content_type)
@@ -120,16 +117,30 @@ def _error(status: int, kind: str, message: str) -> Answer:
     return Answer(status, codecs.JSON, json.dumps(body, indent=1).encode())
 
 
-def _task(folder: Path) -> str:
-    """Raises `ValueError` where the model's configuration does not say."""
-    file = folder / "config.json"
-    if not file.is_file():
-        raise ValueError("Task couldn't be inferred: the model has no config.json. Set HF_TASK.")
-    for architecture in json.loads(file.read_text()).get("architectures") or []:
+def _check_hub(model: str, revision: str | None) -> None:
+    """Raises `hub.Unreachable`, unless the model was fetched before."""
+    if Path(model).is_absolute():
+        raise ValueError(f"HF_MODEL_ID is {model}, and there is no such folder.")
+    if not isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
+        hub.check(model, constants.ENDPOINT)
+
+
+def _task(model: str, **options: Any) -> str:
+    """Of a folder, or a model of the hub. Raises `ValueError` where the model's configuration does not say."""
+    for architecture in _architectures(model, **options):
         for ending, task in ARCHITECTURES.items():
             if architecture.endswith(ending):
                 return task
     raise ValueError("Task couldn't be inferred from the architecture of the model. Set HF_TASK.")
+
+
+def _architectures(model: str, **options: Any) -> list[str]:
+    if not Path(model).is_dir():
+        return AutoConfig.from_pretrained(model, **options).architectures or []
+    file = Path(model, "config.json")
+    if not file.is_file():
+        raise ValueError("Task couldn't be inferred: the model has no config.json. Set HF_TASK.")
+    return json.loads(file.read_text()).get("architectures") or []
 
 
 def _table(text: str) -> dict[str, Any]:
