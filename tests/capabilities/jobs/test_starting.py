@@ -63,9 +63,12 @@ class Work(StartedAtOnce[Step]):
         return Become("Failed", message=why)
 
 
-def parts(tmp_path: Path, slots: int) -> Parts:
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    """With room for one instance."""
     store = Store(f"sqlite:///{tmp_path / 'clary.db'}")
-    return Parts(Settings(home=tmp_path), store, Wake(tmp_path), LocalBackend(tmp_path, slots=slots), Line(), Objects())
+    yield Parts(Settings(home=tmp_path), store, Wake(tmp_path), LocalBackend(tmp_path, slots=1), Line(), Objects())
+    store.close()
 
 
 @pytest.mark.parametrize(
