@@ -112,6 +112,9 @@ def wait_until(
 ) -> None:
     """Bounded wait on a condition. Fewer seconds than `PATIENCE` are a claim about how soon it comes."""
     end = time.monotonic() + seconds
+    pause = 0.02
     while not done():
         assert time.monotonic() < end, otherwise()
-        time.sleep(0.02)
+        time.sleep(pause)
+        # A look is a call or more: what takes long need not be seen at once.
+        pause = min(pause * 1.1, 0.25)

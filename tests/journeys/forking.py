@@ -5,11 +5,14 @@ script has ended, writes a line of the output's path and the exit code, separate
 """
 
 import importlib
+import json
 import os
 import runpy
 import signal
 import sys
 from pathlib import Path
+
+import jsonschema
 
 SIGNALS = {signal.SIGCHLD}
 
@@ -20,6 +23,7 @@ def main(modules: list[str]) -> None:
     os.dup2(2, 1)
     for name in modules:
         importlib.import_module(name)
+    check_once()
     running: dict[int, str] = {}
     signal.signal(signal.SIGCHLD, lambda *_: tell(running, answers))
     for line in sys.stdin:
@@ -31,6 +35,19 @@ def main(modules: list[str]) -> None:
             return
         running[pid] = output
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def check_once():
+    """The SDKs check their configuration, and the schema of it, each time they look something up in it: that is what
+    they do most of all."""
+    check, good = jsonschema.validate, set()
+
+    def validate(instance, schema):
+        if (pair := (json.dumps(instance), id(schema))) not in good:
+            check(instance, schema)
+            good.add(pair)
+
+    jsonschema.validate = validate
 
 
 def tell(running: dict[int, str], answers: int) -> None:

@@ -50,8 +50,8 @@ JOURNEYS = {
     "AWS CLI": ("awscli", SCRIPTS / "aws_cli.py"),
 }
 IMPORTED = {
-    "sdk-v2": ("sagemaker", "sagemaker.sklearn", "sagemaker.xgboost", "sagemaker.processing"),
-    "sdk-v3": ("sagemaker.core", "sagemaker.train", "sagemaker.serve"),
+    "sdk-v2": ("sagemaker", "sagemaker.sklearn", "sagemaker.xgboost", "sagemaker.pytorch", "sklearn.datasets"),
+    "sdk-v3": ("sagemaker.core.resources", "sagemaker.core.processing", "sagemaker.train", "sagemaker.serve"),
 }
 """What scripts of a client find imported already."""
 AT_ONCE = 6

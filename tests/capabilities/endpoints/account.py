@@ -3,7 +3,6 @@
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +91,10 @@ class Account:
         self.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig=patient)
 
 
+PAUSE = 0.02
+"""Seconds between the calls of a thread: a load, not a benchmark."""
+
+
 class Load:
     """Calls an endpoint from several threads, without retries, and keeps every outcome."""
 
@@ -103,12 +106,11 @@ class Load:
         self.errors: list[ClientError] = []
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(PAUSE):
             try:
                 self.answers.append(self._call())
             except ClientError as error:
                 self.errors.append(error)
-                time.sleep(0.01)
 
     def __enter__(self) -> "Load":
         for thread in self._threads:

@@ -39,7 +39,7 @@ def model(folder):
     Path(folder, "inference.py").write_text(SCRIPT)
     return SKLearnModel(
         model_data=None,
-        role=sagemaker.get_execution_role(),
+        role=sagemaker.get_execution_role(session),
         entry_point="inference.py",
         source_dir=folder,
         framework_version="1.2-1",

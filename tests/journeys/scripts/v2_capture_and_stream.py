@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as folder:
     Path(folder, "inference.py").write_text(SCRIPT)
     model = SKLearnModel(
         model_data=None,
-        role=sagemaker.get_execution_role(),
+        role=sagemaker.get_execution_role(session),
         entry_point="inference.py",
         source_dir=folder,
         framework_version="1.2-1",
@@ -49,11 +49,16 @@ parts = list(predictor.predict_stream([1, 2, 3], iterator=ByteIterator))
 assert parts == [b"10.0\n", b"20.0\n", b"30.0\n"], parts
 assert list(predictor.predict_stream([4, 5], iterator=LineIterator)) == [b"40.0", b"50.0"]
 
+
+def captured():
+    files = S3Downloader.list(where, session)
+    return [json.loads(line) for file in files for line in S3Downloader.read_file(file, session).splitlines()]
+
+
 end = time.monotonic() + 120
-while sum(len(S3Downloader.read_file(file).splitlines()) for file in S3Downloader.list(where)) < 3:
+while len(lines := captured()) < 3:
     assert time.monotonic() < end
     time.sleep(0.2)
-lines = [json.loads(line) for file in S3Downloader.list(where) for line in S3Downloader.read_file(file).splitlines()]
 asked = [line["captureData"]["endpointInput"] for line in lines]
 # The SDK's own content types, of which text/csv is one.
 assert {each["data"].strip() for each in asked} == {"1,2,3", "4,5"} and {each["encoding"] for each in asked} == {"CSV"}

@@ -13,7 +13,7 @@ bucket = session.default_bucket()
 uri = session.upload_string_as_file_body(text, bucket, "v2-compile/train/data.csv")
 estimator = sagemaker.estimator.Estimator(
     sagemaker.image_uris.retrieve("xgboost", session.boto_region_name, "1.7-1"),
-    sagemaker.get_execution_role(),
+    sagemaker.get_execution_role(session),
     instance_count=1,
     instance_type="ml.m5.large",
     hyperparameters={"objective": "binary:logistic", "num_round": 40},

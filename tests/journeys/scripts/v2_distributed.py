@@ -16,7 +16,8 @@ common = {
     "entry_point": "train.py",
     # By name: the SDK knows torchrun as something for GPUs alone otherwise.
     "image_uri": sagemaker.image_uris.retrieve("pytorch", region, instance_type=kind, **version),
-    "role": sagemaker.get_execution_role(),
+    "role": sagemaker.get_execution_role(session),
+    "sagemaker_session": session,
     "instance_type": kind,
 }
 torchrun = PyTorch(
@@ -54,7 +55,7 @@ text, _ = said(mpi)
 for rank, host in enumerate(["algo-1", "algo-1", "algo-2", "algo-2"]):
     assert f"rank {rank} of 4 on {host}: 100" in text, text
 with tempfile.TemporaryDirectory() as folder:
-    S3Downloader.download(mpi.model_data, folder)
+    S3Downloader.download(mpi.model_data, folder, sagemaker_session=session)
     with tarfile.open(Path(folder) / "model.tar.gz") as tar:
         assert tar.getnames() == ["total.txt"], tar.getnames()
 

@@ -16,7 +16,7 @@ from sagemaker.sklearn import SKLearn
 from sklearn.datasets import load_breast_cancer
 
 session = sagemaker.Session()
-role, bucket = sagemaker.get_execution_role(), session.default_bucket()
+role, bucket = sagemaker.get_execution_role(session), session.default_bucket()
 s3 = session.boto_session.client("s3", endpoint_url=session.sagemaker_client.meta.endpoint_url)
 features, labels = load_breast_cancer(return_X_y=True)
 rows = np.column_stack([labels, features])

@@ -20,7 +20,7 @@ from sklearn.datasets import load_iris
 CODE = Path(__file__).parent / "code" / "processing"
 os.chdir(tempfile.mkdtemp())
 session = sagemaker.Session()
-bucket, role = session.default_bucket(), sagemaker.get_execution_role()
+bucket, role = session.default_bucket(), sagemaker.get_execution_role(session)
 frame = load_iris(as_frame=True).frame
 uri = session.upload_string_as_file_body(frame.to_csv(index=False), bucket, "v2-processing/data/iris.csv")
 usual = {"role": role, "instance_type": "ml.m5.large", "instance_count": 1}

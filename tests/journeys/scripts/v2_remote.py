@@ -9,7 +9,7 @@ session = sagemaker.Session()
 settings = {
     "image_uri": sagemaker.image_uris.retrieve("sklearn", session.boto_region_name, "1.2-1"),
     "instance_type": "ml.m5.large",
-    "role": sagemaker.get_execution_role(),
+    "role": sagemaker.get_execution_role(session),
     "dependencies": str(Path(__file__).parent / "code" / "remote" / "v2.txt"),
     "sagemaker_session": session,
 }

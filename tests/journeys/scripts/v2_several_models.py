@@ -40,7 +40,7 @@ def linear(rows):
 def model(data, script):
     return SKLearnModel(
         model_data=data,
-        role=sagemaker.get_execution_role(),
+        role=sagemaker.get_execution_role(session),
         entry_point=script,
         source_dir=str(code),
         framework_version="1.2-1",
@@ -54,7 +54,7 @@ on_scaled, on_raw = packed("scaled", linear(scaled)), packed("raw", linear(iris.
 
 pipeline = PipelineModel(
     [model(first, "scale.py"), model(on_scaled, "linear.py")],
-    sagemaker.get_execution_role(),
+    sagemaker.get_execution_role(session),
     predictor_cls=Predictor,
     sagemaker_session=session,
 )

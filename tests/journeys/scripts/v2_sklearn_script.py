@@ -23,7 +23,7 @@ estimator = SKLearn(
     framework_version="1.2-1",
     py_version="py3",
     instance_type="ml.m5.large",
-    role=sagemaker.get_execution_role(),
+    role=sagemaker.get_execution_role(session),
     hyperparameters={"trees": 20, "label": "target"},
     metric_definitions=[{"Name": "train:accuracy", "Regex": "train:accuracy=([0-9.]+);"}],
 )

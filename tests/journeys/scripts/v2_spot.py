@@ -19,7 +19,8 @@ common = {
     "framework_version": "1.2-1",
     "py_version": "py3",
     "instance_type": "ml.m5.large",
-    "role": sagemaker.get_execution_role(),
+    "role": sagemaker.get_execution_role(session),
+    "sagemaker_session": session,
 }
 estimator = SKLearn(
     **common,

@@ -15,7 +15,7 @@ from sagemaker.transformer import Transformer
 CODE = Path(__file__).parent / "code" / "transform"
 os.chdir(tempfile.mkdtemp())
 session = sagemaker.Session()
-bucket, role = session.default_bucket(), sagemaker.get_execution_role()
+bucket, role = session.default_bucket(), sagemaker.get_execution_role(session)
 with tarfile.open("model.tar.gz", "w:gz"):
     pass
 data = session.upload_data("model.tar.gz", bucket, "v2-transform/model")

@@ -42,7 +42,7 @@ image = image_uris.retrieve("sklearn", session.boto_region_name, "1.2-1")
 model = Model.create(
     model_name="v3-async",
     primary_container=ContainerDefinition(image=image, model_data_url=archive()),
-    execution_role_arn=get_execution_role(),
+    execution_role_arn=get_execution_role(session),
 )
 output = AsyncInferenceOutputConfig(s3_output_path=f"s3://{bucket}/v3-async/out")
 instance = ProductionVariant(

@@ -10,7 +10,7 @@ session = Session()
 settings = {
     "image_uri": image_uris.retrieve("sklearn", session.boto_region_name, "1.2-1"),
     "instance_type": "ml.m5.large",
-    "role": get_execution_role(),
+    "role": get_execution_role(session),
     "dependencies": str(Path(__file__).parent / "code" / "remote" / "v3.txt"),
     "sagemaker_session": session,
 }
