@@ -4,13 +4,10 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.capabilities.endpoints.account import SKLEARN, XGBOOST, Account, Load, kill, model_servers
 from tests.servers import Clary, wait_until
-
-from clary.capabilities.endpoints.keep import Artefacts, drop, keep
 
 SCRIPT = """
 import os
@@ -117,40 +114,3 @@ def test_instance_starts_again_when_model_configuration_and_data_are_gone(
     assert account.sagemaker.describe_endpoint(EndpointName="gone")["EndpointConfigName"] == "gone"
     account.delete("gone")
     wait_until(lambda: not any((server.home / "endpoints").iterdir()))
-
-
-def test_kept_artefacts_are_links_that_outlive_their_sources(tmp_path: Path) -> None:
-    sources = [tmp_path / name for name in ("a", "b", "c")]
-    for source in sources:
-        source.write_text(source.name)
-    found = Artefacts(sources[0], (("deep/../x", sources[1]),), sources[2])
-    kept = keep(tmp_path / "e" / "1-v", lambda: found)
-    assert kept.archive and kept.code
-    assert kept.archive.stat().st_ino == sources[0].stat().st_ino
-    for source in sources:
-        source.unlink()
-
-    def lost() -> Any:
-        raise AssertionError("looked for again")
-
-    again = keep(tmp_path / "e" / "1-v", lost)
-    assert (again, [name for name, _ in again.files]) == (kept, ["deep/../x"])
-    assert [file.read_text() for file in (kept.archive, again.files[0][1], kept.code)] == ["a", "b", "c"]
-
-
-def test_keeping_that_was_cut_short_is_done_anew(tmp_path: Path) -> None:
-    (tmp_path / "m").write_text("m")
-    half = tmp_path / "e" / "1-v.new"
-    half.mkdir(parents=True)
-    (half / "model.tar.gz").write_text("half")
-    kept = keep(tmp_path / "e" / "1-v", lambda: Artefacts(tmp_path / "m"))
-    assert kept.archive and kept.archive.read_text() == "m"
-
-
-def test_what_no_fleet_needs_is_dropped(tmp_path: Path) -> None:
-    for name in ("1-v", "2-v"):
-        keep(tmp_path / "e" / name, Artefacts)
-    drop(tmp_path / "e", {"2-v"})
-    assert [folder.name for folder in (tmp_path / "e").iterdir()] == ["2-v"]
-    drop(tmp_path / "e")
-    assert not (tmp_path / "e").exists()

@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 
 from clary.capabilities.endpoints.deployment import Deployment
+from clary.capabilities.model_containers.spec import container_workload, containers
 
 STATE_KEY = "Fleets"
 DEPLOYED_KEY = "LastDeploymentConfig"
-PRIMARY = "primary"
-"""What the only container of a model is called."""
 CONFIG_KEY = "ShownConfig"
 """The configuration that was shown last, for an endpoint that has no fleet any more."""
 
@@ -162,32 +161,9 @@ class Fleets(msgspec.Struct, kw_only=True, frozen=True):
 msgspec.json.Decoder(Fleets)
 
 
-def containers(model: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """The container definitions of a model's spec, each with the name it goes by as its ContainerHostname."""
-    if primary := model.get("PrimaryContainer"):
-        return ({**primary, "ContainerHostname": PRIMARY},)
-    found: list[dict[str, Any]] = model.get("Containers") or []
-    alone = PRIMARY if len(found) == 1 else ""
-    return tuple(
-        {"ContainerHostname": alone or f"container-{number}", **definition}
-        for number, definition in enumerate(found, 1)
-    )
-
-
 def is_host(model: dict[str, Any]) -> bool:
     """Whether a variant has no model of its own: its instances are for inference components."""
     return bool(model.get("Hosts"))
-
-
-def is_multi_model(container: dict[str, Any]) -> bool:
-    """Whether it loads models while it runs, from below its ModelDataUrl."""
-    return container.get("Mode") == "MultiModel"
-
-
-def is_direct(model: dict[str, Any]) -> bool:
-    """Whether each call names the container that answers it; else it goes through all of them in order."""
-    several = len(containers(model)) > 1
-    return several and model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct"
 
 
 def load(state: dict[str, Any]) -> Fleets:
@@ -233,11 +209,6 @@ def instance_variant(record_id: str, generation: int, variant: str) -> str:
     return f"{record_id}-{generation}-{short(variant)}-"
 
 
-def container_workload(instance: str, number: int) -> str:
-    """The workload of an instance's container; the first container's names the instance."""
-    return f"{instance}-c{number}" if number else instance
-
-
 def variant_of(record_id: str, workload: str) -> str:
     """What is the same for all instances of one variant of one fleet, and for no others of its endpoint."""
     return workload.removeprefix(f"{record_id}-").rpartition("-")[0]
@@ -251,8 +222,3 @@ def home(generation: int, variant: str) -> str:
 def short(name: str) -> str:
     """Few characters for a variant's name in a folder's name."""
     return hashlib.sha256(name.encode()).hexdigest()[:8]
-
-
-def instance_id(workload: str) -> str:
-    """What the log stream of an instance is called, in the form of EC2's ids."""
-    return "i-" + hashlib.sha256(workload.encode()).hexdigest()[:17]

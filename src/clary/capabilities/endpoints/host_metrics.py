@@ -15,8 +15,8 @@ from typing import Any
 from clary.capabilities import instances
 from clary.capabilities.endpoints.components import placing
 from clary.capabilities.endpoints.fleet import Fleets, Variant
-from clary.capabilities.endpoints.plan import HOST
 from clary.capabilities.jobs.measures import lines
+from clary.capabilities.model_containers.plan import HOST
 from clary.companions.cloudwatch.store import MetricStore
 from clary.resources.records import Record
 from clary.runtime.shim.gauge import FILE

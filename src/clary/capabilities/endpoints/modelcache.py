@@ -18,12 +18,11 @@ from pathlib import Path
 
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.landing import Landing
+from clary.capabilities.model_containers.keep import MODELS
 from clary.objects import Objects, Stored
 from clary.runtime.archive import BadArchive, extract
 from clary.serving.multimodel import Fetched, NoModel
 
-MODELS = "models"
-"""In the folder of a container: what it sees as /opt/ml/models."""
 DISK_GIGABYTES = 30
 """Where the variant gives no VolumeSizeInGB."""
 TOUCH_SECONDS = 2.0

@@ -14,15 +14,17 @@ from clary.capabilities.endpoints.asynchronous.queue import Queue
 from clary.capabilities.endpoints.components import hosting
 from clary.capabilities.endpoints.decide import Decision, decide
 from clary.capabilities.endpoints.fleet import Fleets, Instance, Variant
-from clary.capabilities.endpoints.keep import drop
 from clary.capabilities.endpoints.kind import ENDPOINT
-from clary.capabilities.endpoints.place import NoModelData, kept_home, log_file, place
-from clary.capabilities.endpoints.plan import HOST, workload
+from clary.capabilities.endpoints.place import kept_home, log_file, place
 from clary.capabilities.endpoints.serverless import sizing
 from clary.capabilities.endpoints.tending import Presence, Sight
 from clary.capabilities.endpoints.warmth import warm
 from clary.capabilities.endpoints.watch import healthy, last_lines, say
 from clary.capabilities.instances import NoCapacity
+from clary.capabilities.model_containers.artefacts import NoModelData
+from clary.capabilities.model_containers.keep import drop
+from clary.capabilities.model_containers.plan import HOST, workload
+from clary.capabilities.model_containers.spec import container_workload, containers
 from clary.resources.kinds import Kind
 from clary.resources.reconcile import Become, Do, Outcome, Remove, Wait
 from clary.resources.records import Record
@@ -103,10 +105,10 @@ class Look:
         if before.retired and not after.retired:
             # Of variants without an instance too: they may be scaled up from zero.
             kept = {
-                fleet.container_workload(fleet.home(each.generation, variant.name), number)
+                container_workload(fleet.home(each.generation, variant.name), number)
                 for each in after.present
                 for variant in each.variants
-                for number in range(len(fleet.containers(variant.model)) or 1)
+                for number in range(len(containers(variant.model)) or 1)
             }
             drop(kept_home(self._record, self._parts.need(Settings)), kept)
 
@@ -174,11 +176,12 @@ class Look:
         return Sight(presence="absent", blocked=next(filter(None, blocked), ""))
 
     def _plan(self, instance: str, number: int, variant: Variant) -> Workload:
-        return workload(instance, number, variant, place(self._record, variant, instance, number, self._parts))
+        placed = place(self._record, variant, instance, number, self._parts)
+        return workload(instance, number, variant.model, placed)
 
 
 def _named(variant: Variant, number: int) -> str:
-    name: str = fleet.containers(variant.model)[number]["ContainerHostname"]
+    name: str = containers(variant.model)[number]["ContainerHostname"]
     return name
 
 

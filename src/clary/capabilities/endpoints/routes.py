@@ -12,11 +12,12 @@ from typing import Any
 from clary.capabilities.endpoints import fleet, traffic
 from clary.capabilities.endpoints.capture import Capture, capture
 from clary.capabilities.endpoints.modelcache import ModelCache
-from clary.capabilities.endpoints.plan import HOST
 from clary.capabilities.endpoints.serverless.config import of as serverless_config
 from clary.capabilities.endpoints.serverless.config import provisioned
 from clary.capabilities.endpoints.serverless.on_demand import OnDemand
 from clary.capabilities.endpoints.serverless.sizing import slots_file
+from clary.capabilities.model_containers.plan import HOST
+from clary.capabilities.model_containers.spec import PRIMARY, containers, is_direct, is_multi_model
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.runtime.backend import Backend
@@ -137,13 +138,13 @@ class Routes:
 
     def _variant(self, record: Record, taking: traffic.Taking) -> Variant:
         variant = taking.variant
-        containers = tuple(definition["ContainerHostname"] for definition in fleet.containers(variant.model))
+        names = tuple(definition["ContainerHostname"] for definition in containers(variant.model))
         return Variant(
             variant.name,
             taking.weight,
             tuple(self._sockets(each) for each in variant.taking),
-            containers or (fleet.PRIMARY,),
-            fleet.is_direct(variant.model),
+            names or (PRIMARY,),
+            is_direct(variant.model),
             taking.share,
             taking.config,
             self._models(record, variant),
@@ -152,7 +153,7 @@ class Routes:
         )
 
     def _models(self, record: Record, variant: fleet.Variant) -> ModelCache | None:
-        if not variant.instances or not any(map(fleet.is_multi_model, fleet.containers(variant.model))):
+        if not variant.instances or not any(map(is_multi_model, containers(variant.model))):
             return None
         return self._cache(record, variant)
 

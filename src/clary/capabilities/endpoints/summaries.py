@@ -6,6 +6,7 @@ from typing import Any
 from clary.capabilities.endpoints import fleet, stages
 from clary.capabilities.endpoints.fleet import Fleets, Variant
 from clary.capabilities.endpoints.serverless import config as serverless
+from clary.capabilities.model_containers.spec import containers
 from clary.resources.kinds import View
 from clary.resources.store import Store
 
@@ -87,7 +88,7 @@ def _pending(view: View, fleets: Fleets, variant: Variant) -> Summary:
 
 
 def _summary(variant: Variant, resolved: float, found: list[stages.Stage]) -> Summary:
-    images = [container["Image"] for container in fleet.containers(variant.model)]
+    images = [container["Image"] for container in containers(variant.model)]
     return {
         "VariantName": variant.name,
         "DeployedImages": [

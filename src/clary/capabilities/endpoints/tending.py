@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from clary.capabilities.endpoints.fleet import PRIMARY, Fleet, Instance, Retired, Variant, plan_instance
+from clary.capabilities.endpoints.fleet import Fleet, Instance, Retired, Variant, plan_instance
+from clary.capabilities.model_containers.spec import PRIMARY
 
 ATTEMPTS = 3
 """Starts of an instance that was never ready before its fleet is given up."""

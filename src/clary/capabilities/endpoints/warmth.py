@@ -1,11 +1,11 @@
 """Keeps what instances are forked from: an interpreter that has imported the framework of their models."""
 
 from clary.capabilities import images
-from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Fleets, Variant
 from clary.capabilities.endpoints.place import room
-from clary.capabilities.endpoints.plan import preloaded
 from clary.capabilities.instances import NoCapacity
+from clary.capabilities.model_containers.plan import preloaded
+from clary.capabilities.model_containers.spec import containers
 from clary.resources.records import Record
 from clary.runtime.backend import Away, Backend
 from clary.settings import Settings
@@ -21,7 +21,7 @@ def warm(fleets: Fleets, record: Record, parts: Parts) -> None:
 
 def _warm(variant: Variant, record: Record, parts: Parts) -> None:
     backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-    for container in fleet.containers(variant.model):
+    for container in containers(variant.model):
         try:
             limits, _ = room(record, variant, parts)
         except (NoCapacity, Away):

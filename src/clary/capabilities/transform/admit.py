@@ -5,9 +5,9 @@ The wire has checked shapes, patterns and enums already; the name is checked by 
 
 from typing import Any
 
-from clary.capabilities.endpoints import fleet
 from clary.capabilities.instances import check_isolation
 from clary.capabilities.jobs.addresses import Addresses, parsed
+from clary.capabilities.model_containers.spec import containers, is_direct, is_multi_model
 from clary.resources.kinds import Kind, Kinds
 from clary.resources.records import Record
 from clary.resources.verbs import find
@@ -54,9 +54,9 @@ def _defaults(request: Request) -> Request:
 
 
 def _check_model(model: Request) -> None:
-    if any(container.get("Mode") == "MultiModel" for container in fleet.containers(model)):
+    if any(map(is_multi_model, containers(model))):
         raise ValidationException("Batch transform does not support models with containers of mode MultiModel.")
-    if fleet.is_direct(model):
+    if is_direct(model):
         raise ValidationException("Batch transform does not support models whose containers are invoked directly.")
 
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import msgspec
 
-from clary.capabilities.endpoints import fleet
-from clary.capabilities.endpoints import plan as endpoints
-from clary.capabilities.endpoints.fleet import Variant
-from clary.capabilities.endpoints.plan import Placed
+from clary.capabilities.model_containers import plan as shared
+from clary.capabilities.model_containers import spec as model
+from clary.capabilities.model_containers.plan import Placed
 from clary.capabilities.transform.kind import MODEL
 from clary.capabilities.transform.staging import hosts
 from clary.resources.records import Record
@@ -27,29 +26,17 @@ GRACE_SECONDS = 30.0
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 
 
-def variant(record: Record) -> Variant:
-    """The job's model as that of an endpoint would be."""
-    resources = record.spec["TransformResources"]
-    return Variant(
-        name=record.name,
-        weight=1.0,
-        count=resources["InstanceCount"],
-        production={"InstanceType": resources["InstanceType"]},
-        model=record.state[MODEL],
-    )
-
-
 def workloads(record: Record) -> list[str]:
     """Ids, by the number of the model's container."""
-    count = len(fleet.containers(record.state[MODEL]))
-    return [fleet.container_workload(record.id, number) for number in range(count)]
+    count = len(model.containers(record.state[MODEL]))
+    return [model.container_workload(record.id, number) for number in range(count)]
 
 
 def workload(
     record: Record, number: int, placed: Placed, logs: Mapping[str, str], measure_seconds: float = 0.0
 ) -> Workload:
     """Of one container. `logs`: files by host."""
-    made = endpoints.workload(record.id, number, variant(record), placed)
+    made = shared.workload(record.id, number, record.state[MODEL], placed)
     (one,) = made.instances
     replace = msgspec.structs.replace
     return replace(
@@ -78,7 +65,7 @@ def environment(spec: Mapping[str, Any]) -> dict[str, str]:
 
 def instance_id(record: Record, host: str) -> str:
     """What the host is called in logs and metrics."""
-    return fleet.instance_id(f"{record.id}-{host}")
+    return model.instance_id(f"{record.id}-{host}")
 
 
 def log_stream(record: Record, host: str, container: str = "") -> str:

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from clary.capabilities.endpoints import fleet
-from clary.capabilities.endpoints.place import NoModelData, placed
 from clary.capabilities.jobs import measures
 from clary.capabilities.jobs.items import BadData
 from clary.capabilities.jobs.kind import FINAL
@@ -13,11 +11,13 @@ from clary.capabilities.jobs.mirror import CannotUpload
 from clary.capabilities.jobs.reconcile import ASK_AGAIN_SECONDS
 from clary.capabilities.jobs.starting import StartedAtOnce
 from clary.capabilities.jobs.uploads import Uploads
+from clary.capabilities.model_containers.placing import Room, placed
+from clary.capabilities.model_containers.spec import containers
 from clary.capabilities.transform import drivers, places, staging
 from clary.capabilities.transform.decide import END_SECONDS, WATCH_SECONDS, Seen, Step, decide, ended, fail
 from clary.capabilities.transform.kind import MODEL
 from clary.capabilities.transform.outputs import Outputs
-from clary.capabilities.transform.plan import LOG_GROUP, instance_id, job, log_stream, variant, workload, workloads
+from clary.capabilities.transform.plan import LOG_GROUP, instance_id, job, log_stream, workload, workloads
 from clary.companions.cloudwatch.store import MetricStore
 from clary.companions.logs import LogStore
 from clary.objects import Objects
@@ -161,17 +161,19 @@ class Work(StartedAtOnce[Step]):
     @cached_property
     def _planned(self) -> list[Workload]:
         """What the containers start from is kept from here on. Raises `BadData` of a model or a role that is gone."""
+        room = Room.of(self.place())
         try:
-            return [self._plan(number) for number, _ in enumerate(self.names)]
-        except (NoModelData, AwsError) as error:
+            return [self._plan(number, room) for number, _ in enumerate(self.names)]
+        except AwsError as error:
             raise BadData(str(error)) from error
 
-    def _plan(self, number: int) -> Workload:
-        defined = fleet.containers(self.record.state[MODEL])
+    def _plan(self, number: int, room: Room) -> Workload:
+        model = self.record.state[MODEL]
+        defined = containers(model)
         container = defined[number]["ContainerHostname"] if len(defined) > 1 else ""
         logs = {host: str(self._log(host, container)) for host in self.hosts}
         home = places.model(self.jobs, self.record.id, number)
-        found = placed(self.record, variant(self.record), number, home, Path(logs[self.hosts[0]]), self.parts)
+        found = placed(self.record, model, number, room, home, Path(logs[self.hosts[0]]), self.parts)
         return workload(self.record, number, found, logs, self.settings.host_metrics_seconds)
 
     def _log(self, host: str, container: str) -> Path:

@@ -4,9 +4,9 @@ Stream `<variant>/<instance>/data-log`; requests that no instance saw are in `da
 words are ours.
 """
 
-from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.asynchronous.ticket import Request
 from clary.capabilities.endpoints.watch import say
+from clary.capabilities.model_containers.spec import instance_id
 from clary.companions.logs import LogStore
 from clary.companions.sns import stamp
 
@@ -19,7 +19,7 @@ class Journal:
         """`upload`: seconds that it took to make the answer an object."""
         assert request.answer
         ticket, answer = request.ticket, request.answer
-        where = [answer.variant, fleet.instance_id(answer.workload)] if answer.workload else []
+        where = [answer.variant, instance_id(answer.workload)] if answer.workload else []
         group = f"/aws/sagemaker/Endpoints/{ticket.endpoint}"
         path = self._logs.stream(ticket.account, ticket.region, group, "/".join([*where, "data-log"]))
         say(path, answer.at, line(request, upload))

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from clary.capabilities.endpoints import fleet, traffic
+from clary.capabilities.endpoints import traffic
 from clary.capabilities.endpoints.asynchronous.work import Seat
 from clary.capabilities.endpoints.fleet import Fleets
-from clary.capabilities.endpoints.plan import HOST
+from clary.capabilities.model_containers.plan import HOST
+from clary.capabilities.model_containers.spec import PRIMARY, containers
 from clary.runtime.backend import Backend
 
 
@@ -20,7 +21,7 @@ def seats(fleets: Fleets, backend: Backend) -> list[tuple[float, Seat]]:
             Seat(
                 variant.name,
                 instance.workload,
-                tuple(each.get("ContainerHostname", fleet.PRIMARY) for each in fleet.containers(variant.model)),
+                tuple(each.get("ContainerHostname", PRIMARY) for each in containers(variant.model)),
                 tuple(backend.socket(workload, HOST) for workload in instance.workloads),
             ),
         )

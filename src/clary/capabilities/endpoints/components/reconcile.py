@@ -10,11 +10,11 @@ from clary.capabilities.endpoints.components.kind import INFERENCE_COMPONENT, TE
 from clary.capabilities.endpoints.components.placing import Need
 from clary.capabilities.endpoints.decide import Decision, decide
 from clary.capabilities.endpoints.fleet import Instance, Variant
-from clary.capabilities.endpoints.keep import drop
 from clary.capabilities.endpoints.kind import ENDPOINT
 from clary.capabilities.endpoints.place import kept_home
 from clary.capabilities.endpoints.reconcile import Look
 from clary.capabilities.endpoints.tending import Sight
+from clary.capabilities.model_containers.keep import drop
 from clary.resources.kinds import Kind
 from clary.resources.reconcile import Become, Outcome, Remove, Wait
 from clary.resources.records import Record

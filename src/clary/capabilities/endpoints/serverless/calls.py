@@ -14,9 +14,9 @@ from typing import Any
 from clary.capabilities.endpoints import fleet
 from clary.capabilities.endpoints.fleet import Fleets
 from clary.capabilities.endpoints.metering import Call, Meter
-from clary.capabilities.endpoints.plan import HOST
 from clary.capabilities.endpoints.serverless.config import MOST_BYTES
 from clary.capabilities.endpoints.serverless.on_demand import OnDemand
+from clary.capabilities.model_containers.plan import HOST
 from clary.resources.store import Store
 from clary.resources.wake import Wake
 from clary.runtime.backend import Backend

@@ -1,7 +1,7 @@
-"""An endpoint's own hold on what its instances start from: they can start again whatever happens to the objects in S3.
+"""A hold on what a model's containers start from: they can start again whatever happens to the objects in S3.
 
-One folder for each variant of a fleet below `<home>/endpoints/<record id>/`, made when its first instance is placed and
-deleted when none of the fleet is left. Hard links, since the object tree never changes a file: no bytes are copied.
+A folder for each container, where the caller has its own. Hard links, since the object tree never changes a
+file: no bytes are copied.
 """
 
 import json
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+MODELS = "models"
+"""What a multi-model container sees as /opt/ml/models."""
 FILES = "files.json"
 ARCHIVE = "model.tar.gz"
 CODE = "sourcedir.tar.gz"
@@ -42,7 +44,7 @@ def keep(folder: Path, find: Callable[[], Artefacts]) -> Artefacts:
 
 
 def drop(home: Path, all_but: Iterable[str] = ()) -> None:
-    """Delete the folders of an endpoint but the named; all of it when none is named."""
+    """Delete the folders in `home` but the named; all of it when none is named."""
     kept = set(all_but)
     if not kept:
         shutil.rmtree(home, ignore_errors=True)

@@ -1,13 +1,12 @@
-"""A container of an instance of a variant as a workload. Pure: what the store and the object tree hold is given."""
+"""A container of a model as a workload. Pure: what the store and the object tree hold is given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.endpoints import fleet
-from clary.capabilities.endpoints.fleet import Variant
-from clary.capabilities.endpoints.keep import Artefacts
+from clary.capabilities.model_containers.keep import Artefacts
+from clary.capabilities.model_containers.spec import container_workload, containers
 from clary.runtime.workload import Instance, Limits, Mount, Preloaded, Workload
 from clary.serving.server import preload
 from clary.serving.server.config import threads
@@ -26,7 +25,7 @@ PORTS = {"SAGEMAKER_BIND_TO_PORT": "8080", "SAGEMAKER_SAFE_PORT_RANGE": "8081-89
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What a container needs that its variant does not say. Files are paths of this machine."""
+    """What a container needs that its model does not say. Files are paths of this machine."""
 
     key: str
     wake: str
@@ -45,13 +44,13 @@ class Placed:
     measure_seconds: float = 0.0
 
 
-def workload(instance: str, number: int, variant: Variant, placed: Placed) -> Workload:
-    """The workload of the container of this number, from 0; `instance` is that of the first."""
-    defined = fleet.containers(variant.model)
+def workload(instance: str, number: int, model: dict[str, Any], placed: Placed) -> Workload:
+    """The workload of the container of this number, from 0, of `model`, the spec; `instance` is that of the first."""
+    defined = containers(model)
     container = defined[number]
     unpacked = {} if placed.framework or not placed.artefacts.archive else {MODEL: str(placed.artefacts.archive)}
     return Workload(
-        id=fleet.container_workload(instance, number),
+        id=container_workload(instance, number),
         within=instance if len(defined) > 1 else "",
         key=placed.key,
         wake=placed.wake,
@@ -62,7 +61,7 @@ def workload(instance: str, number: int, variant: Variant, placed: Placed) -> Wo
         instances=(Instance(host=HOST, log=placed.log, hosts=placed.hosts, mounts=_mounts(placed), unpacked=unpacked),),
         limits=placed.limits,
         preloaded=preloaded(placed.framework, container, placed.limits),
-        isolated=bool(variant.model.get("EnableNetworkIsolation")),
+        isolated=bool(model.get("EnableNetworkIsolation")),
         endpoint=placed.endpoint,
         measure_seconds=placed.measure_seconds,
     )

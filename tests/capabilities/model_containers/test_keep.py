@@ -1,0 +1,43 @@
+"""What a container starts from is kept, whatever becomes of where it came from."""
+
+from pathlib import Path
+from typing import Any
+
+from clary.capabilities.model_containers.keep import Artefacts, drop, keep
+
+
+def test_kept_artefacts_are_links_that_outlive_their_sources(tmp_path: Path) -> None:
+    sources = [tmp_path / name for name in ("a", "b", "c")]
+    for source in sources:
+        source.write_text(source.name)
+    found = Artefacts(sources[0], (("deep/../x", sources[1]),), sources[2])
+    kept = keep(tmp_path / "e" / "1-v", lambda: found)
+    assert kept.archive and kept.code
+    assert kept.archive.stat().st_ino == sources[0].stat().st_ino
+    for source in sources:
+        source.unlink()
+
+    def lost() -> Any:
+        raise AssertionError("looked for again")
+
+    again = keep(tmp_path / "e" / "1-v", lost)
+    assert (again, [name for name, _ in again.files]) == (kept, ["deep/../x"])
+    assert [file.read_text() for file in (kept.archive, again.files[0][1], kept.code)] == ["a", "b", "c"]
+
+
+def test_keeping_that_was_cut_short_is_done_anew(tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("m")
+    half = tmp_path / "e" / "1-v.new"
+    half.mkdir(parents=True)
+    (half / "model.tar.gz").write_text("half")
+    kept = keep(tmp_path / "e" / "1-v", lambda: Artefacts(tmp_path / "m"))
+    assert kept.archive and kept.archive.read_text() == "m"
+
+
+def test_what_no_fleet_needs_is_dropped(tmp_path: Path) -> None:
+    for name in ("1-v", "2-v"):
+        keep(tmp_path / "e" / name, Artefacts)
+    drop(tmp_path / "e", {"2-v"})
+    assert [folder.name for folder in (tmp_path / "e").iterdir()] == ["2-v"]
+    drop(tmp_path / "e")
+    assert not (tmp_path / "e").exists()
