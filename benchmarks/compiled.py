@@ -1,4 +1,4 @@
-"""Compiled models beside the library calls that they replace, and that they answer alike: five kinds of real models."""
+"""Compiled models beside the library calls that they replace, and that they answer alike: seven kinds of models."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from typing import Any
 from tests.serving.artefacts import python
 
 from benchmarks.report import Section
+from clary.capabilities.compilation.targets import TENSORFLOW_FRAMEWORKS
 from clary.runtime import shims
 
 TREES = 300
@@ -53,6 +54,26 @@ torch.jit.trace(layers, flat[:1]).save("layers.pt")
 names = {"input_names": ["data"], "dynamic_axes": {"data": {0: "rows"}}}
 torch.onnx.export(network, (image[:1],), "network.onnx", dynamo=False, **names)
 """
+MAKE_TENSORFLOW = """
+import tensorflow as tf
+from sklearn import datasets
+digits, number = datasets.load_digits(return_X_y=True)
+tf.keras.utils.set_random_seed(0)
+layers = tf.keras.layers
+Conv, Norm, ReLU, Dense = layers.Conv2D, layers.BatchNormalization, layers.ReLU, layers.Dense
+
+def fit(shape, parts, rows):
+    model = tf.keras.Sequential([layers.Input(shape, name="data"), *parts])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(rows, number, epochs=5, verbose=0)
+    return model
+
+image = (digits / 16).reshape(-1, 8, 8, 1)
+parts = [Conv(16, 3, padding="same"), Norm(), ReLU(), Conv(32, 3), Norm(), ReLU(), layers.Flatten()]
+fit((8, 8, 1), [*parts, Dense(10, "softmax")], image).export("network", verbose=False)
+rows = (digits / 16).reshape(-1, 8, 8)
+fit((8, 8), [layers.LSTM(32), Dense(10, "softmax")], rows).save("rows.h5")
+"""
 MODELS = (
     ("scikit-learn random forest, digits", "forest.joblib", "SKLEARN", "", "float32", True),
     ("scikit-learn logistic regression, cancer", "logistic.joblib", "SKLEARN", "", "float32", False),
@@ -64,6 +85,8 @@ MODELS = (
     ("PyTorch three layers, int8", "layers.pt", "PYTORCH", "[1,64]", "int8", False),
     ("ONNX convolutions, digits", "network.onnx", "ONNX", "[1,1,8,8]", "float32", False),
     ("ONNX convolutions, float16", "network.onnx", "ONNX", "[1,1,8,8]", "float16", False),
+    ("TensorFlow convolutions, digits", "network", "TENSORFLOW", '{"data":[1,8,8,1]}', "float32", False),
+    ("Keras LSTM, digits", "rows.h5", "KERAS", '{"data":[1,8,8]}', "float32", False),
 )
 """Title, file, framework, shapes, precision, whether it is an ensemble that the target is about."""
 
@@ -77,6 +100,8 @@ def measure(folder: Path, quick: bool) -> Section:
     )
     trees = 20 if quick else TREES
     subprocess.run([python("neo"), "-c", MAKE, str(trees)], cwd=folder, check=True, capture_output=True)
+    if not quick:
+        subprocess.run([python("tensorflow"), "-c", MAKE_TENSORFLOW], cwd=folder, check=True, capture_output=True)
     for title, file, framework, shapes, dtype, is_ensemble in MODELS[:3] if quick else MODELS:
         report = _compile(folder, file, framework, shapes, dtype)
         chosen = next(each for each in report["candidates"] if each["name"] == report["chosen"])
@@ -86,8 +111,8 @@ def measure(folder: Path, quick: bool) -> Section:
             section.verdict(single >= WANTED, f"{title}: {single:.1f} times faster (at least {WANTED:g})")
     section.notes.append(
         f"Tree ensembles have {trees} trees. The library's call is the fastest that it has: `predict` of scikit-learn "
-        "and LightGBM, `inplace_predict` of XGBoost, a TorchScript module without gradients, ONNX Runtime as it comes. "
-        "Both sides have one thread."
+        "and LightGBM, `inplace_predict` of XGBoost, a TorchScript module without gradients, a traced "
+        "function of TensorFlow, ONNX Runtime as it comes. Both sides have one thread."
     )
     section.notes.append(
         "Times are what the compilation job itself measures and writes into its report: medians of rounds in turns. "
@@ -106,7 +131,8 @@ def _compile(folder: Path, file: str, framework: str, shapes: str, dtype: str) -
     config |= {"device": "cpu", "threads": 1, "target": "ml_c5"}
     (base / "input/config/compilationjob.json").write_text(json.dumps(config))
     environment = os.environ | {"SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(shims.package_root())}
-    subprocess.run([python("neo"), "-m", "clary.compiler.job"], env=environment, check=True, capture_output=True)
+    runtime = "tensorflow" if framework in TENSORFLOW_FRAMEWORKS else "neo"
+    subprocess.run([python(runtime), "-m", "clary.compiler.job"], env=environment, check=True, capture_output=True)
     return json.loads((base / "model/compilation-report.json").read_text())
 
 

@@ -32,6 +32,9 @@ def main() -> int:
     # The log is the caller's: one form for all lines.
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
     warnings.simplefilter("ignore")
+    # TensorFlow tells of itself at length. Set before it is imported: a part of it is no Python.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("absl").setLevel(logging.ERROR)
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
     try:
         run(base)

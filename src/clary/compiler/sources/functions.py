@@ -37,6 +37,14 @@ class Function:
     """Their names, where they have any."""
 
 
+def use(threads: int) -> None:
+    """Before anything is loaded: TensorFlow takes no other number after its first computation."""
+    # A process that reads several models, as those of tests, has had it.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
 def source(function: Function, wanted: Wanted, files: frozenset[Path], notes: tuple[str, ...] = ()) -> Source:
     """Raises `Unsuitable`."""
     if wanted.device != "cpu":
@@ -45,7 +53,6 @@ def source(function: Function, wanted: Wanted, files: frozenset[Path], notes: tu
     inputs, any_rows = matched(declared(function.specs, wanted.inputs), wanted.inputs)
     if not inputs:
         raise Unsuitable("the model has no inputs")
-    _use(wanted.threads)
     sample = networks.sampler(inputs, dtypes)
     any_rows = any_rows and networks.takes_any_rows(_runner(_traced(function, inputs, True)), sample)
     traced = _traced(function, inputs, any_rows)
@@ -79,13 +86,6 @@ def _dtype(spec: Any) -> str:
     if spec.dtype.name not in DTYPES:
         raise Unsuitable(f"Input {spec.name} is a tensor of {spec.dtype.name}, which is not supported")
     return str(spec.dtype.name)
-
-
-def _use(threads: int) -> None:
-    # Only before TensorFlow's first computation; a job makes one.
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def _traced(function: Function, inputs: Sequence[Input], any_rows: bool) -> Any:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from clary.compiler.failures import Unsuitable
 from clary.compiler.shapes import Input
 from clary.compiler.sources import Source, Wanted, only, unloadable
-from clary.compiler.sources.functions import Function, declared, source
+from clary.compiler.sources.functions import Function, declared, source, use
 from clary.compiler.sources.inputs import fits, stripped
 
 FRAMEWORK = "KERAS"
@@ -24,6 +24,7 @@ TURNED = (
 def load(folder: Path, wanted: Wanted) -> Source:
     """Raises `Unsuitable`."""
     file = only(folder, SUFFIXES, "Keras")
+    use(wanted.threads)
     try:
         # Its code runs in this sandbox and nowhere else, as that of a pickle.
         model = tf.keras.models.load_model(file, compile=False, safe_mode=False)

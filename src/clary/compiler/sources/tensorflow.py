@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from clary.compiler.failures import Unsuitable
 from clary.compiler.sources import Source, Wanted, files, unloadable
-from clary.compiler.sources.functions import Function, source
+from clary.compiler.sources.functions import Function, source, use
 from clary.compiler.sources.inputs import stripped
 
 FRAMEWORK = "TENSORFLOW"
@@ -25,6 +25,7 @@ IDLE = ("Assert", "NoOp", "Placeholder", "Const")
 def load(folder: Path, wanted: Wanted) -> Source:
     """Raises `Unsuitable`."""
     file = _only(folder)
+    use(wanted.threads)
     beside = [file.parent / name for name in FOLDERS]
     wanted = stripped(wanted)
     if file.stem != "saved_model" and not beside[0].is_dir():
