@@ -28,6 +28,7 @@ import json
 import multiprocessing.spawn
 import os
 import sys
+from pathlib import Path
 
 import numpy
 from threadpoolctl import threadpool_info
@@ -46,7 +47,8 @@ def transform_fn(model, body, content_type, accept):
             "prefix": sys.prefix,
             "path": sys.path,
             "flags": [*sys.flags],
-            "arguments": sys.argv,
+            "arguments": [sys.argv, Path("/proc/self/comm").read_text()],
+            "shown": Path("/proc/self/cmdline").read_bytes().rstrip(b"\\0").decode(),
             "spawned": os.fsdecode(multiprocessing.spawn.get_executable()),
             "threads": sorted((each["prefix"], each["num_threads"]) for each in threadpool_info()),
             "environment": sorted((name, value) for name, value in os.environ.items() if "PORT" not in name),

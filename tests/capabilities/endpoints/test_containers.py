@@ -91,7 +91,7 @@ def test_pipeline_passes_what_one_answers_to_the_next(account: Account, server: 
     code, message = refusal(account, EndpointName="serial", Body=b"a lot of words")
     assert (code, message.split(" with ")[0]) == ("ModelError", "Received server error (500) from scale")
     before = model_servers(server)
-    kill([process for process in before if process.environ().get("CLARY_FRAMEWORK") == "sklearn"])
+    kill([process for process in before if process.environ().get("CLARY_FRAMEWORK") != "xgboost"])
     wait_until(lambda: not any(process.is_running() for process in before))
     wait_until(lambda: _answers(account, direct, EndpointName="serial"))
     wait_until(lambda: _answers(account, scaled, EndpointName="direct", TargetContainerHostname="scale"))

@@ -51,14 +51,14 @@ def _be_shim(call: bytes, lock: int) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.dup2(lock, CALLS)
         os.close(lock)
-        _show(call)
+        show(call)
         instance.main(os.fsdecode(call.split(b"\0")[-2]))
     finally:
         os._exit(0)
 
 
-def _show(title: bytes) -> None:
-    """Let `ps` and everyone who looks for shims see a command line of the shim's own."""
+def show(title: bytes) -> None:
+    """Let `ps` and everyone who looks for processes see a command line of their own, its words ended by zeros."""
     with open("/proc/self/stat", "rb") as file:
         start, end = map(int, file.read().rpartition(b")")[2].split()[45:47])
     with contextlib.suppress(OSError), open("/proc/self/mem", "r+b", buffering=0) as memory:

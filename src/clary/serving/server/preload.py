@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from clary.runtime.shim import nursery
 from clary.serving.server import lean
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -79,13 +80,14 @@ def main() -> None:
     from clary.serving.server.config import from_environment
 
     _be_the_environments()
+    nursery.show(b"python\0-m\0clary.serving.server\0")
     sys.argv[:] = [server.__file__]
     config = from_environment(os.environ)
     server.log_to_output()
     setup.unpack(config)
     if setup.requirements(config).is_file() or config.threads != threads:
         sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, "-m", "clary.serving.server"])
+        os.execv(sys.executable, ["python", "-m", "clary.serving.server"])
     server.begin(config)
 
 

@@ -16,7 +16,7 @@ from clary.serving.server import preload
 
 IMPORT_SECONDS = 60
 """Past it, whoever waits no longer does."""
-QUIET_SECONDS = 3.0
+QUIET_SECONDS = 10.0
 """Without a call, before that is imported which models may do without: those that start come first."""
 IDLE_SECONDS = 150.0
 
