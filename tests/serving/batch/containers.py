@@ -81,6 +81,9 @@ def container(path: Path, answer: Callable[[Call], Answer], parameters: bytes | 
     with Container(path, answer, parameters) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            # Also where a test fails: a thread left on a closed socket would fail others.
+            server.shutdown()
+            thread.join()
