@@ -17,7 +17,6 @@ from tests.serving.artefacts import python
 from clary.runtime import sandbox
 from clary.runtime.local import LocalBackend
 from clary.runtime.workload import Instance, Preloaded, Workload
-from clary.serving.server import preload
 from clary.serving.server.config import threads
 
 CPUS = "2"
@@ -149,17 +148,3 @@ def test_who_waits_for_a_process_that_is_killed_is_free_to_be_started(backend: L
     wait_until(lambda: not psutil.pid_exists(zygote))
     backend.start(waiting)
     assert not ask(backend, waiting)["preloaded"]
-
-
-@pytest.mark.parametrize(
-    ("framework", "environment", "suits"),
-    [
-        ("sklearn", {"SAGEMAKER_PROGRAM": "inference.py"}, True),
-        ("sklearn", {"OMP_NUM_THREADS": "4"}, False),
-        ("sklearn", {"PYTHONPATH": "/opt/ml/model"}, False),
-        ("tensorflow", {}, False),
-        ("", {}, False),
-    ],
-)
-def test_what_suits(framework: str, environment: dict[str, str], suits: bool) -> None:
-    assert preload.suits(framework, environment) is suits

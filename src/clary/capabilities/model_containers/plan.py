@@ -72,8 +72,9 @@ def preloaded(framework: str, container: dict[str, Any], limits: Limits) -> Prel
     given = container.get("Environment", {})
     if limits.gpus or not preload.suits(framework, given):
         return None
+    told = {name: value for name, value in given.items() if not name.startswith("CLARY_")} | _told(limits)
     try:
-        return Preloaded(framework, threads({**given, **_told(limits)}))
+        return Preloaded(framework, threads(told))
     except ValueError:
         # The server says so.
         return None
