@@ -55,3 +55,8 @@ def test_the_workload() -> None:
         objects=found.objects,
     )
     assert list(found.objects) == [staged]
+
+
+def test_tensorflow_models_are_compiled_in_tensorflows_runtime() -> None:
+    found = plan(job(framework="TENSORFLOW"), SITE)
+    assert found.image == "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:clary-compiler"
