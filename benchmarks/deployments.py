@@ -37,6 +37,7 @@ def measure(folder: Path, quick: bool) -> Section:
     subprocess.run(trainer, check=True, capture_output=True)
     rows = json.loads((models / "rows.json").read_text())
     files = {kind: {name: models / name} for kind, name in FILES.items()}
+    fresh = 1 if quick else FRESH
     with whole(folder / "home") as clary:
         hosting = Hosting(clary)
         for kind in FILES:
@@ -45,11 +46,11 @@ def measure(folder: Path, quick: bool) -> Section:
         _updates(section, hosting, rows, models, 1 if quick else UPDATES)
     # Last: what runs before has built the environments, where nothing had yet.
     for kind in FILES:
-        homes = [folder / f"fresh-{kind}-{number}" for number in range(1 if quick else FRESH)]
+        homes = [folder / f"fresh-{kind}-{number}" for number in range(fresh)]
         _creates(section, f"{kind}, first of a server", [_first(home, kind, files[kind]) for home in homes])
     section.notes += [
         "Status asked for through boto3 every 10 ms or so; each endpoint is deleted before the next.",
-        f"First of a server: {FRESH} servers, each started anew, whose first calls are CreateModel, "
+        f"First of a server: {fresh} of each, on servers started anew, whose first calls are CreateModel, "
         "CreateEndpointConfig and CreateEndpoint. Nothing was hosted before, and nothing imported.",
     ]
     return section

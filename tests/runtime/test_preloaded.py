@@ -72,10 +72,12 @@ def backend(tmp_path: Path) -> Iterator[LocalBackend]:
         backend.destroy(name)
 
 
-def workload(backend: LocalBackend, name: str, *, preloaded: Preloaded | None = WARM, needs: bool = False) -> Workload:
+def workload(
+    backend: LocalBackend, name: str, *, preloaded: Preloaded | None = WARM, needs: bool = False, script: bytes = SCRIPT
+) -> Workload:
     log = backend.jobs.parent / f"{name}.log"
     log.parent.mkdir(exist_ok=True)
-    files = {"/opt/ml/model/code/inference.py": SCRIPT, "/opt/ml/model/code/requirements.txt": b""}
+    files = {"/opt/ml/model/code/inference.py": script, "/opt/ml/model/code/requirements.txt": b""}
     if not needs:
         del files["/opt/ml/model/code/requirements.txt"]
     return Workload(
@@ -139,7 +141,7 @@ def test_who_waits_for_a_process_that_is_killed_is_free_to_be_started(backend: L
     before = zygotes()
     backend.warm(SKLEARN, WARM)
     (zygote,) = zygotes() - before
-    waiting = workload(backend, "waiting")
+    waiting = workload(backend, "waiting", script=SCRIPT.replace(b"import sklearn.ensemble\n", b""))
     os.kill(zygote, signal.SIGSTOP)
     backend.start(waiting)
     assert [state.phase for state in backend.observe("waiting").instances] == ["preparing"]
