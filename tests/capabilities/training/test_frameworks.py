@@ -18,7 +18,7 @@ HUGGINGFACE = f"{REGISTRY}/huggingface-pytorch-training:2.1.0-transformers4.36.0
 TWO = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 10}
 
 SERVED = """
-import json, os
+import json, os, time
 import tensorflow as tf
 
 told = json.loads(os.environ["TF_CONFIG"])
@@ -33,7 +33,7 @@ add = tf.compat.v1.assign_add(total, 1 if task["type"] == "master" else 2)
 with tf.compat.v1.train.MonitoredTrainingSession(server.target, is_chief=task["type"] == "master") as session:
     session.run(add)
     while session.run(total) < 3:
-        pass
+        time.sleep(0.1)
 print("total=3", flush=True)
 """
 

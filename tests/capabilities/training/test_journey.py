@@ -336,7 +336,7 @@ def test_uncompressed_outputs(journey: Journey) -> None:
 
 HUGE = """
 with open("/opt/ml/model/weights", "wb") as file:
-    file.truncate(1 << 30)
+    file.truncate(1 << 29)
 """
 
 
@@ -353,7 +353,7 @@ def test_huge_models_on_their_way_keep_no_other_job_waiting(journey: Journey) ->
     for name in names:
         assert journey.finished(name)["TrainingJobStatus"] == "Completed"
         found = journey.s3.head_object(Bucket=BUCKET, Key=f"out/{name}/output/model/weights")
-        assert found["ContentLength"] == 1 << 30
+        assert found["ContentLength"] == 1 << 29
         journey.s3.delete_object(Bucket=BUCKET, Key=f"out/{name}/output/model/weights")
 
 
