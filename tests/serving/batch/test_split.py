@@ -2,7 +2,7 @@
 
 import io
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
@@ -125,8 +125,9 @@ class Endless(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        size = len(buffer)  # type: ignore[arg-type]
+    def readinto(self, buffer: Any) -> int:
+        size = len(buffer)
+        buffer[:] = b"x" * size
         self.taken += size
         return size
 
