@@ -74,6 +74,9 @@ class Bench:
         identity = self.start(*command, **more)
         return self.ended(identity)[0], self.lines(identity)
 
+    def is_running(self, identity: str) -> bool:
+        return [state.phase for state in self.backend.observe(identity).instances] == ["running"]
+
     def ended(self, identity: str, patience: float = PATIENCE) -> tuple[InstanceState, ...]:
         """The states once all instances have ended."""
 
@@ -162,6 +165,12 @@ class BackendConformance:
             identity = bench.start("/bin/true")
             bench.ended(identity)
             assert wake.recv(100) == f"key-of-{identity}".encode()
+            lasting = bench.start("/bin/sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.02; done")
+            # A node also tells of what comes before.
+            while wake.recv(100) != f"key-of-{lasting}".encode() or not bench.is_running(lasting):
+                pass
+            bench.backend.kill(lasting)
+            assert bench.ended(lasting)[0].cause == "stopped"
 
     def test_environment_arguments_files_and_folders_reach_the_process(self, bench: Bench) -> None:
         script = 'cat "$ML/input/config/x.json"; echo "$SHARED $OWN $1"; echo kept > "$ML/model/kept"; ls "$ML/output"'

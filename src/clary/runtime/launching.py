@@ -16,6 +16,8 @@ from clary.runtime.workload import Instance, Workload
 
 WORK_SIDE = ("__init__.py", "logfile.py", "runtime", "serving", "compiler", "algorithms")
 """What of the package jobs see, where it lies: what the nursery has imported is the same inside."""
+SETTLED_SECONDS = 0.25
+"""How long a job's process runs before the controller is told of it."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -54,6 +56,7 @@ def spec(launch: Launch) -> Spec:
     found: Spec = {
         "key": workload.key,
         "wake": workload.wake,
+        "told_after": told_after(workload),
         "log": instance.log,
         "log_bytes": workload.limits.log_bytes,
         "metrics": [{"name": metric.name, "regex": metric.regex} for metric in workload.metrics],
@@ -90,6 +93,11 @@ def spec(launch: Launch) -> Spec:
     else:
         found["view"] = sandbox.plain_data(view)
     return found
+
+
+def told_after(workload: Workload) -> float:
+    """Calls wait for what serves; a job that ends at once is looked at once."""
+    return 0.0 if workload.purpose == "serve" else SETTLED_SECONDS
 
 
 def _machine(launch: Launch) -> Iterable[Entry]:

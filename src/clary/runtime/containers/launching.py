@@ -16,6 +16,7 @@ import msgspec
 from clary.runtime import limits, pipes, places
 from clary.runtime.containers import network
 from clary.runtime.containers.find import Found
+from clary.runtime.launching import told_after
 from clary.runtime.sandbox import Entry
 from clary.runtime.shim.container import LABEL
 from clary.runtime.shim.spec import Spec
@@ -58,6 +59,7 @@ def spec(launch: Launch) -> Spec:
     return {
         "key": workload.key,
         "wake": workload.wake,
+        "told_after": told_after(workload),
         "log": instance.log,
         "log_bytes": workload.limits.log_bytes,
         "metrics": [{"name": metric.name, "regex": metric.regex} for metric in workload.metrics],

@@ -7,20 +7,22 @@ import contextlib
 import os
 import time
 
+from clary.runtime.shim import files
+
 
 def make(cgroups: dict[str, dict[str, str]]) -> None:
     """Make every folder and write its limits. A limit the kernel does not know is skipped."""
-    for folder, files in cgroups.items():
+    for folder, limits in cgroups.items():
         os.makedirs(folder, exist_ok=True)
-        for name, value in files.items():
+        for name, value in limits.items():
             with contextlib.suppress(OSError):
-                _write(f"{folder}/{name}", value)
+                files.write(f"{folder}/{name}", value.encode())
 
 
 def enter(cgroups: dict[str, dict[str, str]]) -> None:
     """Move the calling process in."""
     for folder in own(cgroups):
-        _write(f"{folder}/cgroup.procs", "0")
+        files.write(f"{folder}/cgroup.procs", b"0")
 
 
 def own(cgroups: dict[str, dict[str, str]]) -> list[str]:
@@ -60,11 +62,3 @@ def remove(cgroups: dict[str, dict[str, str]]) -> None:
                 time.sleep(0.01)
             else:
                 break
-
-
-def _write(path: str, value: str) -> None:
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)

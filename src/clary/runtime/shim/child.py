@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from clary.runtime.archive import BadArchive, extract
-from clary.runtime.shim import below, cgroups, kernel, namespaces
+from clary.runtime.shim import below, cgroups, files, kernel, namespaces
 from clary.runtime.shim.spec import Container, Spec
 
 REPORTS = 4
@@ -134,5 +134,5 @@ def _limit(spec: Spec) -> None:
         os.sched_setaffinity(0, spec["cpus"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Under memory pressure the kernel should take a job before it takes the server.
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")
+    with contextlib.suppress(OSError):
+        files.write("/proc/self/oom_score_adj", b"500")

@@ -13,7 +13,7 @@ import select
 import signal
 import time
 
-from clary.runtime.shim import cgroups, child, kernel, processes, status
+from clary.runtime.shim import cgroups, child, files, kernel, processes, status
 from clary.runtime.shim.feeder import Feeders
 from clary.runtime.shim.gauge import Gauge
 from clary.runtime.shim.logs import LogPump
@@ -42,8 +42,7 @@ KILLED = 128 + signal.SIGKILL
 
 def main(folder: str) -> None:
     """Run the instance in `folder` to its end, and write how it ended."""
-    with open(f"{folder}/spec.json") as file:
-        spec: Spec = json.load(file)
+    spec: Spec = json.loads(files.read(f"{folder}/spec.json"))
     Instance(folder, spec).run()
 
 
@@ -64,6 +63,8 @@ class Instance:
         """As the sandbox reported it."""
         self.usage: dict[str, float] = {}
         """What the sandbox reported of it; else what the kernel says of the shim's children counts."""
+        self.tell_at: float | None = None
+        """When the controller is to be told that the process runs."""
         self.kill_at: float | None = None
         self.asked = False
         self.ending: float | None = None
@@ -112,7 +113,7 @@ class Instance:
         self.began = time.monotonic()
         with contextlib.suppress(OSError):
             self.status.say("running", started=time.time())
-        status.poke(self.spec["wake"], self.spec["key"])
+        self.tell_at = self.began + self.spec["told_after"]
         code = self._watch(wakeup)
         self.feeders.end()
         self._end_everything()
@@ -151,6 +152,8 @@ class Instance:
         waits = [WATCH if self.spec["memory_bytes"] else TICK, self.gauge.look(self._top())]
         if self.pump.deadline is not None:
             waits.append(self.pump.deadline - time.time())
+        if self.tell_at is not None:
+            waits.append(self.tell_at - now)
         if self.kill_at is not None:
             waits.append(self.kill_at - now if self.asked and not self.ending else SOON)
         if self.spec["run_seconds"] is not None:
@@ -186,6 +189,9 @@ class Instance:
 
     def _obey(self) -> None:
         now = time.monotonic()
+        if self.tell_at is not None and now >= self.tell_at:
+            self.tell_at = None
+            status.poke(self.spec["wake"], self.spec["key"])
         if self.pump.deadline is not None and self.pump.deadline <= time.time():
             self.pump.flush(time.time())
         if os.path.exists(f"{self.folder}/kill"):

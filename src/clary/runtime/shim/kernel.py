@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -66,9 +67,8 @@ def tree(source: str | int, attributes: int) -> int:
 
 def set_attributes(fd: int, attributes: int) -> None:
     """Add `ATTR_*` to a mount and all mounts below it."""
-    wanted = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)
-    flags = _AT_EMPTY_PATH | _AT_RECURSIVE
-    done = _libc.syscall(_SYS_MOUNT_SETATTR, fd, b"", flags, ctypes.byref(wanted), ctypes.sizeof(wanted))
+    wanted = attributes.to_bytes(8, sys.byteorder) + bytes(24)
+    done = _libc.syscall(_SYS_MOUNT_SETATTR, fd, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, wanted, len(wanted))
     _check(done, "mount_setattr")
 
 

@@ -10,13 +10,14 @@ import os
 import select
 import signal
 import socket
+import stat
 import struct
 import sys
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from clary.runtime.shim import below, kernel
+from clary.runtime.shim import below, files, kernel
 from clary.runtime.shim.spec import View
 from clary.runtime.toolkit import main as toolkit
 from clary.runtime.toolkit import process
@@ -35,9 +36,8 @@ def fork(view: View) -> int:
     uid, gid = os.geteuid(), os.getegid()
     pid = kernel.fork(_SPACES | (0 if view["network"] else kernel.CLONE_NEWNET))
     if pid == 0:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
+        for name, text in (("setgroups", b"deny"), ("uid_map", b"0 %d 1" % uid), ("gid_map", b"0 %d 1" % gid)):
+            files.write(f"/proc/self/{name}", text)
     return pid
 
 
@@ -99,8 +99,9 @@ def _build(view: View) -> None:
     kernel.pivot_root(".", ".")
     kernel.detach(".")
     os.chdir("/")
+    made = {"", "/"}
     for kind, fd, source, target in held:
-        _show(kind, fd, source, target, devices)
+        _show(kind, fd, source, target, devices, made)
 
 
 def _hold(kind: str, source: str, root: str) -> int:
@@ -119,53 +120,56 @@ def _hold(kind: str, source: str, root: str) -> int:
         os.close(folder)
 
 
-def _show(kind: str, fd: int, source: str, target: str, devices: list[tuple[str, int]]) -> None:
+def _show(kind: str, fd: int, source: str, target: str, devices: list[tuple[str, int]], made: set[str]) -> None:
+    """`made`: folders that are known to be there; below what is mounted over one, nothing is."""
     if kind in ("ro", "rw", "dev"):
-        _put(fd if fd >= 0 else kernel.tree(source, kernel.ATTR_RDONLY), target)
+        _put(fd if fd >= 0 else kernel.tree(source, kernel.ATTR_RDONLY), target, made)
     elif kind == "link":
-        _folder(os.path.dirname(target))
+        _folder(_above(target), made)
         os.symlink(source, target)
     elif kind == "text":
-        _write(target, source.encode("utf-8", "surrogateescape"))
+        _folder(_above(target), made)
+        files.write(target, source.encode("utf-8", "surrogateescape"), os.O_CREAT | os.O_TRUNC)
     elif kind == "tmpfs":
-        _folder(target)
+        _folder(target, made)
         kernel.mount("tmpfs", target, "tmpfs", _TMPFS, "mode=755")
     elif kind == "devices":
-        _devices(target, devices)
+        _devices(target, devices, made)
 
 
-def _put(fd: int, target: str) -> None:
-    if os.path.isdir(fd):
-        _folder(target)
+def _put(fd: int, target: str, made: set[str]) -> None:
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
+        _folder(target, made)
     else:
-        _folder(os.path.dirname(target))
+        _folder(_above(target), made)
         with contextlib.suppress(FileExistsError):
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     kernel.place(fd, target)
     os.close(fd)
 
 
-def _write(path: str, content: bytes) -> None:
-    _folder(os.path.dirname(path))
-    with open(path, "wb") as file:
-        file.write(content)
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
-def _folder(path: str) -> None:
+def _folder(path: str, made: set[str]) -> None:
+    if path in made:
+        return
     try:
         os.mkdir(path)
     except FileExistsError:
         pass
     except FileNotFoundError:
-        _folder(os.path.dirname(path))
+        _folder(_above(path), made)
         os.mkdir(path)
+    made.add(path)
 
 
-def _devices(target: str, devices: list[tuple[str, int]]) -> None:
-    _folder(target)
+def _devices(target: str, devices: list[tuple[str, int]], made: set[str]) -> None:
+    _folder(target, made)
     kernel.mount("tmpfs", target, "tmpfs", _TMPFS, "mode=755")
     for name, fd in devices:
-        _put(fd, f"{target}/{name}")
+        _put(fd, f"{target}/{name}", made)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         os.symlink(f"/proc/self/fd/{number}", f"{target}/{name}")
     os.symlink("/proc/self/fd", f"{target}/fd")

@@ -73,6 +73,8 @@ class Spec(TypedDict):
 
     key: str
     wake: str
+    told_after: float
+    """Seconds until the controller is told that the process runs, unless it has ended before: one look for both."""
     log: str
     log_bytes: int
     metrics: list[Metric]

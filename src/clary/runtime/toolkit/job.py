@@ -98,8 +98,8 @@ def decode(value: str) -> Any:
 
 
 def _config(base: Path, name: str) -> dict[str, Any]:
-    file = base / "input" / "config" / f"{name}.json"
-    if not file.exists():
+    try:
+        content: dict[str, Any] = json.loads((base / "input" / "config" / f"{name}.json").read_bytes())
+    except FileNotFoundError:
         return {}
-    content: dict[str, Any] = json.loads(file.read_bytes())
     return content
