@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from clary.runtime.toolkit import failures
 
@@ -21,7 +21,12 @@ KEPT_BYTES = 16 * 1024
 """How much of the end of stderr is looked at for the error message."""
 DRAIN_SECONDS = 2.0
 _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
-"""By this interpreter, but not by the processes it starts."""
+"""By any interpreter, but not by the processes it starts."""
+_OF_AN_INTERPRETER: dict[signal.Signals, Any] = {
+    **dict.fromkeys(_IGNORED, signal.SIG_IGN),
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+}
 
 
 def through(command: list[str], environ: Mapping[str, str]) -> int:
@@ -41,7 +46,7 @@ def through(command: list[str], environ: Mapping[str, str]) -> int:
 
 
 def forked(call: Callable[[], object]) -> int:
-    """Likewise for a function, in a process of its own."""
+    """Likewise for a function, in a process of its own that takes signals as a fresh interpreter does."""
     with _termination_waits() as mask:
         pid = os.fork()
         if pid == 0:
@@ -56,8 +61,8 @@ def forked(call: Callable[[], object]) -> int:
 def _be(call: Callable[[], object], mask: set[int]) -> NoReturn:
     code = 1
     try:
-        for number in (*_IGNORED, signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        for number, action in _OF_AN_INTERPRETER.items():
+            signal.signal(number, action)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         call()
         code = 0
