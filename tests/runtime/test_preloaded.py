@@ -36,6 +36,10 @@ from threadpoolctl import threadpool_info
 preloaded = "sklearn.ensemble" in sys.modules
 import sklearn.ensemble
 
+def action(number):
+    set = signal.getsignal(number)
+    return getattr(set, "__name__", "") or str(set)
+
 def model_fn(model_dir):
     return None
 
@@ -55,7 +59,7 @@ def transform_fn(model, body, content_type, accept):
             "folder": os.getcwd(),
             "user": [os.getuid(), os.listdir("/opt/ml")],
             "level": logging.getLogger().level,
-            "signals": [getattr(signal.getsignal(number), "__name__", "") or str(signal.getsignal(number)) for number in range(1, 32)],
+            "signals": [action(number) for number in range(1, 32)],
         },
         "preloaded": preloaded,
         "drawn": numpy.random.random(),
