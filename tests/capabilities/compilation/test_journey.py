@@ -13,6 +13,8 @@ from tests.capabilities.compilation.records import BUCKET, ROLE, request
 from tests.servers import wait_until
 from tests.serving.artefacts import ROW
 
+from clary.capabilities.compilation import edge
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -158,13 +160,40 @@ def test_what_create_refuses(journey: Journey) -> None:
     refused("ValidationException", "either InputConfig or ModelPackageVersionArn, and not both", **_package())
 
 
-def test_edge_packaging_is_refused(journey: Journey) -> None:
-    package = {"EdgePackagingJobName": "e", "CompilationJobName": "boost", "ModelName": "m", "ModelVersion": "1"}
-    with pytest.raises(ClientError, match="SageMaker Edge Manager") as error:
-        journey.sagemaker.create_edge_packaging_job(
-            **package, RoleArn=ROLE, OutputConfig={"S3OutputLocation": f"s3://{BUCKET}/edge"}
-        )
-    assert error.value.response["Error"]["Code"] == "NotImplemented"
+def test_edge_packaging_jobs_are_kept_and_fail(journey: Journey) -> None:
+    sagemaker = journey.sagemaker
+    asked = {
+        "EdgePackagingJobName": "e",
+        "CompilationJobName": "boost",
+        "ModelName": "engine",
+        "ModelVersion": "1",
+        "RoleArn": ROLE,
+        "OutputConfig": {"S3OutputLocation": f"s3://{BUCKET}/edge"},
+    }
+    sagemaker.create_edge_packaging_job(**asked)
+
+    def found() -> Any:
+        return sagemaker.describe_edge_packaging_job(EdgePackagingJobName="e")
+
+    wait_until(lambda: found()["EdgePackagingJobStatus"] == "FAILED")
+    described = found()
+    times = [described.pop(name) for name in ("CreationTime", "LastModifiedTime")]
+    del described["ResponseMetadata"]
+    assert described == asked | {
+        "EdgePackagingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:edge-packaging-job/e",
+        "EdgePackagingJobStatus": "FAILED",
+        "EdgePackagingJobStatusMessage": edge.WHY,
+    }
+    (summary,) = sagemaker.list_edge_packaging_jobs(ModelNameContains="ngin")["EdgePackagingJobSummaries"]
+    unlisted = ("RoleArn", "OutputConfig", "EdgePackagingJobStatusMessage")
+    assert summary == {name: value for name, value in described.items() if name not in unlisted} | {
+        "CreationTime": times[0],
+        "LastModifiedTime": times[1],
+    }
+    assert sagemaker.list_edge_packaging_jobs(ModelNameContains="other")["EdgePackagingJobSummaries"] == []
+    with pytest.raises(ClientError, match="FAILED") as error:
+        sagemaker.stop_edge_packaging_job(EdgePackagingJobName="e")
+    assert error.value.response["Error"]["Code"] == "ValidationException"
 
 
 def _package() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Compilation jobs (Neo): see README.md."""
 
-from clary.capabilities.compilation import edge
+from clary.capabilities.compilation.edge import EDGE_PACKAGING_JOB, EdgePackaging
 from clary.capabilities.compilation.kind import COMPILATION_JOB
 from clary.capabilities.compilation.reconcile import Work
 from clary.capabilities.jobs.reconcile import JobReconciler
@@ -8,7 +8,6 @@ from clary.resources.capability import Capability
 
 COMPILATION = Capability(
     "compilation",
-    kinds=(COMPILATION_JOB,),
-    operations=(edge.create,),
-    reconcilers=(JobReconciler(COMPILATION_JOB, Work),),
+    kinds=(COMPILATION_JOB, EDGE_PACKAGING_JOB),
+    reconcilers=(JobReconciler(COMPILATION_JOB, Work), EdgePackaging()),
 )

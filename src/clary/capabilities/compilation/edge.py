@@ -1,14 +1,30 @@
-"""Edge packaging: why there is none."""
+"""Edge packaging jobs: kept, listed and failed, because nothing is left that could run what they make."""
 
-from clary.wire.context import Context
-from clary.wire.errors import NotBuilt
-from clary.wire.operations import Request, Response, operation
+from clary.resources.kinds import Kind
+from clary.resources.machine import Machine
+from clary.resources.reconcile import Become, Outcome, Wait
+from clary.resources.records import Record
+from clary.wire.context import Parts
+
+WHY = (
+    "ClientError: Edge packaging is not run: it packs compiled models for the agent of SageMaker Edge Manager, which "
+    "AWS ended in April 2024. The artefact of the compilation job is a plain tar.gz in S3."
+)
+EDGE_PACKAGING_JOB = Kind(
+    noun="EdgePackagingJob",
+    arn="edge-packaging-job/{EdgePackagingJobName}",
+    machine=Machine(start="STARTING", edges={"STARTING": frozenset({"FAILED", "STOPPED"})}),
+    verbs="create describe list stop",
+    moves={"stop": "STOPPED"},
+    filters={"ModelNameContains": lambda record, part: part in record.spec["ModelName"]},
+    missing=("ResourceNotFound", "Could not find edge packaging job '{name}'."),
+)
 
 
-@operation("CreateEdgePackagingJob", depth="refuses")
-def create(ctx: Context, request: Request) -> Response:
-    """Recorded it would only seem to be there: nothing can run the package."""
-    raise NotBuilt(
-        "CreateEdgePackagingJob is not supported: it packs compiled models for the agent of SageMaker Edge Manager, "
-        "which AWS ended in April 2024. A compilation job's artefact is a plain tar.gz in S3."
-    )
+class EdgePackaging:
+    kind = EDGE_PACKAGING_JOB
+
+    def reconcile(self, record: Record, parts: Parts) -> Outcome:
+        if record.status != "STARTING":
+            return Wait(None)
+        return Become("FAILED", message=WHY, state={"EdgePackagingJobStatusMessage": WHY})
