@@ -34,8 +34,9 @@ def install() -> None:
             fresh.rename(PLACE)
     if str(PLACE) not in sys.path:
         sys.path.append(str(PLACE))
-    # Before ray is imported.
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    # Before ray is imported. A node of a busy machine may need more than the half minute that it is given.
+    waits = {"RAY_raylet_start_wait_time_s": "180"}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"} | waits
 
 
 class Node:

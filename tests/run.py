@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-WORKERS = str(min((os.cpu_count() or 1) + 2, 4))
-"""More than cores: many tests mostly wait, for clients that sleep and for processes that end."""
+WORKERS = str(min((os.cpu_count() or 1) + 1, 4))
+"""One more than cores: many tests mostly wait, for clients that sleep and for processes that end."""
 ON_POSTGRESQL = (
     "resources",
     "companions",
