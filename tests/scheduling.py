@@ -13,9 +13,9 @@ BY_FILE = ("tests/journeys", "tests/crash", "tests/runtime", "tests/capabilities
 LONGEST_FIRST = (
     "tests/journeys/test_journeys.py",
     "tests/journeys/test_several_servers.py",
+    "tests/runtime/cluster",
     "tests/capabilities/endpoints/test_updates.py",
     "tests/crash/test_processing.py",
-    "tests/runtime/cluster",
     "tests/capabilities/processing",
     "tests/hostile",
     "tests/capabilities/training",

@@ -7,7 +7,9 @@ import pytest
 from tests.capabilities.training.records import job
 
 from clary.capabilities.jobs.line import ROOM_SECONDS, Line
-from clary.capabilities.training.reconcile import TrainingReconciler
+from clary.capabilities.jobs.uploads import Uploads
+from clary.capabilities.training import warm
+from clary.capabilities.training.reconcile import TrainingReconciler, Work
 from clary.objects import Objects
 from clary.resources.reconcile import Wait
 from clary.resources.store import Store
@@ -45,4 +47,17 @@ def test_a_job_in_line_is_called_when_anything_is_destroyed(tmp_path: Path, back
     backend.destroy(ENDPOINT)
     assert listener.receive(5) == [record.id]
     listener.close()
+    store.close()
+
+
+def test_a_pool_is_found_before_what_lies_there_is_gone(tmp_path: Path, backend: LocalBackend) -> None:
+    """What is there of a container takes a second to be removed; clients have seen `Available` by then."""
+    store, pools, found = Store(f"sqlite:///{tmp_path / 'clary.db'}"), warm.Pools(), list[list[str]]()
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, "KeepAlivePeriodInSeconds": 60}
+    record = job("Completed", ResourceConfig=resources)
+    record.state.update(warm.opened(record, store.now()))
+    parts = Parts(Settings(home=tmp_path), store, Wake(tmp_path), backend, Line(), Objects())
+    backend.when_destroyed("test", lambda: found.append(pools.matching(record)))
+    Work(pools, record, parts, Uploads(), Uploads()).retain()
+    assert found == [[record.id]]
     store.close()

@@ -243,6 +243,9 @@ class Work(JobWork[Step]):
             return self.give_up(f"ClientError: {error}")
         except OutputsLost as error:
             return self.give_up(f"InternalServerError: {error}")
+        if warm.keep_seconds(self.record):
+            # Before clients see it: a job that is created then is to find it.
+            self.pools.offer(self.record)
         return uploaded(self.record, self.seen)
 
     def _left(self) -> outputs.Left:
@@ -253,9 +256,9 @@ class Work(JobWork[Step]):
 
     def retain(self) -> Outcome:
         """The room stays taken, and what lies there of the job goes."""
+        self.pools.offer(self.record)
         self.backend.retain(self.record.id)
         self.backend.destroy(self.record.id)
-        self.pools.offer(self.record)
         return Wait(max(0.1, warm.ends(self.record) - self.seen.now))
 
     def hand_over(self) -> Outcome:
