@@ -20,6 +20,7 @@ from clary.settings import Settings
 from clary.wire.context import Parts
 
 ENDPOINT = "an-endpoint"
+"""Or whatever else runs there."""
 
 
 @pytest.fixture
@@ -55,9 +56,10 @@ def test_a_pool_is_found_before_what_lies_there_is_gone(tmp_path: Path, backend:
     store, pools, found = Store(f"sqlite:///{tmp_path / 'clary.db'}"), warm.Pools(), list[list[str]]()
     resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, "KeepAlivePeriodInSeconds": 60}
     record = job("Completed", ResourceConfig=resources)
+    record.id = ENDPOINT
     record.state.update(warm.opened(record, store.now()))
     parts = Parts(Settings(home=tmp_path), store, Wake(tmp_path), backend, Line(), Objects())
     backend.when_destroyed("test", lambda: found.append(pools.matching(record)))
     Work(pools, record, parts, Uploads(), Uploads()).retain()
-    assert found == [[record.id]]
+    assert found == [[ENDPOINT]]
     store.close()
