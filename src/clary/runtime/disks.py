@@ -5,6 +5,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def spread(folder: Path) -> None:
 def is_full(error: OSError) -> bool:
     """Whether it says that there is no room, on the disk or in the user's share of it."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def link(source: Path | str, target: Path | str) -> None:
+    """A hard link, or a copy where there can be none. Raises `FileNotFoundError` for a source that is gone."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # Another file system, or one that has no room for one more link.
+        shutil.copyfile(source, target)
 
 
 def delete(folder: Path) -> None:

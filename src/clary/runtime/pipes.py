@@ -6,13 +6,11 @@ a file and a string is text.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from clary.runtime import places
+from clary.runtime import disks, places
 from clary.runtime.shim import spec as shim
 from clary.runtime.shim.streams import FILES, NAMES, RECORDS
 from clary.runtime.workload import Pipe
@@ -43,7 +41,7 @@ def lay_out(folder: Path, records: Iterable[Sequence[Piece]]) -> list[str]:
                     continue
                 path = str(piece.path)
                 if path not in numbers:
-                    _link(path, f"{base}{len(names)}")
+                    disks.link(path, f"{base}{len(names)}")
                     numbers[path] = len(names)
                     names.append(piece.name)
                 line.append(numbers[path])
@@ -68,13 +66,3 @@ def spec(folder: Path, pipe: Pipe, folders: Iterable[str]) -> shim.Pipe:
         "part": pipe.part,
         "parts": pipe.parts,
     }
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        # Another file system, or one that has no room for one more link.
-        shutil.copyfile(source, target)

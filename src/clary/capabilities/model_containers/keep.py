@@ -5,11 +5,12 @@ file: no bytes are copied.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from clary.runtime import disks
 
 MODELS = "models"
 """What a multi-model container sees as /opt/ml/models."""
@@ -57,20 +58,10 @@ def drop(home: Path, all_but: Iterable[str] = ()) -> None:
 def _fill(folder: Path, found: Artefacts) -> None:
     for source, name in ((found.archive, ARCHIVE), (found.code, CODE)):
         if source:
-            _link(source, folder / name)
+            disks.link(source, folder / name)
     for number, (_, source) in enumerate(found.files):
-        _link(source, folder / str(number))
+        disks.link(source, folder / str(number))
     (folder / FILES).write_text(json.dumps([name for name, _ in found.files]))
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        # Another file system, or one that has no room for one more link.
-        shutil.copyfile(source, target)
 
 
 def _there(file: Path) -> Path | None:
