@@ -1,21 +1,25 @@
 """RayBackend on a real Ray cluster: the conformance suite, and what only a cluster does."""
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import pytest
 from tests.ray_cluster import RayCluster
 from tests.runtime.backend_conformance import PATIENCE, SLOTS, BackendConformance, Bench, until
 
-from clary.runtime import listing
+from clary.runtime import listing, shims
 from clary.runtime.backend import Backend, NoRoom, OutputsLost
 from clary.runtime.cluster.backend import NEAR_BYTES, RayBackend
+from clary.runtime.cluster.mirror import Mirror
 from clary.runtime.cluster.nodes import Cluster
 from clary.runtime.cluster.rooms import Rooms
+from clary.runtime.cluster.talk import Told
 from clary.runtime.listing import Listed
-from clary.runtime.workload import Store
+from clary.runtime.workload import InstanceState, Observation, Store
 
 
 class TestRay(BackendConformance):
@@ -108,6 +112,25 @@ class TestRay(BackendConformance):
         self.cluster.join()
         with pytest.raises(OutputsLost, match="algo-1"):
             until(lambda: _brought(bench.backend, identity))
+
+
+def test_whoever_brings_a_new_state_wakes_the_controller(tmp_path: Path) -> None:
+    """It is no news any more to those that ask the node afterwards: a follower of the controller's, say."""
+    bench = Bench(lambda: RayBackend(tmp_path, "127.0.0.1:1"), tmp_path)
+    workload, backend = bench.workload("true"), RayBackend(tmp_path, "127.0.0.1:1")
+    mirror = Mirror(tmp_path / "jobs" / workload.id / "algo-1", bench.log(workload.id, "algo-1"))
+    mirror.sit("node", "run")
+    shims.replace(tmp_path / "jobs" / workload.id / "workload.json", msgspec.json.encode(workload))
+    ended = InstanceState(host="algo-1", phase="exited", started=1.0, ended=2.0, exit_code=0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wake:
+        wake.bind(workload.wake)
+        wake.setblocking(False)
+        backend.keep(workload.id, mirror, mirror.asked(0), Told(node="node", state=ended))
+        assert wake.recv(100) == workload.key.encode()
+        backend.keep(workload.id, mirror, mirror.asked(0), Told(node="node", state=ended))
+        with pytest.raises(BlockingIOError):
+            wake.recv(100)
+    assert backend.observe(workload.id) == Observation(instances=(ended,))
 
 
 class SlowStore(ThreadingHTTPServer):

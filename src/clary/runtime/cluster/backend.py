@@ -19,6 +19,7 @@ from clary.runtime.cluster.nodes import Cluster, Hosts
 from clary.runtime.cluster.rooms import Rooms
 from clary.runtime.cluster.talk import Asked, Found, Told, alone, answer, read_survey
 from clary.runtime.local import OWN_INTERPRETER, read_hosts
+from clary.runtime.shim import status
 from clary.runtime.workload import InstanceState, Observation, Preloaded, Workload
 
 PATIENCE = 30.0
@@ -155,15 +156,15 @@ class RayBackend(Backend):
             asked = mirror.asked(wait=0)
             seat = self.seat(workload_id, mirror)
             if seat is None:
-                self.lose(mirror, "The actor of the instance was ended.")
+                self.lose(workload_id, mirror, "The actor of the instance was ended.")
                 return
             try:
                 got = self.cluster.ray.get(seat.tell.remote(msgspec.json.encode(asked)), timeout=PATIENCE)
             except Exception:
-                self.doubt(mirror)
+                self.doubt(workload_id, mirror)
                 return
             told = answer(got)
-            self.keep(mirror, asked, told)
+            self.keep(workload_id, mirror, asked, told)
             if not told.more:
                 return
 
@@ -172,23 +173,23 @@ class RayBackend(Backend):
         seated = mirror.seat
         return self.cluster.seat(workload_id, mirror.folder.name, seated.run, seated.node) if seated else None
 
-    def keep(self, mirror: Mirror, asked: Asked, told: Told) -> bool:
-        """Take what a node said. Whether the state is a new one."""
+    def keep(self, workload_id: str, mirror: Mirror, asked: Asked, told: Told) -> None:
+        """Take what a node said."""
         seated = mirror.seat
         self._doubted.pop(mirror.folder, None)
         if seated is not None and told.node != seated.node:
-            self.lose(mirror, LOST)
-            return True
-        return mirror.take(asked, told)
+            self.lose(workload_id, mirror, LOST)
+        elif mirror.take(asked, told):
+            self._wake(workload_id)
 
-    def doubt(self, mirror: Mirror) -> None:
+    def doubt(self, workload_id: str, mirror: Mirror) -> None:
         """A seat does not answer: it is lost if its node is."""
         seated = mirror.seat
         self._doubted.setdefault(mirror.folder, time.time())
         if seated is not None and not self.cluster.lives(seated.node):
-            self.lose(mirror, LOST)
+            self.lose(workload_id, mirror, LOST)
 
-    def lose(self, mirror: Mirror, why: str) -> None:
+    def lose(self, workload_id: str, mirror: Mirror, why: str) -> None:
         seen = mirror.seen
         if seen and seen.whole:
             return
@@ -197,6 +198,7 @@ class RayBackend(Backend):
         # It ran until its node was last heard of, not until Ray gave the node up.
         ended = self._doubted.pop(mirror.folder, None) or time.time()
         mirror.say(msgspec.structs.replace(state, phase="lost", message=why, ended=ended), whole=True)
+        self._wake(workload_id)
 
     def stop(self, workload_id: str) -> None:
         """See `Backend`."""
@@ -265,7 +267,7 @@ class RayBackend(Backend):
         try:
             told = self.cluster.ray.get(seat.survey.remote(folder), timeout=PATIENCE)
         except Exception as error:
-            self.doubt(mirror)
+            self.doubt(workload_id, mirror)
             seen = mirror.seen
             if seen and seen.whole and seen.state.phase != "lost" and self.cluster.lives(seated.node):
                 raise Away(f"the node of {mirror.folder.name} does not answer") from error
@@ -328,10 +330,10 @@ class RayBackend(Backend):
         told = read_hosts(self._folder(workload_id))
         return [self._mirror(workload_id, one.host, one.log) for one in told.instances] if told else []
 
-    def wake(self, workload_id: str) -> tuple[str, str]:
-        """Socket and key of who is to know of changes."""
-        told = read_hosts(self._folder(workload_id))
-        return (told.wake, told.key) if told else ("", "")
+    def _wake(self, workload_id: str) -> None:
+        """Tell who is to know of changes. Whoever brings a new state does: to all others it is no news any more."""
+        if told := read_hosts(self._folder(workload_id)):
+            status.poke(told.wake, told.key)
 
 
 def _mark_of_use(mirror: Mirror, place: Path) -> Path:

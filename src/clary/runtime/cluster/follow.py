@@ -14,7 +14,6 @@ import msgspec
 from clary.runtime.cluster.mirror import Mirror, Seated
 from clary.runtime.cluster.parcel import Wanted, piece
 from clary.runtime.cluster.talk import Asked, answer
-from clary.runtime.shim import status
 
 if TYPE_CHECKING:
     from clary.runtime.cluster.backend import RayBackend
@@ -118,12 +117,9 @@ class Follower:
             told = answer(self._backend.cluster.ray.get(ref))
         except Exception:
             self._silent[name] = time.monotonic() + PAUSE
-            self._backend.doubt(mirror)
-            news = bool(mirror.seen and mirror.seen.whole)
+            self._backend.doubt(key, mirror)
         else:
             self._silent.pop(name, None)
             if told.wanted:
                 self._lacking[name] = told.wanted
-            news = self._backend.keep(mirror, question.asked, told)
-        if news:
-            status.poke(*self._backend.wake(key))
+            self._backend.keep(key, mirror, question.asked, told)

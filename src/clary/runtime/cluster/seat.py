@@ -75,6 +75,7 @@ class Seat:
         self._missing = ""
         self._arrived = threading.Event()
         self._exposed: Exposed | None = None
+        self._left = False
         self._name = f"\0clary-{os.getpid()}-{workload_id}-{host}"
         self._wake = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wake.bind(self._name)
@@ -109,7 +110,7 @@ class Seat:
         end, pause = time.monotonic() + asked.wait, SHORT
         while True:
             told = self._look(asked)
-            if told.is_news(asked) or time.monotonic() >= end:
+            if told.is_news(asked) or self._left or time.monotonic() >= end:
                 return msgspec.json.encode(told)
             self._rest(min(pause, end - time.monotonic()))
             pause = min(pause * 1.5, LONG)
@@ -140,7 +141,8 @@ class Seat:
         self.local.destroy(self.id)
 
     def leave(self) -> None:
-        """Nobody asks any more."""
+        """Nobody asks any more. A question that still waits is answered."""
+        self._left = True
         self._wake.close()
 
     # -- on the node
@@ -245,8 +247,9 @@ class Seat:
             line.sendto(b"", self._name)
 
     def _rest(self, seconds: float) -> None:
-        self._wake.settimeout(max(0.001, seconds))
-        with contextlib.suppress(TimeoutError, BlockingIOError):
+        # Either its time is over, or the socket was closed: the seat was left.
+        with contextlib.suppress(OSError):
+            self._wake.settimeout(max(0.001, seconds))
             self._wake.recv(1024)
 
     def _look(self, asked: Asked) -> Told:
