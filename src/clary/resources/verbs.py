@@ -9,13 +9,13 @@ from typing import Any
 from clary.resources.edit import edit
 from clary.resources.kinds import Kind, Request
 from clary.resources.listing import is_quick, list_records
+from clary.resources.making import add, new
 from clary.resources.project import project, view_of
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.refusals import missing, taken
 from clary.resources.store import NameTaken, Store
 from clary.resources.tags import checked
 from clary.resources.tokens import once
-from clary.resources.wake import Wake
 from clary.wire.context import Context
 from clary.wire.errors import AwsError
 from clary.wire.models import Models
@@ -104,11 +104,9 @@ def create(ctx: Context, kind: Kind, request: Request, **state: object) -> Recor
         record.state.update(state)
         _guard(ctx, kind, record)
         try:
-            store.insert(record, tags=tags)
+            add(ctx, record, tags)
         except NameTaken:
             raise taken(kind, record.name, record.arn) from None
-        if record.due is not None:
-            store.after_commit(ctx.need(Wake).poke, record.id)
     return record
 
 
@@ -198,20 +196,8 @@ def _new(ctx: Context, kind: Kind, spec: Request, now: float) -> Record:
     parent = _parent(ctx, kind, spec)
     name = _name(ctx, kind, spec, parent)
     owner = spec.get(kind.parent_member, "") if parent is None else parent.name
-    return Record(
-        id=new_id(),
-        account=ctx.account,
-        region=ctx.region,
-        kind=kind.noun,
-        name=name,
-        parent=owner,
-        arn=_arn(kind, ctx, spec, name, owner),
-        status=kind.machine.start,
-        spec=spec,
-        created=now,
-        modified=now,
-        due=now if kind.reconciled else None,
-    )
+    due = now if kind.reconciled else None
+    return new(kind, ctx, name, now, parent=owner, arn=_arn(kind, ctx, spec, name, owner), spec=spec, due=due)
 
 
 def _parent(ctx: Context, kind: Kind, spec: Request) -> Record | None:

@@ -12,10 +12,10 @@ from time import strptime
 from clary.capabilities.endpoints.answers import invalid
 from clary.resources.kinds import Kind
 from clary.resources.machine import Machine
+from clary.resources.making import add, new
 from clary.resources.reconcile import Outcome, Remove, Wait
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import Store
-from clary.resources.wake import Wake
 from clary.wire.context import Context, Parts
 
 NEW = "NEW_SESSION"
@@ -68,19 +68,9 @@ def instance_of(ctx: Context, endpoint: str, session: str) -> str:
 async def begin(ctx: Context, endpoint: str, session: Made, instance: str) -> None:
     """Durable when it returns. A session of the same name is forgotten."""
     store = ctx.need(Store)
-    record = Record(
-        id=new_id(),
-        account=ctx.account,
-        region=ctx.region,
-        kind=SESSION.noun,
-        name=session.name,
-        parent=endpoint,
-        status="Open",
-        state={"Instance": instance, "Expires": session.expires},
-        created=store.now(),
-        modified=store.now(),
-        due=session.expires,
-    )
+    state = {"Instance": instance, "Expires": session.expires}
+    named = {"parent": endpoint, "state": state, "due": session.expires}
+    record = new(SESSION, ctx, session.name, store.now(), **named)
     await store.committed(lambda: _insert(ctx, record))
 
 
@@ -94,8 +84,7 @@ def _insert(ctx: Context, record: Record) -> None:
     store = ctx.need(Store)
     with store.write():
         _forget(store, store.get(SESSION.noun, record.account, record.region, record.name, record.parent))
-        store.insert(record)
-        store.after_commit(ctx.need(Wake).poke, record.id)
+        add(ctx, record)
 
 
 def _forget(store: Store, found: Record | None) -> None:

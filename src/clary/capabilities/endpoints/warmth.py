@@ -21,11 +21,14 @@ def warm(fleets: Fleets, record: Record, parts: Parts) -> None:
 
 def _warm(variant: Variant, record: Record, parts: Parts) -> None:
     backend: Backend = parts.need(Backend)  # type: ignore[type-abstract]
-    for container in containers(variant.model):
-        try:
-            limits, _ = room(record, variant, parts)
-        except (NoCapacity, Away):
-            return
+    defined = containers(variant.model)
+    if not defined:
+        return
+    try:
+        limits = room(record, variant, parts).limits
+    except (NoCapacity, Away):
+        return
+    for container in defined:
         if wanted := preloaded(images.framework(container["Image"]), container, limits):
             url = parts.need(Settings).url
             backend.warm(images.canonical(container["Image"], url, record.account, record.region), wanted)

@@ -6,10 +6,10 @@ The activity is stored first and acted on by its own reconciler, so that what wa
 import uuid
 from typing import Any, NamedTuple
 
-from clary.companions.application_autoscaling.kinds import ACTIVITY, SCOPE, SERVICE, every, insert, page_of
+from clary.companions.application_autoscaling.kinds import ACTIVITY, SCOPE, SERVICE, every, page_of
+from clary.resources.making import add, new
 from clary.resources.records import Record
 from clary.resources.store import Store
-from clary.resources.wake import Wake
 from clary.wire.context import Context, Parts
 from clary.wire.operations import Request, Response, operation
 
@@ -46,23 +46,23 @@ def begin(parts: Parts, target: Record, change: Change) -> None:
         if fresh is None or is_busy(store, fresh):
             return
         spec = {"Before": change.before, "After": change.after, "Cooldown": change.cooldown}
-        record = _insert(store, fresh, spec, change.cause, change.description, "Pending")
+        record = _new(store, fresh, spec, change.cause, change.description)
+        add(parts, record)
         fresh.state[LAST] = record.id
         store.update(fresh)
-        store.after_commit(parts.need(Wake).poke, record.id)
 
 
-def tell(store: Store, target: Record, cause: str, description: str, message: str) -> None:
+def tell(parts: Parts, target: Record, cause: str, description: str, message: str) -> None:
     """An activity that is over when it is told, inside the transaction of what it tells."""
-    _insert(store, target, {}, cause, description, "Successful", EndTime=store.now(), StatusMessage=message)
+    record = _new(parts.need(Store), target, {}, cause, description)
+    record.status, record.state = "Successful", {"EndTime": record.created, "StatusMessage": message}
+    add(parts, record)
 
 
-def _insert(
-    store: Store, target: Record, spec: dict[str, Any], cause: str, description: str, status: str, **state: Any
-) -> Record:
+def _new(store: Store, target: Record, spec: dict[str, Any], cause: str, description: str) -> Record:
     told = {name: target.spec[name] for name in SCOPE} | spec | {"Cause": cause, "Description": description}
-    named = {"parent": target.name, "status": status, "state": state, "due": store.now()}
-    return insert(store, ACTIVITY, target, str(uuid.uuid4()), told, **named)
+    now = store.now()
+    return new(ACTIVITY, target, str(uuid.uuid4()), now, parent=target.name, spec=told, due=now)
 
 
 @operation("DescribeScalingActivities", SERVICE)

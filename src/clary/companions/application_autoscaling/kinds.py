@@ -11,7 +11,7 @@ from clary.companions import tokens
 from clary.resources.kinds import Kind
 from clary.resources.machine import Machine
 from clary.resources.query import Query
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.wire.context import Context
 from clary.wire.errors import AwsError, ValidationException
@@ -39,23 +39,10 @@ ACTIVITY = Kind(
 )
 """Reconciled also when it is over: it is forgotten after six weeks."""
 
-Owner = Context | Record
-"""Whose account and Region a new record is of."""
 MOST = 50
 """Items of a page."""
 
 SCOPE = ("ServiceNamespace", "ResourceId", "ScalableDimension")
-
-
-def insert(store: Store, kind: Kind, owner: Owner, name: str, spec: dict[str, Any], **more: Any) -> Record:
-    """A new record of an account and Region, inside the transaction of what makes it. `more`: further members."""
-    now = store.now()
-    tags = more.pop("tags", None)
-    whose = {"account": owner.account, "region": owner.region}
-    given = {"status": kind.machine.start, "created": now, "modified": now, **whose, **more}
-    record = Record(id=new_id(), kind=kind.noun, name=name, spec=spec, **given)
-    store.insert(record, tags=tags)
-    return record
 
 
 def target_name(spec: dict[str, Any]) -> str:

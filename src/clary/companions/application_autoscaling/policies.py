@@ -11,7 +11,6 @@ from clary.companions.application_autoscaling.kinds import (
     arn,
     every,
     find_target,
-    insert,
     member_name,
     missing,
     page_of,
@@ -20,6 +19,7 @@ from clary.companions.application_autoscaling.kinds import (
 from clary.companions.application_autoscaling.scalable import Scalables
 from clary.companions.cloudwatch import alarms
 from clary.resources.edit import edit
+from clary.resources.making import add, new
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.settings import Settings
@@ -43,7 +43,7 @@ def put_scaling_policy(ctx: Context, request: Request) -> Response:
         known = store.get(POLICY.noun, ctx.account, ctx.region, name, target.name)
         spec = _spec(request, known)
         pair = _alarm_pair(ctx, spec)
-        record = known or _insert(ctx, store, name, target, spec)
+        record = known or _made(ctx, name, target, spec)
         names = _put_alarms(ctx, record, spec, pair)
         with edit(ctx, record) as change:
             change.record.spec = spec
@@ -109,10 +109,12 @@ def _drop_alarms(ctx: Context, policy: Record, names: list[str]) -> None:
     alarms.delete(ctx, list(there))
 
 
-def _insert(ctx: Context, store: Store, name: str, target: Record, spec: dict[str, Any]) -> Record:
+def _made(ctx: Context, name: str, target: Record, spec: dict[str, Any]) -> Record:
     shown = arn(ctx, "scalingPolicy policyName", str(uuid.uuid4()), spec, spec["PolicyName"])
     named = {"parent": target.name, "arn": shown.lower(), "state": {"PolicyARN": shown}}
-    return insert(store, POLICY, ctx, name, spec, **named)
+    record = new(POLICY, ctx, name, ctx.need(Store).now(), spec=spec, **named)
+    add(ctx, record)
+    return record
 
 
 @operation("DeleteScalingPolicy", SERVICE)

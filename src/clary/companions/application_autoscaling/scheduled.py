@@ -11,7 +11,6 @@ from clary.companions.application_autoscaling.kinds import (
     arn,
     every,
     find_target,
-    insert,
     member_name,
     missing,
     page_of,
@@ -19,9 +18,9 @@ from clary.companions.application_autoscaling.kinds import (
 )
 from clary.companions.application_autoscaling.schedules import BadSchedule, following
 from clary.resources.edit import edit
+from clary.resources.making import add, new
 from clary.resources.records import Record
 from clary.resources.store import Store
-from clary.resources.wake import Wake
 from clary.wire.context import Context
 from clary.wire.errors import ValidationException
 from clary.wire.operations import Request, Response, operation
@@ -41,7 +40,7 @@ def put_scheduled_action(ctx: Context, request: Request) -> Response:
         spec = _spec(known.spec if known else {}, request)
         upcoming = _first(spec, store.now())
         if known is None:
-            _insert(ctx, store, name, target, spec, upcoming)
+            add(ctx, _new(ctx, name, target, spec, upcoming, store.now()))
         else:
             with edit(ctx, known) as change:
                 change.record.spec, change.record.state[NEXT] = spec, upcoming
@@ -80,12 +79,11 @@ def next_time(spec: dict[str, Any], anchor: float, after: float) -> float | None
     return None if found is None or found > spec.get("EndTime", found) else found
 
 
-def _insert(ctx: Context, store: Store, name: str, target: Record, spec: dict[str, Any], upcoming: float) -> None:
+def _new(ctx: Context, name: str, target: Record, spec: dict[str, Any], upcoming: float, now: float) -> Record:
     shown = arn(ctx, "scheduledAction scheduledActionName", str(uuid.uuid4()), spec, spec["ScheduledActionName"])
     state = {"ScheduledActionARN": shown, NEXT: upcoming}
-    named = {"parent": target.name, "arn": shown.lower(), "state": state, "due": store.now()}
-    record = insert(store, SCHEDULED_ACTION, ctx, name, spec, **named)
-    store.after_commit(ctx.need(Wake).poke, record.id)
+    named = {"parent": target.name, "arn": shown.lower(), "state": state, "due": now}
+    return new(SCHEDULED_ACTION, ctx, name, now, spec=spec, **named)
 
 
 @operation("DeleteScheduledAction", SERVICE)

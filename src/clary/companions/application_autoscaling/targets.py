@@ -14,12 +14,12 @@ from clary.companions.application_autoscaling.kinds import (
     children,
     every,
     find_target,
-    insert,
     page_of,
     target_name,
 )
 from clary.companions.application_autoscaling.scalable import Place, Scalable, Scalables
 from clary.resources.edit import edit
+from clary.resources.making import add, new
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.wire.context import Context
@@ -45,7 +45,8 @@ def register_scalable_target(ctx: Context, request: Request) -> Response:
         if known is None:
             arn = f"arn:aws:{SERVICE}:{ctx.region}:{ctx.account}:scalable-target/{secrets.token_hex(18)}"
             state, spec = {"ScalableTargetARN": arn}, _spec(ctx, lowest, {}, request)
-            known = insert(store, TARGET, ctx, name, spec, arn=arn, state=state, tags=tags)
+            known = new(TARGET, ctx, name, store.now(), arn=arn, spec=spec, state=state)
+            add(ctx, known, tags)
         else:
             with edit(ctx, known) as change:
                 change.record.spec = _spec(ctx, lowest, known.spec, request)

@@ -47,7 +47,7 @@ def _act(parts: Parts, action: Record, now: float) -> None:
             words = " and ".join(
                 f"{_bound_word(name)} capacity to {bounds[name]}" for name in sorted(bounds, reverse=True)
             )
-            activities.tell(store, told.record, cause, f"Setting {words}", f"Successfully set {words}")
+            activities.tell(parts, told.record, cause, f"Setting {words}", f"Successfully set {words}")
 
 
 def _new_bounds(spec: dict[str, Any], action: dict[str, Any]) -> dict[str, int]:

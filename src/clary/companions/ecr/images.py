@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from clary.resources.making import Scope, new
 from clary.resources.query import Query
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import NameTaken, Stale, Store
 
 REPOSITORY, IMAGE, TAG = "EcrRepository", "EcrImage", "EcrTag"
@@ -150,18 +151,7 @@ class Images:
             after = page.next
 
     def _insert(self, account: str, region: str, kind: str, name: str, parent: str, spec: dict[str, object]) -> Record:
-        now = self._store.now()
-        record = Record(
-            id=new_id(),
-            account=account,
-            region=region,
-            kind=kind,
-            name=name,
-            parent=parent,
-            spec=spec,
-            created=now,
-            modified=now,
-        )
+        record = new(kind, Scope(account, region), name, self._store.now(), parent=parent, spec=spec)
         self._store.insert(record)
         return record
 

@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 from clary.companions import tokens
 from clary.companions.iam.ids import random_id
+from clary.resources.making import Scope, new
 from clary.resources.query import Query
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import NameTaken, Store
 from clary.wire.context import Context
 from clary.wire.errors import AwsError
@@ -61,19 +62,15 @@ POLICY = Entity(
 
 def create(store: Store, account: str, entity: Entity, spec: Request) -> Record:
     """A new record from a create request. Raises EntityAlreadyExists."""
-    now = store.now()
     path, name = spec.get("Path", "/"), spec[entity.name_member]
-    record = Record(
-        id=new_id(),
-        account=account,
-        region=REGION,
-        kind=entity.kind,
-        name=name,
+    record = new(
+        entity.kind,
+        Scope(account, REGION),
+        name,
+        store.now(),
         arn=entity.arn(account, path, name).lower(),
         spec={key: value for key, value in spec.items() if key != "Tags"} | {"Path": path},
         state={"id": entity.prefix + random_id(), "inline": {}, "attached": []},
-        created=now,
-        modified=now,
     )
     tags = {tag["Key"]: tag["Value"] for tag in spec.get("Tags", ())}
     _check_tags(tags)

@@ -3,6 +3,7 @@
 from clary.companions.iam.entities import REGION, USER, create, find, listed, no_such, owner, shown, tag_list
 from clary.companions.iam.ids import random_id
 from clary.companions.iam.keys import KeyRing
+from clary.resources.making import Scope, new
 from clary.resources.query import Query
 from clary.resources.records import Record
 from clary.resources.store import Store
@@ -69,19 +70,9 @@ def delete_access_key(ctx: Context, request: Request) -> None:
 
 def new_key(store: Store, account: str, access_key: str, user: str, arn: str, user_id: str) -> Record:
     """The record of an access key; its id is the key's, so that a request finds it in one read."""
-    now = store.now()
-    return Record(
-        id=access_key,
-        account=account,
-        region=REGION,
-        kind=ACCESS_KEY,
-        name=access_key,
-        parent=user,
-        status="Active",
-        state={"arn": arn, "user_id": user_id},
-        created=now,
-        modified=now,
-    )
+    state = {"arn": arn, "user_id": user_id}
+    named = {"id": access_key, "parent": user, "status": "Active", "state": state}
+    return new(ACCESS_KEY, Scope(account, REGION), access_key, store.now(), **named)
 
 
 def check_deletable(store: Store, user: Record) -> None:

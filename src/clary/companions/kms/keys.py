@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Iterator
 from typing import NoReturn
 
+from clary.resources.making import add, new
 from clary.resources.query import Query
-from clary.resources.records import Record, new_id
+from clary.resources.records import Record
 from clary.resources.store import NameTaken, Store
 from clary.wire.context import Context
 from clary.wire.errors import AwsError
@@ -28,22 +29,10 @@ def create_alias(ctx: Context, name: str, key: Record) -> Record:
 def _insert(
     ctx: Context, kind: str, name: str, segment: str, spec: Request, *, status: str = "", parent: str = ""
 ) -> Record:
-    now = ctx.need(Store).now()
-    record = Record(
-        id=new_id(),
-        account=ctx.account,
-        region=ctx.region,
-        kind=kind,
-        name=name,
-        parent=parent,
-        arn=arn(ctx, f"{segment}{name}").lower(),
-        spec=spec,
-        status=status,
-        created=now,
-        modified=now,
-    )
+    named = {"arn": arn(ctx, f"{segment}{name}").lower(), "status": status, "parent": parent}
+    record = new(kind, ctx, name, ctx.need(Store).now(), spec=spec, **named)
     try:
-        ctx.need(Store).insert(record)
+        add(ctx, record)
     except NameTaken as error:
         message = f"An alias with the name {arn(ctx, name)} already exists"
         raise AwsError(message, code="AlreadyExistsException", status=400) from error

@@ -5,9 +5,9 @@ import re
 from clary.companions.sns.message import Message
 from clary.resources.kinds import Kind
 from clary.resources.machine import Machine
-from clary.resources.records import Record, new_id
+from clary.resources.making import add, new
+from clary.resources.records import Record
 from clary.resources.store import Store
-from clary.resources.wake import Wake
 from clary.wire.context import Parts
 
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
@@ -28,23 +28,9 @@ def is_topic(arn: str) -> bool:
 
 def publish(parts: Parts, message: Message) -> None:
     """Inside the transaction of what it is about; who waits for nothing calls this."""
-    store = parts.need(Store)
-    now = store.now()
-    record = Record(
-        id=new_id(),
-        account=message.account,
-        region=message.region,
-        kind=MESSAGE.noun,
-        name=message.id,
-        status=MESSAGE.machine.start,
-        spec={"Topic": message.topic, "Subject": message.subject, "Body": message.body},
-        created=now,
-        modified=now,
-        due=now,
-    )
-    with store.write():
-        store.insert(record)
-        store.after_commit(parts.need(Wake).poke, record.id)
+    now = parts.need(Store).now()
+    spec = {"Topic": message.topic, "Subject": message.subject, "Body": message.body}
+    add(parts, new(MESSAGE, message, message.id, now, spec=spec, due=now))
 
 
 def message_of(record: Record) -> Message:

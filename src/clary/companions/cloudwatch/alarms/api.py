@@ -11,10 +11,9 @@ from clary.companions.cloudwatch.alarms.reconcile import HELD_UNTIL
 from clary.companions.cloudwatch.alarms.transition import move, rouse
 from clary.companions.cloudwatch.queries import refused
 from clary.resources.edit import edit
-from clary.resources.records import Record, new_id
+from clary.resources.making import add, new
 from clary.resources.store import Store
 from clary.resources.tags import checked
-from clary.resources.wake import Wake
 from clary.wire.context import Context
 from clary.wire.operations import Request, operation
 
@@ -42,7 +41,7 @@ def put(ctx: Context, spec: dict[str, Any], tags: dict[str, str]) -> None:
     with store.write(f"alarm {ctx.account} {ctx.region} {spec['AlarmName']}"):
         known = get(store, ctx.account, ctx.region, spec["AlarmName"])
         if known is None:
-            _create(ctx, store, spec, tags)
+            _create(ctx, spec, tags)
             return
         if (RULE in known.spec) != (RULE in spec):
             raise refused(f"The alarm {known.name} exists and is of another type.")
@@ -54,25 +53,14 @@ def put(ctx: Context, spec: dict[str, Any], tags: dict[str, str]) -> None:
             rouse(ctx.parts, change.record)
 
 
-def _create(ctx: Context, store: Store, spec: dict[str, Any], tags: dict[str, str]) -> None:
+def _create(ctx: Context, spec: dict[str, Any], tags: dict[str, str]) -> None:
+    store = ctx.need(Store)
     now = store.now()
     times = ("AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp", "StateTransitionedTimestamp")
-    record = Record(
-        id=new_id(),
-        account=ctx.account,
-        region=ctx.region,
-        kind=ALARM.noun,
-        name=spec["AlarmName"],
-        status=ALARM.machine.start,
-        spec=spec,
-        state={"StateReason": INITIAL, **dict.fromkeys(times, now)},
-        created=now,
-        modified=now,
-        due=now,
-    )
-    store.insert(record, tags=tags)
+    state = {"StateReason": INITIAL, **dict.fromkeys(times, now)}
+    record = new(ALARM, ctx, spec["AlarmName"], now, spec=spec, state=state, due=now)
+    add(ctx, record, tags)
     history.configured(store, record, "Create", spec)
-    store.after_commit(ctx.need(Wake).poke, record.id)
 
 
 @operation("DeleteAlarms", "cloudwatch")
