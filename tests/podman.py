@@ -194,7 +194,7 @@ class Podman:
             # conmon leaves a file where it runs.
             place = {"cwd": self.folder, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             self._process = subprocess.Popen(command, start_new_session=True, **place)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 100
         while True:
             try:
                 self.engine.call("GET", "/_ping")

@@ -125,5 +125,5 @@ def client(clary: Clary, service: str) -> Any:
         region_name=env["AWS_REGION"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=70),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=70),
     )

@@ -69,6 +69,7 @@ def test_killed_between_two_runs(stage: Stage, witness: SecondRuns) -> None:
     stage.until_final(*names)
     assert len(names) > 10
     assert {name: stage.finals(name) for name in names} == {name: ["Completed"] for name in names}
+    witness.hear(len(names))
     assert witness.overlaps == []
     assert (witness.started, witness.ended) == (dict.fromkeys(names, 2), dict.fromkeys(names, 1))
     for name in names:

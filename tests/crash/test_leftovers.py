@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 from tests.capabilities.training.records import job
+from tests.servers import PATIENCE
 
 from clary.capabilities.training import followed, following, metrics
 from clary.objects import LocalObjects
@@ -54,7 +55,7 @@ def test_sandbox_that_lost_its_shim_while_it_was_made_is_ended(tmp_path: Path) -
     orphan = subprocess.Popen([sys.executable, "-c", "input()", "--bind", f"{folder}/run"], stdin=subprocess.PIPE)
     stranger = subprocess.Popen([sys.executable, "-c", "input()", f"{folder}/runs"], stdin=subprocess.PIPE)
     shims.sweep(folder)
-    assert orphan.wait(10) == -9
+    assert orphan.wait(PATIENCE) == -9
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()

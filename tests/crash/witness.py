@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Self
 
+from tests.servers import wait_until
+
 JOB = (
     "exec 3<>/dev/tcp/127.0.0.1/{port} && echo started && echo $TRAINING_JOB_NAME >&3"
     " && read -r word <&3 && [ $word = go ] && echo done > /opt/ml/model/done && echo ended >&3"
@@ -45,6 +47,10 @@ class Witness:
             lines = [line for name in names for line in self._waiting.pop(name, [])]
         for line in lines:
             _say_go(line)
+
+    def hear(self, ends: int) -> None:
+        """Until so many ends are counted: what jobs said before they ended may lie unread."""
+        wait_until(lambda: self.ended.total() >= ends, otherwise=lambda: str(self.ended))
 
     def __enter__(self) -> Self:
         self._thread.start()

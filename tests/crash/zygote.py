@@ -4,6 +4,7 @@ Run by `controllers.py`. Each line on stdin starts one; its process id comes bac
 record and number of a write: the controller then kills itself before the n-th thing that it changes for that record.
 """
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -39,6 +40,12 @@ def main() -> None:
                 kill_before(record, int(number))
             run()
         print(child, flush=True)
+        reap()
+
+
+def reap() -> None:
+    """All that have ended. The newest may be among them, and nobody left to wait for."""
+    with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             continue
 

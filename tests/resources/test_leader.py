@@ -64,11 +64,11 @@ def test_one_leads_until_its_connection_ends(database: Database) -> None:
     second = Election(database, SECOND, takeover=0.0)
     waiting = threading.Thread(target=lambda: won.append(second.win(ended, told.set)))
     waiting.start()
-    assert told.wait(30)
+    assert told.wait(100)
     assert [Leader(database, machine).elsewhere() for machine in ("first", "second")] == ["", "http://first:1"]
     assert won == []
     held.close()
-    waiting.join(30)
+    waiting.join(100)
     assert [Leader(database, machine).elsewhere() for machine in ("first", "second")] == ["http://second:1", ""]
     won[0].close()
 
@@ -81,7 +81,7 @@ def test_who_led_last_comes_back_at_once_and_others_wait(database: Database) -> 
     waiting.start()
     wins(database, FIRST, takeover=3600.0).close()
     ended.set()
-    waiting.join(30)
+    waiting.join(100)
     assert won == [None]
 
 

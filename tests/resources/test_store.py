@@ -108,7 +108,7 @@ def test_two_first_changes_at_once_tell_of_the_beginning_once(store: Store) -> N
         start = threading.Barrier(2)
 
         def change(given: Record = given, start: threading.Barrier = start) -> None:
-            start.wait(10)
+            start.wait(100)
             with suppress(Stale):
                 store.update(changed(given, status="Done"), Event(record=given.id, at=NOW, status="Done"))
 

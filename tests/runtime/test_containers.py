@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.podman import BASE, Podman, Promising, TakenForDocker
-from tests.runtime.backend_conformance import SLOTS, BackendConformance, Bench, until
+from tests.runtime.backend_conformance import PATIENCE, SLOTS, BackendConformance, Bench, until
 from tests.runtime.entering_conformance import EnteringConformance
 
 from clary.runtime import shims
@@ -73,7 +73,7 @@ while True:
         print(socket.create_connection(('algo-2', 7777)).recv(9).decode()); break
     except OSError:
         time.sleep(0.05)
-print(urllib.request.urlopen('{clary_url}', timeout=10).read().decode())"""
+print(urllib.request.urlopen('{clary_url}', timeout=60).read().decode())"""
         script = f'[ "$HOSTNAME" = algo-1 ] && exec python -c "{client}" || exec python -c "{server}"'
         identity = bench.start("sh", "-c", script, hosts=2, endpoint=clary_url)
         states = bench.ended(identity)
@@ -103,7 +103,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()
         try:
-            self.wfile.write(urllib.request.urlopen('{clary_url}', timeout=5).read())
+            self.wfile.write(urllib.request.urlopen('{clary_url}', timeout=60).read())
         except OSError:
             self.wfile.write(b'alone')
 http.server.ThreadingHTTPServer(('0.0.0.0', 8080), Handler).serve_forever()"""
@@ -244,7 +244,7 @@ except OSError as error:
         shim.kill()
         assert bench.ended(identity)[0].phase == "lost"
         until(lambda: not self.podman.containers())
-        assert psutil.wait_procs(driver, timeout=10)[1] == []
+        assert psutil.wait_procs(driver, PATIENCE)[1] == []
 
     def test_a_killed_shim_and_driver_leave_no_container(self, bench: Bench) -> None:
         identity = bench.start("sh", "-c", "echo up; sleep 60")
@@ -315,7 +315,7 @@ def _get(place: Path) -> bytes:
     if not place.exists() or not stat.S_ISSOCK(place.stat().st_mode):
         return b""
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(10)
+        line.settimeout(PATIENCE)
         connection = http.client.HTTPConnection("model")
         connection.sock = line
         try:

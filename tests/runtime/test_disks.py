@@ -1,5 +1,6 @@
 """Folders that have nothing to do with each other are spread over the disk, where it knows how to."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,7 +24,7 @@ def test_a_spread_folder_is_the_top_of_a_hierarchy(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not MEMORY.is_dir(), reason="needs a file system in memory")
 def test_elsewhere_it_is_just_a_folder() -> None:
-    folder = MEMORY / "clary-test-spread"
+    folder = MEMORY / f"clary-test-spread-{os.getpid()}"
     spread(folder)
     assert list(folder.iterdir()) == []
     folder.rmdir()

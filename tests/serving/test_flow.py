@@ -20,7 +20,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-async def ask(socket: Path, answer: Answer, timeout: float = 5) -> tuple[list[bytes], HttpError | None]:
+async def ask(socket: Path, answer: Answer, timeout: float = 60) -> tuple[list[bytes], HttpError | None]:
     """The pieces, and the error that came after them."""
     pool, found = Pool(socket, 1000), list[bytes]()
     try:
@@ -84,7 +84,7 @@ def test_silence_times_out_and_nobody_is_unreachable(tmp_path: Path) -> None:
     assert type(asyncio.run(ask(tmp_path / "s", never, timeout=0.05))[1]) is TimedOut
 
     async def run() -> None:
-        await Pool(tmp_path / "nobody", 10).open(ASK, 1)
+        await Pool(tmp_path / "nobody", 10).open(ASK, 60)
 
     with pytest.raises(Unreachable):
         asyncio.run(run())
@@ -103,7 +103,7 @@ def test_slow_reader_holds_the_model_back(tmp_path: Path) -> None:
     async def run() -> None:
         pool = Pool(tmp_path / "s", 10)
         async with server(tmp_path / "s", endless):
-            flow = await pool.open(ASK, 5)
+            flow = await pool.open(ASK, 60)
             assert pool.outstanding == 1
             pieces = flow.pieces()
             await anext(pieces)

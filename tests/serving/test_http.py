@@ -13,7 +13,9 @@ from clary.serving.reply import Broken, HttpError, Reply, TimedOut, TooLarge, Un
 ASK = request_bytes("POST", "/invocations", [("content-type", "text/csv")], b"1,2")
 
 
-async def ask(socket: Path, answer: Answer, *, times: int = 1, max_body: int = 1000, timeout: float = 5) -> list[Reply]:
+async def ask(
+    socket: Path, answer: Answer, *, times: int = 1, max_body: int = 1000, timeout: float = 60
+) -> list[Reply]:
     pool = Pool(socket, max_body)
     async with server(socket, answer):
         replies = [await pool.send(ASK, timeout) for _ in range(times)]
@@ -26,7 +28,7 @@ def test_request_is_sent_as_written(tmp_path: Path) -> None:
     async def run() -> list[bytes]:
         pool = Pool(tmp_path / "s", 1000)
         async with server(tmp_path / "s", says(ok(b"7"))) as seen:
-            await pool.send(ASK, 5)
+            await pool.send(ASK, 60)
             pool.close()
             return seen
 
@@ -95,7 +97,7 @@ def test_silence_times_out(tmp_path: Path) -> None:
 
 def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:
     async def run() -> None:
-        await Pool(tmp_path / "nobody", 10).send(ASK, 1)
+        await Pool(tmp_path / "nobody", 10).send(ASK, 60)
 
     with pytest.raises(Unreachable):
         asyncio.run(run())
@@ -109,7 +111,7 @@ def test_socket_with_a_long_path_is_reached(tmp_path: Path) -> None:
         near = os.open(folder, os.O_PATH)
         async with server(Path(f"/proc/self/fd/{near}/s"), says(ok(b"far"))):
             pool = Pool(folder / "s", 10)
-            reply = await pool.send(ASK, 5)
+            reply = await pool.send(ASK, 60)
             pool.close()
         os.close(near)
         return reply
@@ -123,7 +125,7 @@ def test_server_that_restarts_is_reached_again(tmp_path: Path) -> None:
         bodies = []
         for turn in (b"a", b"b"):
             async with server(tmp_path / "s", says(ok(turn))):
-                bodies.append((await pool.send(ASK, 5)).body)
+                bodies.append((await pool.send(ASK, 60)).body)
             (tmp_path / "s").unlink(missing_ok=True)
             await asyncio.sleep(0.01)
         pool.close()

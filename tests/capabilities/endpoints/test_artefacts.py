@@ -6,15 +6,20 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.capabilities.endpoints.account import SKLEARN, XGBOOST, Account, Load, kill, model_servers
+from tests.capabilities.endpoints.account import ROLE, SKLEARN, XGBOOST, Account, Load, kill, model_servers
 from tests.servers import Clary, wait_until
 
 SCRIPT = """
 import os
 from own_wheel import answer
 
+MORE = "/opt/ml/additional-model-data-sources"
+
 def model_fn(model_dir):
-    return sorted(os.listdir(model_dir))
+    below = [os.path.join(folder, name) for folder, _, names in os.walk(MORE) for name in names]
+    more = [os.path.relpath(file, MORE) + ("=" if os.access(file, os.W_OK) else ":") + open(file).read()
+            for file in below]
+    return sorted(os.listdir(model_dir)) + sorted(more)
 
 def transform_fn(model, body, content_type, accept, context):
     context.set_response_header(0, "X-Amzn-SageMaker-Custom-Attributes",
@@ -71,17 +76,36 @@ def test_script_with_requirements_beside_the_model(account: Account, tmp_path: P
     account.delete("wheel")
 
 
-def test_script_in_an_archive_of_its_own(account: Account, tmp_path: Path) -> None:
+def test_script_in_an_archive_of_its_own_and_more_data_beside_the_model(account: Account, tmp_path: Path) -> None:
     """As the SDK deploys scikit-learn and XGBoost models: `SAGEMAKER_SUBMIT_DIRECTORY` is an s3:// archive."""
-    account.s3.upload_file(str(tarball(tmp_path / "s.tar.gz", code())), "models", "source/sourcedir.tar.gz")
-    source = {
-        "SAGEMAKER_SUBMIT_DIRECTORY": "s3://models/source/sourcedir.tar.gz",
-        "SAGEMAKER_PROGRAM": "inference.py",
+    archives = {"sourcedir": code(), "model": {"weights": b"1"}, "more": {"deep/x": b"7"}}
+    for name, contents in archives.items():
+        account.s3.upload_file(str(tarball(tmp_path / "t", contents)), "models", f"source/{name}.tar.gz")
+    for key in ("one", "many/a", "many/deep/b"):
+        account.s3.put_object(Bucket="models", Key=f"source/{key}", Body=key.encode())
+    where = {"one": ("one", "S3Object", "None"), "many": ("many/", "S3Prefix", "None")}
+    where["packed"] = ("more.tar.gz", "S3Object", "Gzip")
+    container = {
+        "Image": SKLEARN,
+        "ModelDataUrl": "s3://models/source/model.tar.gz",
+        "AdditionalModelDataSources": [
+            {
+                "ChannelName": name,
+                "S3DataSource": {"S3Uri": f"s3://models/source/{key}", "S3DataType": kind, "CompressionType": packed},
+            }
+            for name, (key, kind, packed) in where.items()
+        ],
+        "Environment": {
+            "SAGEMAKER_SUBMIT_DIRECTORY": "s3://models/source/sourcedir.tar.gz",
+            "SAGEMAKER_PROGRAM": "inference.py",
+        },
     }
-    account.model("source", SKLEARN, tarball(tmp_path / "m.tar.gz", {"weights": b"1"}), **source)
+    account.sagemaker.create_model(ModelName="source", PrimaryContainer=container, ExecutionRoleArn=ROLE)
     account.config("source", "source")
     assert account.create("source", "source")["EndpointStatus"] == "InService"
-    assert ask(account, "source") == (b"answer to 7 weights", "heard trace=7")
+    # Read-only, but for what was unpacked for this instance alone.
+    more = b"many/a:many/a,many/deep/b:many/deep/b,one/one:one,packed/deep/x=7"
+    assert ask(account, "source") == (b"answer to 7 weights," + more, "heard trace=7")
     account.delete("source")
 
 

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.model_containers.keep import Artefacts, drop, keep
+from clary.capabilities.model_containers.keep import Artefacts, ModelData, drop, keep
 
 
 def test_kept_artefacts_are_links_that_outlive_their_sources(tmp_path: Path) -> None:
-    sources = [tmp_path / name for name in ("a", "b", "c")]
+    sources = [tmp_path / name for name in ("a", "b", "c", "d", "x")]
     for source in sources:
         source.write_text(source.name)
-    found = Artefacts(sources[0], (("deep/../x", sources[1]),), sources[2])
+    more = {"..x": ModelData(sources[3]), "draft": ModelData(files=(("deep/y", sources[4]),))}
+    found = Artefacts(ModelData(sources[0], (("deep/x", sources[1]),)), sources[2], more)
     kept = keep(tmp_path / "e" / "1-v", lambda: found)
-    assert kept.archive and kept.code
-    assert kept.archive.stat().st_ino == sources[0].stat().st_ino
+    assert [file.stat().st_ino for file in held(kept)] == [source.stat().st_ino for source in sources]
     for source in sources:
         source.unlink()
 
@@ -21,8 +21,16 @@ def test_kept_artefacts_are_links_that_outlive_their_sources(tmp_path: Path) -> 
         raise AssertionError("looked for again")
 
     again = keep(tmp_path / "e" / "1-v", lost)
-    assert (again, [name for name, _ in again.files]) == (kept, ["deep/../x"])
-    assert [file.read_text() for file in (kept.archive, again.files[0][1], kept.code)] == ["a", "b", "c"]
+    assert again == kept
+    assert ([name for name, _ in again.model.files], list(again.additional)) == (["deep/x"], ["..x", "draft"])
+    assert [file.read_text() for file in held(again)] == ["a", "b", "c", "d", "x"]
+
+
+def held(artefacts: Artefacts) -> list[Path]:
+    """Every file, in the order of what it is for."""
+    (packed, draft), model = artefacts.additional.values(), artefacts.model
+    files = (model.archive, model.files[0][1], artefacts.code, packed.archive, draft.files[0][1])
+    return [file for file in files if file]
 
 
 def test_keeping_that_was_cut_short_is_done_anew(tmp_path: Path) -> None:
@@ -30,8 +38,8 @@ def test_keeping_that_was_cut_short_is_done_anew(tmp_path: Path) -> None:
     half = tmp_path / "e" / "1-v.new"
     half.mkdir(parents=True)
     (half / "model.tar.gz").write_text("half")
-    kept = keep(tmp_path / "e" / "1-v", lambda: Artefacts(tmp_path / "m"))
-    assert kept.archive and kept.archive.read_text() == "m"
+    kept = keep(tmp_path / "e" / "1-v", lambda: Artefacts(ModelData(tmp_path / "m")))
+    assert kept.model.archive and kept.model.archive.read_text() == "m"
 
 
 def test_what_no_fleet_needs_is_dropped(tmp_path: Path) -> None:

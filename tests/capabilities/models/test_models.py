@@ -24,6 +24,14 @@ def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield client
 
 
+def source(**members: str) -> dict[str, Any]:
+    return {"S3DataSource": {"S3Uri": DATA, "S3DataType": "S3Object", "CompressionType": "Gzip", **members}}
+
+
+def more(data: dict[str, Any], names: tuple[str, ...] = ("draft",)) -> dict[str, Any]:
+    return {"AdditionalModelDataSources": [{"ChannelName": name, **data} for name in names]}
+
+
 def create(sagemaker: Any, name: str, **container: Any) -> str:
     primary = {"Image": XGBOOST, "ModelDataUrl": DATA} | container
     answer = sagemaker.create_model(ModelName=name, PrimaryContainer=primary, ExecutionRoleArn=ROLE)
@@ -38,13 +46,15 @@ def refusal(call: Any) -> tuple[str, str]:
 
 
 def test_model_is_created_described_listed_and_deleted(sagemaker: Any) -> None:
-    assert create(sagemaker, "mine", Environment={"A": "b"}) == f"{ARN}:model/mine"
+    additional = more(source(), names=("draft", "..draft"))
+    assert create(sagemaker, "mine", Environment={"A": "b"}, **additional) == f"{ARN}:model/mine"
     described = sagemaker.describe_model(ModelName="mine")
     assert described["PrimaryContainer"] == {
         "Image": XGBOOST,
         "Mode": "SingleModel",
         "ModelDataUrl": DATA,
         "Environment": {"A": "b"},
+        **additional,
     }
     assert (described["EnableNetworkIsolation"], described["ExecutionRoleArn"]) == (False, ROLE)
     assert [each["ModelName"] for each in sagemaker.list_models(NameContains="min")["Models"]] == ["mine"]
@@ -67,6 +77,12 @@ def test_taken_name(sagemaker: Any) -> None:
         ({"Mode": "MultiModel", "ModelDataUrl": "s3://nobodys/m/"}, "ValidationException", "Could not find model data"),
         ({"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "ValidationException", "the mode MultiModel"),
         ({"InferenceSpecificationName": "i"}, "NotImplemented", "InferenceSpecificationName"),
+        ({"ModelPackageName": "p"}, "NotImplemented", "ModelPackageName in a container definition is not supported"),
+        ({"ModelDataSource": source()}, "ValidationException", "either ModelDataUrl or ModelDataSource"),
+        (more(source(ManifestS3Uri="s3://a/b")), "NotImplemented", "ManifestS3Uri in an S3DataSource of a model"),
+        (more(source(S3Uri="s3://artefacts/absent")), "ValidationException", "Could not find model data at s3://"),
+        (more(source(), names=("a", "a")), "ValidationException", "ChannelName"),
+        (more(source(), names=("..",)), "ValidationException", "The ChannelName .. of AdditionalModelDataSources"),
     ],
 )
 def test_container_that_cannot_work(sagemaker: Any, container: dict[str, Any], code: str, words: str) -> None:

@@ -219,4 +219,4 @@ def test_termination_reaches_the_script(place: Place) -> None:
         assert any(line == "ready\n" for line in lines)
         running.send_signal(signal.SIGTERM)
         assert "saving\n" in list(lines)
-        assert running.wait(20) == 0
+        assert running.wait(100) == 0

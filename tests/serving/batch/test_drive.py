@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 from tests.serving.batch.containers import Answer, Call, container
 
 from clary.logfile import parse
@@ -46,7 +46,7 @@ class Work:
         (folder / "items").write_text("".join(json.dumps(line) + "\n" for line in lines))
         places = {"items": str(folder / "items"), "log": str(folder / "log"), "wake": "", "key": "k"}
         sockets = job.pop("sockets", (str(socket),))
-        told = Job(**places, sockets=sockets, **{"timeout": 20, "retries": 0, "content_type": "text/csv"} | job)
+        told = Job(**places, sockets=sockets, **{"timeout": 120, "retries": 0, "content_type": "text/csv"} | job)
         (folder / "job.json").write_bytes(msgspec.json.encode(told))
 
     def run(self) -> Result | None:
@@ -84,7 +84,7 @@ def test_answers_are_in_order_however_they_come(tmp_path: Path, sockets: Path) -
 
     def answer(call: Call) -> Answer:
         if call.body == b"line0":
-            assert others.wait(20)
+            assert others.wait(100)
             most.append(len(server.calls))
         elif len(server.calls) >= 8:
             others.set()
@@ -161,7 +161,7 @@ def test_a_call_that_is_the_callers_fault_is_not_made_again(tmp_path: Path, sock
 
 def test_a_container_that_never_answers(tmp_path: Path, sockets: Path) -> None:
     over = threading.Event()
-    with container(sockets / "s", lambda call: (200, b"") if over.wait(60) else (500, b"")):
+    with container(sockets / "s", lambda call: (200, b"") if over.wait(200) else (500, b"")):
         work = Work(tmp_path, sockets / "s", {"b/a": b"x"}, timeout=1)
         assert work.run() == Result(failed=1, fault="algorithm")
         over.set()
@@ -289,7 +289,7 @@ def test_killed_again_and_again(tmp_path: Path, sockets: Path) -> None:
         work = Work(tmp_path, sockets / "s", objects, **job)
         while read_result(work.folder) is None:
             victim.append(start(work))
-            victim[-1].wait(60)
+            victim[-1].wait(PATIENCE)
     assert len(victim) > 2
     assert read_result(work.folder) == Result(done=8)
     assert sorted(line.number for line in read_journal(work.folder)) == list(range(8))
@@ -320,7 +320,7 @@ def test_a_container_that_ends_is_no_objects_fault(tmp_path: Path, sockets: Path
     objects = {"b/a": b"x", "b/b": b"y"}
     with container(sockets / "s", leave):
         work = Work(tmp_path, sockets / "s", objects, retries=1, payload_mb=payload_mb)
-        assert start(work).wait(60) == 1
+        assert start(work).wait(PATIENCE) == 1
     assert (read_result(work.folder), read_journal(work.folder)) == (None, [])
     with container(sockets / "s", upper):
         assert work.run() == Result(done=2)
@@ -329,11 +329,11 @@ def test_a_container_that_ends_is_no_objects_fault(tmp_path: Path, sockets: Path
 
 def test_told_to_stop(tmp_path: Path, sockets: Path) -> None:
     over = threading.Event()
-    with container(sockets / "s", lambda call: (200, b"") if over.wait(60) else (500, b"")) as server:
+    with container(sockets / "s", lambda call: (200, b"") if over.wait(200) else (500, b"")) as server:
         work = Work(tmp_path, sockets / "s", {"b/a": b"x"})
         driver = start(work)
         wait_until(lambda: server.calls)
         (tmp_path / "stop").touch()
-        assert driver.wait(60) == 0
+        assert driver.wait(PATIENCE) == 0
         over.set()
     assert read_result(work.folder) is None

@@ -1,5 +1,7 @@
 """What the variables of AWS's images mean to the model server."""
 
+from pathlib import Path
+
 import pytest
 
 from clary.serving.server.config import from_environment
@@ -22,6 +24,7 @@ from clary.serving.server.config import from_environment
         ("TS_MAX_REQUEST_SIZE", "100", "max_body", 100),
         ("MMS_MAX_REQUEST_SIZE", "", "max_body", None),
         ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "text/csv", "default_accept", "text/csv"),
+        ("CLARY_ADDITIONAL_ARCHIVES", "/a/b.tar.gz:/c", "additional_archives", (Path("/a/b.tar.gz"), Path("/c"))),
     ],
 )
 def test_variables(name: str, value: str, member: str, wanted: object) -> None:
