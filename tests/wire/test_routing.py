@@ -4,7 +4,6 @@ import pytest
 
 from clary.wire.errors import AwsError
 from clary.wire.messages import Head
-from clary.wire.models import Models
 from clary.wire.routing import route
 
 FORM = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")]
@@ -15,7 +14,7 @@ def found(
     method: str, path: str, scope: str | None, headers: list[tuple[str, str]] | None = None, body: bytes = b""
 ) -> tuple[str, str, str] | None:
     path, _, query = path.partition("?")
-    matched = route(Head(method, path, query, headers or []), body, scope, Models())
+    matched = route(Head(method, path, query, headers or []), body, scope)
     return matched and (matched.service.name, matched.operation, matched.protocol)
 
 

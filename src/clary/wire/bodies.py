@@ -11,6 +11,7 @@ from granian._granian import RSGIProtocolClosed
 
 from clary.wire.errors import AwsError, SerializationException
 from clary.wire.messages import Head
+from clary.wire.patience import Patience
 
 SMALL_BYTES = 256 * 1024
 READ_SECONDS = 30.0
@@ -95,7 +96,7 @@ def _announced(head: Head, limit: int) -> int:
     return limit if head.header("transfer-encoding") else 0
 
 
-async def read(proto: Any, head: Head, limit: int) -> bytes:
+async def read(proto: Any, head: Head, limit: int, patience: Patience) -> bytes:
     """The body as sent. Raises `TooLarge` without reading further, `TooSlow`, and `GoneAway`."""
     length = head.header("content-length")
     if length in ("", "0") and not head.header("transfer-encoding") and head.method in ("GET", "HEAD", "DELETE"):
@@ -104,9 +105,8 @@ async def read(proto: Any, head: Head, limit: int) -> bytes:
     if known and int(length[:19]) > limit:
         raise TooLarge(f"Request body is larger than {limit} bytes.")
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            # In one piece where its length is known: each piece is a turn of the HTTP server's thread.
-            return await (proto() if known else _collect(proto, limit))
+        # In one piece where its length is known: each piece is a turn of the HTTP server's thread.
+        return await patience.wait(proto() if known else _collect(proto, limit))
     except TimeoutError as error:
         raise TooSlow("The request body was not received in time.") from error
     except RSGIProtocolClosed as error:

@@ -8,12 +8,12 @@ from clary.wire.messages import Head
 PLAIN = re.compile(r"[A-Za-z0-9\-._~]*")
 """Text that needs no encoding: most names and values, so that most requests cost nothing here."""
 
-PLAIN_PATH = re.compile(r"(/[A-Za-z0-9\-._~]*)*")
+PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9\-._~/]*)?")
 
 
 def request(head: Head, path: str, signed: list[str], payload: str, without: str = "") -> str:
     """The text that is hashed. `without` names a query parameter to leave out: a presigned URL's own signature."""
-    headers = "".join(f"{name}:{_value(head, name)}\n" for name in signed)
+    headers = "".join([f"{name}:{_value(head.named[name])}\n" for name in signed])
     return f"{head.method}\n{path}\n{query(head.query, without)}\n{headers}\n{';'.join(signed)}\n{payload}"
 
 
@@ -24,7 +24,7 @@ def object_path(path: str) -> str:
 
 def service_path(path: str) -> str:
     """Everyone else's rule: dot segments and double slashes removed, then encoded once more than on the wire."""
-    if path == "/":
+    if PLAIN_PATH.fullmatch(path) and path and "//" not in path and "/." not in path:
         return path
     kept: list[str] = []
     for step in path.split("/"):
@@ -51,6 +51,5 @@ def _encoded(text: str) -> str:
     return text if PLAIN.fullmatch(text) else quote(unquote_to_bytes(text), safe="-_.~")
 
 
-def _value(head: Head, name: str) -> str:
-    value = head.named[name]
+def _value(value: str) -> str:
     return " ".join(value.split()) if "  " in value or "\n" in value else value.strip()

@@ -3,6 +3,7 @@
 The slow path and the truth: `validation.py` compiles the same rules for speed, and asks here when they fail.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,7 +43,11 @@ def plainly_holds(shape: Any, value: dict[str, Any]) -> bool:
         checks = shape.__dict__["_clary_checks"] = _checks(shape)
     if not checks or any(value.get(name) is None for name in shape.required_members):
         return False
-    return all(check(given) for name, given in value.items() for check in checks[name])
+    for name, given in value.items():
+        for check in checks[name]:
+            if not check(given):
+                return False
+    return True
 
 
 def _checks(shape: Any) -> dict[str, list[Callable[[Any], bool]]]:
@@ -139,15 +144,15 @@ def _at_least(of: Callable[[Any], Any], limit: float) -> Callable[[Any], bool]:
 
 def _matches(facts: dict[str, Any]) -> Callable[[Any], bool]:
     """A value longer than allowed is refused by its length; matching it too would only cost time."""
-    pattern, longest = facts["pattern"], facts.get("max")
-    search: list[Callable[[str], Any]] = []
+    pattern, longest = facts["pattern"], facts.get("max", math.inf)
+    search: Callable[[str], Any] | None = None
 
     def matches(value: str) -> bool:
-        if longest is not None and len(value) > longest:
+        nonlocal search
+        if len(value) > longest:
             return True
-        if not search:
-            search.append(compiled(pattern).search)
-        return search[0](value) is not None
+        search = search or compiled(pattern).search
+        return search(value) is not None
 
     return matches
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
+
 Part = TypeVar("Part")
 
 
@@ -29,8 +31,7 @@ class Parts:
         return part  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """One call. `region` is the region of the credential scope, `account` the caller's."""
 
     parts: Parts

@@ -16,14 +16,8 @@ class Head:
         self.path = path
         self.query = query
         self.headers = headers
-
-    @cached_property
-    def named(self) -> dict[str, str]:
+        self.named = _by_name(headers)
         """Headers by name; repeated ones joined with a comma."""
-        found: dict[str, str] = {}
-        for name, value in self.headers:
-            found[name] = f"{found[name]},{value}" if name in found else value
-        return found
 
     def header(self, name: str) -> str:
         """The header's value, or the empty string."""
@@ -42,6 +36,15 @@ class Head:
         for name, value in self.query_pairs:
             found.setdefault(name, value)
         return found
+
+
+def _by_name(headers: list[tuple[str, str]]) -> dict[str, str]:
+    found = dict(headers)
+    if len(found) < len(headers):
+        found.clear()
+        for name, value in headers:
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return found
 
 
 class Reply:

@@ -27,7 +27,7 @@ class Models:
 
     def operation(self, service: str, name: str) -> OperationModel:
         """Raises botocore's `OperationNotFoundError`."""
-        return _load(service).operation_model(name)
+        return _operation(service, name)
 
 
 def described(description: dict[str, Any], name: str | None = None) -> ServiceModel:
@@ -45,6 +45,11 @@ def _load(name: str) -> ServiceModel:
     for extra in sorted(folder.parent.glob("service-2.sdk-extras.json")):
         _merge(model, msgspec.json.decode(extra.read_bytes()).get("merge", {}))
     return ServiceModel(model, name)
+
+
+@cache
+def _operation(service: str, name: str) -> OperationModel:
+    return _load(service).operation_model(name)
 
 
 def _bare(value: Any, within: str = "") -> Any:

@@ -3,8 +3,10 @@
 `@operation` only marks a function; `app.py` gathers the marked ones of every capability into one `Registry`.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from clary.wire.context import Context
@@ -16,7 +18,7 @@ Depth = Literal["executes", "records", "refuses"]
 """`refuses`: a handler only to say why not; most of what is not built has none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
     """A built operation. Where `quick`, it is a short read that runs on the event loop; the rest get a thread.
 
@@ -28,6 +30,11 @@ class Operation:
     handler: Handler
     depth: Depth = "executes"
     quick: bool | Callable[[Request], bool] = False
+
+    @cached_property
+    def waits(self) -> bool:
+        """Whether its handler is an `async def`."""
+        return inspect.iscoroutinefunction(self.handler)
 
     def is_quick(self, request: Request) -> bool:
         return self.quick if isinstance(self.quick, bool) else self.quick(request)

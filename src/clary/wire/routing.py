@@ -32,7 +32,7 @@ class Route:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def route(head: Head, body: bytes, scope: str | None, models: Models) -> Route | None:
+def route(head: Head, body: bytes, scope: str | None) -> Route | None:
     """The route, or `None` for a request that is S3's: scoped so, or unsigned and like nothing else.
 
     Raises `InvalidSignatureException` when the request is for another service than it was signed for.
@@ -41,16 +41,17 @@ def route(head: Head, body: bytes, scope: str | None, models: Models) -> Route |
         found = _by_plain_path(head.method, head.path, scope)
     else:
         found = _by_target(head) or _by_smithy_path(head) or _by_action(head, body, scope) or _by_path(head, scope)
+        found = found and _known(found)
     if found is None and scope in (None, "s3"):
         return None
-    found = found or _unknown(head, scope)
+    found = found or _known(_unknown(head, scope))
     if scope is not None and found.service.signing != scope:
         raise AwsError(
             f"Credential should be scoped to correct service: '{found.service.signing}'.",
             code="InvalidSignatureException",
             status=403,
         )
-    return _known(found, models)
+    return found
 
 
 def is_unsigned_api(head: Head) -> bool:
@@ -89,11 +90,12 @@ def _is_plain(head: Head) -> bool:
 @lru_cache(maxsize=4096)
 def _by_plain_path(method: str, path: str, scope: str | None) -> Route | None:
     """Calls of the data planes come again and again with the same path."""
-    return _by_path(Head(method, path, "", []), scope)
+    found = _by_path(Head(method, path, "", []), scope)
+    return found and _known(found)
 
 
-def _known(found: Route, models: Models) -> Route:
-    if found.operation in models.service(found.service.name)._service_description["operations"]:
+def _known(found: Route) -> Route:
+    if found.operation in Models().service(found.service.name)._service_description["operations"]:
         return found
     return Route(found.service, found.protocol, "", found.operation or found.wanted)
 

@@ -6,15 +6,14 @@ for it before its signature is good. `app.py` builds one `Server` per worker; it
 
 import asyncio
 import hashlib
-import inspect
 import logging
+import random
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 from urllib.parse import quote
-from uuid import uuid4
 
 from clary.settings import Settings
 from clary.wire import bodies, canonical, forward, routing, sigv2, sigv4, spellings, streaming, validation
@@ -24,6 +23,7 @@ from clary.wire.hosts import bucket_of
 from clary.wire.messages import Head, Reply
 from clary.wire.models import Models
 from clary.wire.operations import Operation, Registry
+from clary.wire.patience import Patience
 from clary.wire.protocols import Codec, codecs
 from clary.wire.routing import Route
 from clary.wire.services import SERVICES
@@ -74,6 +74,7 @@ class Server:
         self._codecs = codecs()
         self._threads = ThreadPoolExecutor(THREADS, "clary-request")
         self._room = bodies.Room(BODIES_BYTES)
+        self._patience = Patience(bodies.READ_SECONDS)
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         if scope.proto != "http":
@@ -83,7 +84,7 @@ class Server:
             proto.response_bytes(200, [("content-type", "application/json")], b'{"status":"ok"}')
             return
         head = _head(scope)
-        request_id = str(uuid4())
+        request_id = _request_id()
         try:
             told = sigv4.claim(head)
         except AwsError as error:
@@ -133,7 +134,7 @@ class Server:
         route: Route | None = None
         started = time.perf_counter()
         try:
-            body = await bodies.read(proto, head, self._settings.max_request_bytes)
+            body = await bodies.read(proto, head, self._settings.max_request_bytes, self._patience)
             route = self._route(head, body, told)
             if route.service.name in forward.AT_HOME and forward.MARK not in head.named and (url := self._leads()):
                 return cast(Reply, await self._in_thread(forward.forward, url, head, body))
@@ -157,7 +158,7 @@ class Server:
         return reply
 
     def _route(self, head: Head, body: bytes, told: sigv4.Claim | None) -> Route:
-        route = routing.route(head, body, told.service if told else None, self._models)
+        route = routing.route(head, body, told.service if told else None)
         if route is None:
             raise AwsError("This server has no object store.", code="NotImplemented", status=501)
         return route
@@ -194,11 +195,11 @@ class Server:
     async def _dispatch(self, context: Context, operation: Operation | None, request: dict[str, Any]) -> dict[str, Any]:
         if operation is None:
             raise NotBuilt(f"Clary does not implement {context.service}:{context.operation} yet.")
-        if operation.is_quick(request) or inspect.iscoroutinefunction(operation.handler):
+        if operation.waits or operation.is_quick(request):
             result = operation.handler(context, request)
         else:
             result = await self._in_thread(operation.handler, context, request)
-        return (await result if inspect.isawaitable(result) else result) or {}
+        return (result if result is None or isinstance(result, dict) else await result) or {}
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -212,12 +213,19 @@ class Server:
 
 
 def _head(scope: Any) -> Head:
-    headers = scope.headers.items()
-    if "host" not in scope.headers and scope.authority:
-        headers = [*headers, ("host", scope.authority)]
+    headers, authority, path = scope.headers.items(), scope.authority, scope.path
+    if authority and "host" not in scope.headers:
+        headers = [*headers, ("host", authority)]
     # The HTTP server decodes the path; signatures cover it encoded, and a decoded `%` must not be decoded again.
-    path = scope.path if canonical.PLAIN_PATH.fullmatch(scope.path) else quote(scope.path, safe="/~")
+    if not canonical.PLAIN_PATH.fullmatch(path):
+        path = quote(path, safe="/~")
     return Head(scope.method, path, scope.query_string, headers)
+
+
+def _request_id() -> str:
+    """In the form of a random UUID. It is no secret, so it need not cost what one does."""
+    text = random.randbytes(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def _is_s3(head: Head, told: sigv4.Claim | None) -> bool:

@@ -15,6 +15,8 @@ from time import gmtime, strftime, strptime
 from typing import Protocol
 from urllib.parse import unquote
 
+import msgspec
+
 from clary.wire import canonical
 from clary.wire.context import Principal
 from clary.wire.errors import AwsError
@@ -22,7 +24,9 @@ from clary.wire.messages import Head
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 LONGEST_PRESIGNED = 7 * 24 * 3600
-SCOPE = re.compile(r"([!-.0-~]{1,256})/(\d{8})/([a-z]{2,}(?:-[a-z]+)+-\d{1,2})/([a-z0-9-]{1,64})/aws4_request")
+SCOPE = re.compile(
+    r"([!-.0-~]{1,256})/(\d{8})/([a-z]{2,16}(?:-[a-z]{1,16}){1,4}-\d{1,2})/([a-z0-9-]{1,64})/aws4_request"
+)
 STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 
@@ -39,8 +43,7 @@ class Keys(Protocol):
         """Raises `AwsError` `UnrecognizedClientException` or `ExpiredTokenException`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """A verified caller. The last four let S3 verify the chunks of a signed stream, each chained to the one before."""
 
     principal: Principal
@@ -54,8 +57,7 @@ class Identity:
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What a request says of its signature, before anything is believed."""
 
     access_key: str
@@ -99,12 +101,13 @@ def authenticate(head: Head, told: Claim, keys: Keys, now: float, skew: float, b
     text = canonical.request(head, path, told.signed, payload, without)
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
     signing = _signing_key(key.secret, told.date, told.region, told.service)
-    to_sign = f"{ALGORITHM}\n{told.stamp}\n{told.scope}\n{digest}"
+    scope = told.scope
+    to_sign = f"{ALGORITHM}\n{told.stamp}\n{scope}\n{digest}"
     wanted = hmac.digest(signing, to_sign.encode(), "sha256").hex()
     if not hmac.compare_digest(wanted.encode(), told.signature.encode("utf-8", "replace")):
         raise _mismatch()
     _check_life(told, moment, now)
-    return Identity(key.principal, told.region, told.service, payload, signing, told.signature, told.stamp, told.scope)
+    return Identity(key.principal, told.region, told.service, payload, signing, told.signature, told.stamp, scope)
 
 
 @lru_cache(maxsize=1024)
@@ -155,16 +158,22 @@ def _query_claim(head: Head, query: Mapping[str, str]) -> Claim:
 
 
 def _claim(credential: str, stamp: str, signed: str, signature: str, token: str | None, life: int | None) -> Claim:
+    access_key, date, region, service = _scope(credential)
+    if not STAMP.fullmatch(stamp):
+        raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{stamp[:32]}'.")
+    return Claim(access_key, date, region, service, stamp, signed.lower().split(";"), signature, token, life)
+
+
+@lru_cache(maxsize=1024)
+def _scope(credential: str) -> tuple[str, ...]:
+    """Access key, date, region and service: of a client, the same for a day."""
     scope = SCOPE.fullmatch(credential)
     if scope is None:
         raise _incomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
             f"got '{unquote(credential)[:256]}'."
         )
-    if not STAMP.fullmatch(stamp):
-        raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{stamp[:32]}'.")
-    names = signed.lower().split(";")
-    return Claim(scope[1], scope[2], scope[3], scope[4], stamp, names, signature, token, life)
+    return scope.groups()
 
 
 def _check_time(told: Claim, now: float, skew: float) -> int:
@@ -205,7 +214,7 @@ def _check_signed(head: Head, told: Claim) -> None:
         if name not in present:
             raise _mismatch()
     for name in present:
-        if name.startswith("x-amz-") and name not in told.signed and name != "x-amz-security-token":
+        if name[:6] == "x-amz-" and name not in told.signed and name != "x-amz-security-token":
             raise _unsigned_header(told, name)
 
 

@@ -23,9 +23,15 @@ Encode = Callable[[Any, Any], bytes]
 Event = dict[str, dict[str, Any]]
 
 
-def member_of(shape: Any) -> str:
-    """The name of an output's event-stream member."""
-    return next(str(name) for name, member in shape.members.items() if member.serialization.get("eventstream"))
+def member_of(shape: Any) -> str | None:
+    """The name of an output's event-stream member, if it has one. Looked for once per shape object."""
+    if shape is None:
+        return None
+    if "_clary_events" not in shape.__dict__:
+        named = (name for name, member in shape.members.items() if member.serialization.get("eventstream"))
+        shape.__dict__["_clary_events"] = next(named, None)
+    found: str | None = shape.__dict__["_clary_events"]
+    return found
 
 
 def message(headers: list[tuple[str, bytes]], payload: bytes = b"") -> bytes:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 
 Plan = tuple[list[tuple[str, str]], list[tuple[str, Any, str, Any]]]
 """Members that are a header's text, and all others that have a location with what reads them."""
+Answered = list[tuple[str, Any, str, str]]
+"""Members that have a location in an answer: name, shape, location, and the header or the beginning of its name."""
 
 
 def read(shape: Any, head: Head, labels: dict[str, str]) -> dict[str, Any]:
@@ -58,27 +61,33 @@ def write(shape: Any, result: dict[str, Any]) -> tuple[list[tuple[str, str]], in
     """Headers, and the status where a member is it."""
     headers: list[tuple[str, str]] = []
     status = None
-    for name, member, location in () if shape is None else _answered(shape):
+    for name, member, location, wired in () if shape is None else _answered(shape):
         value = result.get(name)
         if value is None:
             continue
-        if location == "statusCode":
-            status = int(value)
+        if location == "header":
+            headers.append((wired, _safe(_header_text(member, value))))
         elif location == "headers":
-            prefix = member.serialization.get("name", "")
-            headers += [(f"{prefix}{key}".lower(), _safe(str(item))) for key, item in value.items()]
-        elif location == "header":
-            headers.append((wire_name(member, name).lower(), _safe(_header_text(member, value))))
+            headers += [(wired + key.lower(), _safe(str(item))) for key, item in value.items()]
+        elif location == "statusCode":
+            status = int(value)
     return headers, status
 
 
-def _answered(shape: Any) -> list[tuple[str, Any, str]]:
-    """Members that have a location. Made once per shape object."""
-    made: list[tuple[str, Any, str]] | None = shape.__dict__.get("_clary_answered")
+def _answered(shape: Any) -> Answered:
+    """Made once per shape object."""
+    made: Answered | None = shape.__dict__.get("_clary_answered")
     if made is None:
-        located = ((name, member, member.serialization.get("location")) for name, member in shape.members.items())
-        made = shape.__dict__["_clary_answered"] = [each for each in located if each[2] is not None]
+        made = shape.__dict__["_clary_answered"] = list(_find_answered(shape))
     return made
+
+
+def _find_answered(shape: Any) -> Iterator[tuple[str, Any, str, str]]:
+    for name, member in shape.members.items():
+        location = member.serialization.get("location")
+        if location is not None:
+            wired = member.serialization.get("name", "") if location == "headers" else wire_name(member, name)
+            yield name, member, location, wired.lower()
 
 
 def has_body(shape: Any) -> bool:
@@ -88,7 +97,7 @@ def has_body(shape: Any) -> bool:
 
 def _safe(value: str) -> str:
     """No value may end its header: line breaks and NULs become spaces."""
-    return value.translate({10: " ", 13: " ", 0: " "})
+    return value if value.isprintable() else value.translate({10: " ", 13: " ", 0: " "})
 
 
 def _read_label(member: Shape, name: str, head: Head, labels: dict[str, str]) -> Any:
@@ -154,6 +163,8 @@ def _split(member: Shape, text: str) -> list[str]:
 
 
 def _header_text(member: Any, value: Any) -> str:
+    if member.type_name == "string" and not member.serialization.get("jsonvalue"):
+        return str(value)
     if member.type_name == "list":
         return ", ".join(_quoted(scalars.write(member.member, item, "rfc822"), member.member) for item in value)
     if member.serialization.get("jsonvalue"):

@@ -19,8 +19,8 @@ def parse(operation: OperationModel, head: Head, body: bytes, labels: dict[str, 
 
 
 def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -> Reply:
-    if operation.has_event_stream_output:
-        return _stream(operation, result, request_id)
+    if name := event_stream.member_of(operation.output_shape):
+        return _stream(operation, name, result, request_id)
     body = json_body.encode(operation.output_shape, result)
     return Reply(200, [("content-type", content_type(operation.service_model)), *_ids(request_id)], body)
 
@@ -38,9 +38,8 @@ def refuse(model: ServiceModel, error: AwsError, request_id: str) -> Reply:
     return Reply(known.status, headers, msgspec.json.encode(content))
 
 
-def _stream(operation: OperationModel, result: dict[str, Any], request_id: str) -> Reply:
+def _stream(operation: OperationModel, name: str, result: dict[str, Any], request_id: str) -> Reply:
     shape = operation.output_shape
-    name = event_stream.member_of(shape)
     rest = {key: value for key, value in result.items() if key != name}
     kind = content_type(operation.service_model)
     reply = Reply(200, _ids(request_id), event_stream.initial(shape, rest, json_body.encode, kind))

@@ -39,8 +39,7 @@ def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -
     shape = operation.output_shape
     headers, status = http_binding.write(shape, result)
     status = status or operation.http.get("responseCode", 200)
-    if operation.has_event_stream_output:
-        name = event_stream.member_of(shape)
+    if name := event_stream.member_of(shape):
         reply = Reply(status, [*headers, ("x-amzn-requestid", request_id)])
         return event_stream.answer(reply, shape.members[name], result[name], json_body.encode, JSON)
     body, content_type = _body(shape, result)
