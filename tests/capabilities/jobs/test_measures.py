@@ -61,14 +61,14 @@ def test_a_training_jobs_hosts(clary: Clary) -> None:
     def seen() -> bool:
         memory = (told(clary, space, "MemoryUtilization", f"{host}{number}") for number in (1, 2))
         small, large = (point["Maximum"] for point in memory)
-        cpu = told(clary, space, "CPUUtilization", f"{host}1")
+        cpu, idle = (told(clary, space, "CPUUtilization", f"{host}{number}") for number in (1, 2))
+        # It gets little of a busy machine now and then.
+        works = cpu["Maximum"] > 20 and idle["Minimum"] < cpu["Maximum"] / 4
         # Of an ml.m5.large's 8 GiB at most; a smaller machine has less.
-        return bool(large - small > 100 * (HELD - 30) / 8192 and cpu["SampleCount"] > 2)
+        return bool(large - small > 100 * (HELD - 30) / 8192 and cpu["SampleCount"] > 2 and works)
 
     wait_until(seen, otherwise=lambda: journey.told("measured"))
-    busy, idle = (told(clary, space, "CPUUtilization", f"{host}{number}") for number in (1, 2))
-    assert 20 < busy["Maximum"] < 250
-    assert idle["Minimum"] < busy["Maximum"] / 4
+    assert told(clary, space, "CPUUtilization", f"{host}1")["Maximum"] < 250
     disk = told(clary, space, "DiskUtilization", f"{host}1")
     assert 0 < disk["Minimum"] <= disk["Maximum"] <= 100
     journey.sagemaker.stop_training_job(TrainingJobName="measured")

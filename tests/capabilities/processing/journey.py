@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.capabilities.processing.records import BUCKET, ROOT, request, source
-from tests.servers import Clary, wait_until
+from tests.servers import PATIENCE, Clary, wait_until
 
 GROUP = "/aws/sagemaker/ProcessingJobs"
 
@@ -39,7 +39,7 @@ class Journey:
     def describe(self, name: str) -> Any:
         return self.sagemaker.describe_processing_job(ProcessingJobName=name)
 
-    def finished(self, name: str, seconds: float = 110) -> Any:
+    def finished(self, name: str, seconds: float = 200) -> Any:
         """The description of the job at its end."""
         going = ("InProgress", "Stopping")
         wait_until(lambda: self.describe(name)["ProcessingJobStatus"] not in going, seconds, lambda: self.told(name))
@@ -63,7 +63,7 @@ class Journey:
         return lines
 
     def until_line(self, name: str, line: str, host: str = "algo-1") -> None:
-        wait_until(lambda: line in self.log(name, host), 60, lambda: self.told(name))
+        wait_until(lambda: line in self.log(name, host), PATIENCE, lambda: self.told(name))
 
     def stored(self, prefix: str) -> dict[str, str]:
         """Key behind the prefix to text, of all objects."""

@@ -36,8 +36,8 @@ def test_load_tests_of_several_types_and_variables(recommender: Recommender, ser
     for each in shown:
         metrics = each["Metrics"]
         assert metrics["MaxInvocations"] > 0 and metrics["ModelLatency"] > 0
-        expected = metrics["CostPerHour"] / metrics["MaxInvocations"] / 60
-        assert metrics["CostPerInference"] == pytest.approx(expected, rel=0.02)
+        a_minute = metrics["CostPerHour"] / metrics["CostPerInference"] / 60
+        assert metrics["MaxInvocations"] - 0.01 < a_minute < metrics["MaxInvocations"] + 1.01
         assert each["InvocationStartTime"] < each["InvocationEndTime"] <= found["CompletionTime"]
     tuned = [each["ModelConfiguration"].get("EnvironmentParameters") for each in shown]
     assert sorted(one[0]["Value"] for one in tuned if one) == ["1", "2"]

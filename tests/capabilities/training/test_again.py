@@ -154,9 +154,15 @@ def kill_shim(journey: Journey, name: str) -> None:
 
 def job_folder(journey: Journey, name: str) -> Path:
     arn = journey.describe(name)["TrainingJobArn"]
-    return next(
-        file.parent for file in (journey.clary.home / "jobs").glob("*/workload.json") if arn in file.read_text()
-    )
+    return next(file.parent for file in (journey.clary.home / "jobs").glob("*/workload.json") if arn in _text(file))
+
+
+def _text(file: Path) -> str:
+    """Nothing where it has just gone."""
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 EACH_ITS_OWN = """

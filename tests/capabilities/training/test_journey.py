@@ -131,11 +131,19 @@ def test_stopping_is_visible_at_once_and_keeps_the_model(journey: Journey) -> No
 
 
 def wait_for_line(journey: Journey, name: str, line: str) -> None:
-    wait_until(lambda: line in journey.log(name), PATIENCE, lambda: journey.told(name))
+    def said() -> bool:
+        try:
+            return line in journey.log(name)
+        except (ValueError, ClientError):
+            # It has no log yet.
+            return False
+
+    wait_until(said, PATIENCE, lambda: journey.told(name))
 
 
 def test_the_longest_run_is_kept(journey: Journey) -> None:
-    found = journey.run("endless", script=PATIENT, StoppingCondition={"MaxRuntimeInSeconds": 2})
+    """Long enough for the script to get ready on a busy machine."""
+    found = journey.run("endless", script=PATIENT, StoppingCondition={"MaxRuntimeInSeconds": 8})
     assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     assert journey.archive("endless").keys() == {"partial"}
 
@@ -341,20 +349,26 @@ with open("/opt/ml/model/weights", "wb") as file:
 
 
 def test_huge_models_on_their_way_keep_no_other_job_waiting(journey: Journey) -> None:
+    """Where all were quicker than the other job, nothing is shown: again."""
+    assert any(_ends_beside_huge_models(journey, attempt) for attempt in range(5))
+
+
+def _ends_beside_huge_models(journey: Journey, attempt: int) -> bool:
+    """Whether a small job was over while models were still on their way."""
     place = {"S3OutputPath": f"s3://{BUCKET}/out", "CompressionType": "NONE"}
-    names = [f"huge-{number}" for number in range(5)]
+    names = [f"huge-{attempt}-{number}" for number in range(5)]
     for name in names:
         journey.create(name, script=HUGE, OutputDataConfig=place)
     for name in names:
         wait_until(lambda name=name: journey.describe(name)["SecondaryStatus"] in ("Uploading", "Completed"))  # type: ignore[misc]
-    assert journey.run("beside-huge", script="print('here')")["TrainingJobStatus"] == "Completed"
+    assert journey.run(f"beside-huge-{attempt}", script="print('here')")["TrainingJobStatus"] == "Completed"
     statuses = [journey.describe(name)["SecondaryStatus"] for name in names]
-    assert "Uploading" in statuses
     for name in names:
         assert journey.finished(name)["TrainingJobStatus"] == "Completed"
         found = journey.s3.head_object(Bucket=BUCKET, Key=f"out/{name}/output/model/weights")
         assert found["ContentLength"] == 1 << 29
         journey.s3.delete_object(Bucket=BUCKET, Key=f"out/{name}/output/model/weights")
+    return "Uploading" in statuses
 
 
 def test_keys_that_cannot_be_files_fail_the_job_clearly(journey: Journey) -> None:

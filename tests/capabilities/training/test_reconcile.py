@@ -46,7 +46,7 @@ def test_a_job_in_line_is_called_when_anything_is_destroyed(tmp_path: Path, back
     )
     assert waits == Wait(ROOM_SECONDS)
     backend.destroy(ENDPOINT)
-    assert listener.receive(5) == [record.id]
+    assert listener.receive(60) == [record.id]
     listener.close()
     store.close()
 

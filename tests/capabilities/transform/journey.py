@@ -33,6 +33,8 @@ def one(line, suffix):
         time.sleep(60)
     if line.startswith("slow"):
         time.sleep(0.1)
+    if line.startswith("slower"):
+        time.sleep(0.3)
     if line.startswith("told"):
         names = [name for name in os.environ if name.startswith("SAGEMAKER_") or name == "MINE"]
         return json.dumps({name: os.environ[name] for name in sorted(names)})
@@ -81,7 +83,7 @@ class Journey:
         found: dict[str, Any] = self.sagemaker.describe_transform_job(TransformJobName=name)
         return found
 
-    def finished(self, name: str, seconds: float = 110) -> dict[str, Any]:
+    def finished(self, name: str, seconds: float = 200) -> dict[str, Any]:
         wait_until(lambda: self.describe(name)["TransformJobStatus"] not in GOING, seconds, lambda: self.told(name))
         return self.describe(name)
 

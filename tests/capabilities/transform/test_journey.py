@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.endpoints.account import kill
 from tests.capabilities.transform.journey import BUCKET, Journey, request
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 
 from clary.resources.store import DATABASE_FILE, Store
 
@@ -155,7 +155,7 @@ def test_an_object_that_fails_is_named_and_the_others_are_done(begun: Journey) -
 
 def stopped(begun: Journey) -> dict[str, Any]:
     """The job that would run for minutes, after its first object. May be asked twice."""
-    wait_until(lambda: begun.out("stopped"), 110, lambda: begun.told("stopped"))
+    wait_until(lambda: begun.out("stopped"), PATIENCE, lambda: begun.told("stopped"))
     if begun.describe("stopped")["TransformJobStatus"] == "InProgress":
         begun.sagemaker.stop_transform_job(TransformJobName="stopped")
     return begun.finished("stopped")
@@ -190,7 +190,7 @@ def over(journey: Journey) -> bool:
 
 def test_killed_controller_and_drivers(journey: Journey) -> None:
     """kill -9 of either, again and again: one end, and every object once and whole. Other jobs keep their drivers."""
-    bodies = {f"{number}.csv": "".join(f"slow,{number}-{line}\n" for line in range(4)) for number in range(8)}
+    bodies = {f"{number}.csv": "".join(f"slower,{number}-{line}\n" for line in range(4)) for number in range(8)}
     for key, body in bodies.items():
         journey.put(f"killed/in/{key}", body)
     journey.create("killed", BatchStrategy="SingleRecord", MaxConcurrentTransforms=2)
@@ -199,14 +199,14 @@ def test_killed_controller_and_drivers(journey: Journey) -> None:
     for kind in ("driver", "controller", "driver"):
         known = len(journey.out("killed"))
         found = finds[kind]
-        wait_until(lambda known=known: len(journey.out("killed")) > known or over(journey), 60)  # type: ignore[misc]
-        wait_until(lambda found=found: found() or over(journey), 60)  # type: ignore[misc]
+        wait_until(lambda known=known: len(journey.out("killed")) > known or over(journey))  # type: ignore[misc]
+        wait_until(lambda found=found: found() or over(journey))  # type: ignore[misc]
         if dying := found():
             kill(dying)
             victims.append(kind)
     assert set(victims) == finds.keys()
     assert journey.finished("killed")["TransformJobStatus"] == "Completed", journey.told("killed")
-    assert journey.out("killed") == {f"{key}.out": body.replace("slow,", "") for key, body in bodies.items()}
+    assert journey.out("killed") == {f"{key}.out": body.replace("slower,", "") for key, body in bodies.items()}
     store = Store(f"sqlite:///{journey.clary.home / DATABASE_FILE}")
     finals = [event.status for event in store.events(journey.record("killed").id) if event.status != "InProgress"]
     store.close()
@@ -217,4 +217,4 @@ def test_nothing_is_left(begun: Journey) -> None:
     stopped(begun)
     for name in ("many", "partial", "dies", "row"):
         begun.finished(name)
-    wait_until(begun.gone, 60, lambda: str(list((begun.clary.home / "jobs").iterdir())))
+    wait_until(begun.gone, PATIENCE, lambda: str(list((begun.clary.home / "jobs").iterdir())))

@@ -1,6 +1,7 @@
 """Users against a server of the standard library."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +21,7 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        time.sleep(0.3 if body == b"late" else 0)
         signed = self.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=a/")
         self.send_response(200 if signed and body != b"bad" else 424)
         self.send_header("content-length", str(len(body)))
@@ -56,6 +58,11 @@ def test_users_call_one_after_another(url: str, tmp_path: Path) -> None:
     assert [(each.users, each.errors, each.answered > 0) for each in found] == [(1, 0, True), (3, 0, True)]
     assert all(0 < each.p50 <= each.p95 <= each.p99 for each in found)
     assert (users.trouble, users.over) == ("", "")
+
+
+def test_a_step_that_is_shorter_than_a_call_lasts_as_long(url: str, tmp_path: Path) -> None:
+    (found,), users = run(url, tmp_path, (1, 0.05), body=b"late")
+    assert (found.answered, found.errors, found.seconds >= 0.3, users.over) == (1, 0, True, "")
 
 
 def test_errors_are_counted_and_the_first_is_told(url: str, tmp_path: Path) -> None:
