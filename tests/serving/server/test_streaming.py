@@ -3,11 +3,10 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
-from tests.harness import serve_app
 from tests.servers import wait_until
+from tests.serving.server.fronts import serving
 
 from clary.serving.flow import Flow
 from clary.serving.http import request_bytes
@@ -38,20 +37,10 @@ def model(call: Invocation) -> Answer:
     return Answer(200, "text/plain", b"", pieces=pieces(call.body.split()))
 
 
-class Worker(App):
-    """Also says that it is there."""
-
-    async def __rsgi__(self, scope: object, proto: object) -> None:
-        if getattr(scope, "path", "") == "/clary/health":
-            proto.response_empty(200, [])  # type: ignore[attr-defined]
-        else:
-            await super().__rsgi__(scope, proto)
-
-
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serve_app(Worker(model, timeout=60, stuck=lambda: None)) as url:
-        yield urlsplit(url).port or 0
+    with serving(App(model)) as address:
+        yield address[1]
 
 
 async def opened(port: int, body: bytes, *, streamed: bool = True) -> Flow:

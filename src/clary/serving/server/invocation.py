@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 TEXT_TYPES = frozenset({"text/csv", "application/json"})
 """Handed to a user's `input_fn` as `str`; all others stay bytes."""
+HEADERS = 64
+"""Headers whose meaning is remembered: a model's callers mostly send the same few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ class Refused(Exception):
         self.status = status
 
 
+def text(status: int, message: str) -> Answer:
+    return Answer(status, "text/plain; charset=utf-8", message.encode())
+
+
 def unsupported_content(content_type: str) -> Refused:
     return Refused(415, f"Content type {content_type} is not supported.")
 
@@ -52,11 +59,13 @@ def unsupported_accept(accept: str) -> Refused:
     return Refused(406, f"Accept type {accept} is not supported.")
 
 
+@lru_cache(HEADERS)
 def media_type(value: str) -> str:
     """`text/csv` of `Text/CSV; charset=utf-8`."""
     return value.partition(";")[0].strip().lower()
 
 
+@lru_cache(HEADERS)
 def choose_accept(accept: str, default: str, supported: frozenset[str]) -> str:
     """The first media type of an Accept list that `supported` holds; `default` where the client does not mind.
 

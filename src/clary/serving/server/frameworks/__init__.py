@@ -25,12 +25,9 @@ FRAMEWORKS = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`inline_bytes` as in `app.App`: only our own code may promise to be that quick.
-
-    `execution_parameters` is what a script's function of that name returns, for batch transform."""
+    """`execution_parameters` is what a script's function of that name returns, for batch transform."""
 
     serve: Serve
-    inline_bytes: int = -1
     execution_parameters: Callable[[], Any] | None = None
 
 

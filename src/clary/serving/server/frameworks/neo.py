@@ -25,8 +25,6 @@ from clary.serving.server.invocation import Answer, Invocation, Refused, Serve, 
 
 LINE = "\n"
 CSV, JSON, JSON_LINES, NPY = codecs.CSV, codecs.JSON, codecs.JSON_LINES, codecs.NPY
-INLINE_BYTES, INLINE_SECONDS = 4096, 0.0003
-"""Small calls of models that were measured to take less are answered without a thread."""
 OWN = ("model_fn", "predict_fn", "transform_fn")
 SCORED = "XGBOOST"
 """The framework whose answers have a form of their own."""
@@ -41,16 +39,15 @@ def load(config: Config) -> Loaded:
 
         return Loaded(script.build(module, pytorch.Defaults(), config.model_dir, config.default_accept))
     model = predictor.load(config.model_dir, config.threads)
-    inline_bytes = INLINE_BYTES if model.manifest.seconds < INLINE_SECONDS else -1
     if model.manifest.framework == "TENSORFLOW" and (module is None or handlers.are_in(module)):
         models = compiled.Compiled(model, config.model_dir)
         served = Served(models, {"predict": compiled.predict}, config.default_accept)
-        return loaded(served, module, inline_bytes)
+        return loaded(served, module)
     if module and (hasattr(module, "neo_preprocess") or hasattr(module, "neo_postprocess")):
         return Loaded(_with_hooks(module, model, config.default_accept))
     if module:
         return Loaded(script.build(module, Defaults(model), config.model_dir, config.default_accept))
-    return Loaded(_serving(Defaults(model), config.default_accept), inline_bytes)
+    return Loaded(_serving(Defaults(model), config.default_accept))
 
 
 def _is_pytorch(folder: Path) -> bool:

@@ -24,4 +24,4 @@ def load(config: Config) -> Loaded:
     hide(*OPTIONAL)
     from clary.serving.server.frameworks import xgboost_algorithm
 
-    return Loaded(xgboost_algorithm.serving(config), xgboost_algorithm.INLINE_BYTES)
+    return Loaded(xgboost_algorithm.serving(config))

@@ -116,7 +116,7 @@ class Models:
         show()
         with self._one_at_a_time, own.in_place():
             loaded = load(config)
-        return replace(loaded, inline_bytes=-1), self._apart(own, loaded.serve)
+        return loaded, self._apart(own, loaded.serve)
 
     def _folder(self, url: str) -> Path:
         """Where the platform's /opt/ml is elsewhere, so is the model."""

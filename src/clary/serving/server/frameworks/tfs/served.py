@@ -30,11 +30,11 @@ class Models(Protocol):
         ...
 
 
-def loaded(served: "Served", module: ModuleType | None, inline_bytes: int = -1) -> Loaded:
-    """With the script's handlers around the models, if it has any. `inline_bytes` counts where it has none."""
+def loaded(served: "Served", module: ModuleType | None) -> Loaded:
+    """With the script's handlers around the models, if it has any."""
     handle = handlers.build(module, served.ask, served.path) if module else None
     if handle is None:
-        return Loaded(served.plain, inline_bytes)
+        return Loaded(served.plain)
     if hasattr(module, "handler"):
         served.base = rest.open_door(served.ask)
 
