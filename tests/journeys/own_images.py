@@ -90,9 +90,12 @@ class OwnImages:
         ]
         return [event["message"] for each in events for event in each]
 
-    def deploy(self, name: str, image: str, data: str = "", **variant: Any) -> dict[str, Any]:
-        """The endpoint's description, once it is no longer being made."""
-        container = {"Image": image} | ({"ModelDataUrl": data} if data else {})
+    def deploy(
+        self, name: str, image: str, data: str = "", *, beside: tuple[dict[str, Any], ...] = (), **variant: Any
+    ) -> dict[str, Any]:
+        """The endpoint's description, once it is no longer being made. `beside`: AdditionalModelDataSources."""
+        container = {"Image": image, "AdditionalModelDataSources": list(beside)}
+        container |= {"ModelDataUrl": data} if data else {}
         self.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
         first = {"VariantName": "a", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
         self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[first | variant])

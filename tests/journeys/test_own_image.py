@@ -1,6 +1,8 @@
 """Bring your own image: built here from a base made on the machine, pushed, trained, deployed and asked, by boto3."""
 
 import base64
+import io
+import tarfile
 import time
 from typing import Any
 
@@ -22,11 +24,11 @@ PIPED = "id -u; cat /opt/ml/input/data/train_0 > /opt/ml/model/first; cat /opt/m
 
 
 def test_an_aliased_image_is_trained_and_deployed(own_images: OwnImages) -> None:
-    job = own_images.train("aliased", HyperParameters={"scale": "10"})
+    job = own_images.train("aliased", HyperParameters={"scale": "2.5"})
     assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Completed", None)
     assert [(each["MetricName"], each["Value"]) for each in job["FinalMetricDataList"]] == [("loss", 0.0)]
     more = {"InitialInstanceCount": 2, "ContainerStartupHealthCheckTimeoutInSeconds": 240}
-    made = own_images.deploy("own", ALIAS, job["ModelArtifacts"]["S3ModelArtifacts"], **more)
+    made = own_images.deploy("own", ALIAS, job["ModelArtifacts"]["S3ModelArtifacts"], beside=twos(own_images), **more)
     assert made["EndpointStatus"] == "InService"
     runtime = own_images.clary.client("sagemaker-runtime")
     for _ in range(4):
@@ -35,6 +37,20 @@ def test_an_aliased_image_is_trained_and_deployed(own_images: OwnImages) -> None
     own_images.sagemaker.delete_endpoint(EndpointName="own")
     assert transformed(own_images) == {"a.csv": b"1,2,20.0\n2,4,40.0\n", "b.csv": b"3,6,60.0\n"}
     own_images.leaves_nothing()
+
+
+def twos(own_images: OwnImages) -> tuple[dict[str, Any], ...]:
+    """Two numbers for beside the model: a file of its own, and one in an archive."""
+    own_images.s3.put_object(Bucket="own", Key="two/number", Body=b"2")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        member = tarfile.TarInfo("number")
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"2"))
+    own_images.s3.put_object(Bucket="own", Key="two.tar.gz", Body=packed.getvalue())
+    files = {"S3Uri": "s3://own/two/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+    archive = {"S3Uri": "s3://own/two.tar.gz", "S3DataType": "S3Object", "CompressionType": "Gzip"}
+    return {"ChannelName": "two", "S3DataSource": files}, {"ChannelName": "another", "S3DataSource": archive}
 
 
 def transformed(own_images: OwnImages) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tests.capabilities.endpoints.account import SKLEARN, Account, Load
+from tests.capabilities.endpoints.account import ROLE, SKLEARN, Account, Load
 from tests.ray_cluster import RayCluster
 from tests.servers import Clary, wait_until
 from tests.serving.artefacts import ECHO
@@ -19,20 +19,28 @@ from clary.runtime.cluster.parcel import PIECE
 
 pytestmark = pytest.mark.timeout(600)
 
-SIZE = 'os.path.getsize(os.path.join(model_dir, "large"))'
+SIZES = 'os.path.getsize(model_dir + "/large"), os.path.getsize("/opt/ml/additional-model-data-sources/more/large")'
 
 
 @pytest.fixture(scope="module")
 def account(on_ray: Clary, tmp_path_factory: pytest.TempPathFactory) -> Account:
-    """With a model that is too large to reach a node at once, and a configuration of two instances of it."""
+    """With a model that is too large to reach a node at once, as is a file beside it, and a configuration of two."""
     folder = tmp_path_factory.mktemp("model")
-    (folder / "inference.py").write_text("import os" + ECHO.replace("return None", f"return {SIZE}"))
+    (folder / "inference.py").write_text("import os" + ECHO.replace("return None", f"return {SIZES}"))
     (folder / "large").write_bytes(os.urandom(2 * PIECE + 1))
     with tarfile.open(folder / "model.tar.gz", "w:gz") as tar:
         tar.add(folder / "inference.py", "code/inference.py")
         tar.add(folder / "large", "large")
     account = Account(on_ray, folder / "model.tar.gz")
-    account.model("echo", SKLEARN, folder / "model.tar.gz")
+    for name in ("large", "model.tar.gz"):
+        account.s3.upload_file(str(folder / name), "models", f"echo/{name}")
+    beside = {"S3Uri": "s3://models/echo/large", "S3DataType": "S3Object", "CompressionType": "None"}
+    container = {
+        "Image": SKLEARN,
+        "ModelDataUrl": "s3://models/echo/model.tar.gz",
+        "AdditionalModelDataSources": [{"ChannelName": "more", "S3DataSource": beside}],
+    }
+    account.sagemaker.create_model(ModelName="echo", PrimaryContainer=container, ExecutionRoleArn=ROLE)
     account.config("two", "echo", InitialInstanceCount=2)
     return account
 

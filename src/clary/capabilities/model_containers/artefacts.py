@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from clary.capabilities.jobs.items import BadData
+from clary.capabilities.jobs.items import BadData, checked
 from clary.capabilities.jobs.landing import Landing
-from clary.capabilities.model_containers.keep import Artefacts
+from clary.capabilities.model_containers.keep import Artefacts, ModelData
 from clary.capabilities.model_containers.spec import is_multi_model
 from clary.objects import Objects, Stored, parse_uri
 
@@ -18,8 +18,7 @@ class NoModelData(BadData):
 def find(objects: Objects, account: str, container: dict[str, Any], number: int, landing: Landing) -> Artefacts:
     """`number`: of the container, for messages. Raises `NoModelData`."""
     source = _Source(objects, account, landing.path, number)
-    archive, files = _model_data(source, container)
-    found = Artefacts(archive, files, _code(source, container))
+    found = Artefacts(_model_data(source, container), _code(source, container), _additional(source, container))
     try:
         landing.fetch()
     except BadData as error:
@@ -34,13 +33,28 @@ class _Source(NamedTuple):
     number: int
 
 
-def _model_data(source: _Source, container: dict[str, Any]) -> tuple[Path | None, tuple[tuple[str, Path], ...]]:
-    """An archive, or files, or neither for a model that needs none."""
-    data = container.get("ModelDataSource", {}).get("S3DataSource", {})
-    if data.get("CompressionType") == "None":
-        return None, _files(source, data["S3Uri"])
-    uri = "" if is_multi_model(container) else container.get("ModelDataUrl") or data.get("S3Uri")
-    return (_object(source, uri), ()) if uri else (None, ())
+def _model_data(source: _Source, container: dict[str, Any]) -> ModelData:
+    """Nothing for a model that needs none, or whose containers load it while they run."""
+    if wanted := container.get("ModelDataSource", {}).get("S3DataSource"):
+        return _data(source, wanted)
+    uri = "" if is_multi_model(container) else container.get("ModelDataUrl")
+    return ModelData(_object(source, uri)) if uri else ModelData()
+
+
+def _additional(source: _Source, container: dict[str, Any]) -> dict[str, ModelData]:
+    given = container.get("AdditionalModelDataSources", [])
+    return {each["ChannelName"]: _data(source, each["S3DataSource"]) for each in given}
+
+
+def _data(source: _Source, wanted: dict[str, Any]) -> ModelData:
+    """Of an S3ModelDataSource."""
+    uri = wanted["S3Uri"]
+    if wanted["CompressionType"] == "Gzip":
+        return ModelData(_object(source, uri))
+    if wanted["S3DataType"] == "S3Prefix":
+        return ModelData(files=_files(source, uri))
+    name = parse_uri(uri)[1].rpartition("/")[2]
+    return ModelData(files=_named(source, uri, [(name, _object(source, uri))]))
 
 
 def _object(source: _Source, uri: str) -> Path:
@@ -57,15 +71,28 @@ def _files(source: _Source, uri: str) -> tuple[tuple[str, Path], ...]:
         raise _no_data(uri, source.number)
     below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
     found = ((info.key[len(below) :], info) for info in source.objects.list(bucket, below))
-    files = tuple((name, source.path(info)) for name, info in found if _is_file_name(name))
+    files = [(name, source.path(info)) for name, info in found if not _is_marker(name)]
     if not files:
         raise _no_data(uri, source.number)
-    return files
+    return _named(source, uri, files)
 
 
-def _is_file_name(name: str) -> bool:
-    """Not a folder marker, and not a key that would leave the model folder."""
-    return bool(name) and not name.endswith("/") and ".." not in PurePosixPath(name).parts and not name.startswith("/")
+def _is_marker(name: str) -> bool:
+    """What consoles make to show a folder."""
+    return not name or name.endswith("/")
+
+
+def _named(source: _Source, uri: str, files: list[tuple[str, Path]]) -> tuple[tuple[str, Path], ...]:
+    """The files, if all can be there under their names."""
+    names = {name for name, _ in files}
+    try:
+        for name in names:
+            checked(name)
+            if above := next((str(folder) for folder in PurePosixPath(name).parents if str(folder) in names), None):
+                raise BadData(f"The object keys {above!r} and {name!r} cannot both be file names")
+    except BadData as error:
+        raise _failed(uri, source.number, f"{error}.") from None
+    return tuple(files)
 
 
 def _code(source: _Source, container: dict[str, Any]) -> Path | None:
@@ -75,8 +102,13 @@ def _code(source: _Source, container: dict[str, Any]) -> Path | None:
 
 
 def _no_data(uri: str, number: int) -> NoModelData:
-    return NoModelData(
-        f'Failed to download model data for container "container_{number + 1}" from URL: "{uri}". Please ensure that '
-        "there is an object located at the URL and that the role passed to CreateModel has permissions to download the "
-        "object."
+    return _failed(
+        uri,
+        number,
+        "Please ensure that there is an object located at the URL and that the role passed to CreateModel has "
+        "permissions to download the object.",
     )
+
+
+def _failed(uri: str, number: int, why: str) -> NoModelData:
+    return NoModelData(f'Failed to download model data for container "container_{number + 1}" from URL: "{uri}". {why}')

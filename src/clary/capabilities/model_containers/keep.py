@@ -6,9 +6,10 @@ file: no bytes are copied.
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from clary.runtime import disks
 
@@ -17,15 +18,23 @@ MODELS = "models"
 FILES = "files.json"
 ARCHIVE = "model.tar.gz"
 CODE = "sourcedir.tar.gz"
+ADDITIONAL = "additional"
+
+
+class ModelData(NamedTuple):
+    """An archive, or files by their path below the folder that shows them, or neither. Paths of this machine."""
+
+    archive: Path | None = None
+    files: tuple[tuple[str, Path], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Artefacts:
-    """Paths of this machine. `files`: uncompressed model data, as path below the model folder and file."""
+    """`additional`: what a container has beside its model, by the name of the channel."""
 
-    archive: Path | None = None
-    files: tuple[tuple[str, Path], ...] = ()
+    model: ModelData = field(default_factory=ModelData)
     code: Path | None = None
+    additional: Mapping[str, ModelData] = field(default_factory=dict)
 
 
 def keep(folder: Path, find: Callable[[], Artefacts]) -> Artefacts:
@@ -36,12 +45,9 @@ def keep(folder: Path, find: Callable[[], Artefacts]) -> Artefacts:
         fresh.mkdir(parents=True, mode=0o700)
         _fill(fresh, find())
         fresh.rename(folder)
-    names = json.loads((folder / FILES).read_bytes())
-    return Artefacts(
-        archive=_there(folder / ARCHIVE),
-        files=tuple((name, folder / str(number)) for number, name in enumerate(names)),
-        code=_there(folder / CODE),
-    )
+    additional = folder / ADDITIONAL
+    names = sorted(path.name for path in additional.iterdir()) if additional.is_dir() else []
+    return Artefacts(_held(folder), _there(folder / CODE), {name: _held(additional / name) for name in names})
 
 
 def drop(home: Path, all_but: Iterable[str] = ()) -> None:
@@ -56,12 +62,26 @@ def drop(home: Path, all_but: Iterable[str] = ()) -> None:
 
 
 def _fill(folder: Path, found: Artefacts) -> None:
-    for source, name in ((found.archive, ARCHIVE), (found.code, CODE)):
-        if source:
-            disks.link(source, folder / name)
-    for number, (_, source) in enumerate(found.files):
+    _hold(folder, found.model)
+    if found.code:
+        disks.link(found.code, folder / CODE)
+    for name, data in found.additional.items():
+        below = folder / ADDITIONAL / name
+        below.mkdir(parents=True)
+        _hold(below, data)
+
+
+def _hold(folder: Path, data: ModelData) -> None:
+    if data.archive:
+        disks.link(data.archive, folder / ARCHIVE)
+    for number, (_, source) in enumerate(data.files):
         disks.link(source, folder / str(number))
-    (folder / FILES).write_text(json.dumps([name for name, _ in found.files]))
+    (folder / FILES).write_text(json.dumps([name for name, _ in data.files]))
+
+
+def _held(folder: Path) -> ModelData:
+    names = json.loads((folder / FILES).read_bytes())
+    return ModelData(_there(folder / ARCHIVE), tuple((name, folder / str(number)) for number, name in enumerate(names)))
 
 
 def _there(file: Path) -> Path | None:

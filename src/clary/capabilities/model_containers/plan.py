@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clary.capabilities.model_containers.keep import Artefacts
+from clary.capabilities.model_containers.keep import Artefacts, ModelData
 from clary.capabilities.model_containers.spec import container_workload, containers
 from clary.runtime.workload import Instance, Limits, Mount, Preloaded, Workload
 from clary.serving.server import preload
@@ -17,7 +17,10 @@ GRACE_SECONDS = 65.0
 after the signal, and a model may take 60 s for an answer."""
 MODEL_ARCHIVE = "/opt/clary/input/model.tar.gz"
 CODE_ARCHIVE = "/opt/clary/input/sourcedir.tar.gz"
+ADDITIONAL_ARCHIVES = "/opt/clary/input/additional"
+"""A folder of archives, each called like its channel."""
 MODEL = "/opt/ml/model"
+ADDITIONAL = "/opt/ml/additional-model-data-sources"
 MODELS = "/opt/ml/models"
 PORTS = {"SAGEMAKER_BIND_TO_PORT": "8080", "SAGEMAKER_SAFE_PORT_RANGE": "8081-8999"}
 """What a container that shares its instance is told. Each has a network of its own here, so all listen on 8080."""
@@ -48,7 +51,9 @@ def workload(instance: str, number: int, model: dict[str, Any], placed: Placed) 
     """The workload of the container of this number, from 0, of `model`, the spec; `instance` is that of the first."""
     defined = containers(model)
     container = defined[number]
-    unpacked = {} if placed.framework or not placed.artefacts.archive else {MODEL: str(placed.artefacts.archive)}
+    # What serves in a managed runtime unpacks by itself.
+    archives = {target: str(data.archive) for target, data in _shown(placed.artefacts).items() if data.archive}
+    unpacked = {} if placed.framework else archives
     return Workload(
         id=container_workload(instance, number),
         within=instance if len(defined) > 1 else "",
@@ -57,7 +62,7 @@ def workload(instance: str, number: int, model: dict[str, Any], placed: Placed) 
         image=placed.image,
         purpose="serve",
         environment=_environment(container, len(defined) > 1, placed),
-        folders=() if placed.artefacts.files or unpacked else (MODEL,),
+        folders=() if placed.artefacts.model.files or MODEL in unpacked else (MODEL,),
         instances=(Instance(host=HOST, log=placed.log, hosts=placed.hosts, mounts=_mounts(placed), unpacked=unpacked),),
         limits=placed.limits,
         preloaded=preloaded(placed.framework, container, placed.limits),
@@ -85,10 +90,12 @@ def _environment(container: dict[str, Any], several: bool, placed: Placed) -> di
     if not placed.framework:
         return {**placed.credentials, **(PORTS if several else {}), **container.get("Environment", {}), **multi}
     ours = {"CLARY_FRAMEWORK": placed.framework, **_told(placed.limits)}
-    if placed.artefacts.archive:
+    if placed.artefacts.model.archive:
         ours["CLARY_MODEL_ARCHIVE"] = MODEL_ARCHIVE
     if placed.artefacts.code:
         ours["CLARY_CODE_ARCHIVE"] = CODE_ARCHIVE
+    if archives := _additional_archives(placed.artefacts):
+        ours["CLARY_ADDITIONAL_ARCHIVES"] = ":".join(archives)
     return {**placed.credentials, **container.get("Environment", {}), **ours, **multi}
 
 
@@ -98,12 +105,27 @@ def _told(limits: Limits) -> dict[str, str]:
 
 
 def _mounts(placed: Placed) -> tuple[Mount, ...]:
-    mounts = [Mount(source=str(file), target=f"{MODEL}/{name}") for name, file in placed.artefacts.files]
+    found = placed.artefacts
+    mounts = [
+        Mount(source=str(file), target=f"{target}/{name}")
+        for target, data in _shown(found).items()
+        for name, file in data.files
+    ]
     if placed.models:
         mounts.append(Mount(source=str(placed.models), target=MODELS))
     if not placed.framework:
         return tuple(mounts)
-    for source, target in ((placed.artefacts.archive, MODEL_ARCHIVE), (placed.artefacts.code, CODE_ARCHIVE)):
-        if source:
-            mounts.append(Mount(source=str(source), target=target))
+    archives = {MODEL_ARCHIVE: found.model.archive, CODE_ARCHIVE: found.code, **_additional_archives(found)}
+    mounts += [Mount(source=str(source), target=target) for target, source in archives.items() if source]
     return tuple(mounts)
+
+
+def _shown(found: Artefacts) -> dict[str, ModelData]:
+    """By the folder in which a container sees it."""
+    return {MODEL: found.model} | {f"{ADDITIONAL}/{name}": data for name, data in found.additional.items()}
+
+
+def _additional_archives(found: Artefacts) -> dict[str, Path]:
+    """By the path under which our model server sees them."""
+    archives = ((name, data.archive) for name, data in found.additional.items())
+    return {f"{ADDITIONAL_ARCHIVES}/{name}.tar.gz": archive for name, archive in archives if archive}

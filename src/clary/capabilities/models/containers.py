@@ -9,7 +9,15 @@ from clary.wire.errors import NotBuilt, ValidationException
 
 Request = dict[str, Any]
 
-UNBUILT = ("ModelPackageName", "AdditionalModelDataSources", "InferenceSpecificationName")
+UNBUILT = {
+    "ModelPackageName": "Give what the package says: Image, ModelDataUrl or ModelDataSource, and Environment.",
+    "InferenceSpecificationName": "It chooses among the containers of a model package: give that container itself.",
+}
+UNBUILT_SOURCE = {
+    "ManifestS3Uri": "Give the S3Prefix that the files of the manifest are below.",
+    "HubAccessConfig": "Give the S3Uri of a bucket of your own.",
+}
+"""By member, what to do instead."""
 
 
 def defined(request: Request) -> list[Request]:
@@ -44,9 +52,7 @@ def _check_names(containers: list[Request]) -> None:
 
 
 def _check(ctx: Context, container: Request) -> None:
-    for member in UNBUILT:
-        if container.get(member):
-            raise NotBuilt(f"{member} in a container definition is not supported yet.")
+    _refuse(UNBUILT, container, "a container definition")
     if not container.get("Image"):
         raise ValidationException("A container definition needs an Image.")
     if container.get("Mode") == "MultiModel":
@@ -55,6 +61,13 @@ def _check(ctx: Context, container: Request) -> None:
         raise ValidationException("MultiModelConfig can only be used with the mode MultiModel.")
     else:
         _check_data(ctx, container)
+    _check_additional(ctx, container.get("AdditionalModelDataSources", []))
+
+
+def _refuse(unbuilt: dict[str, str], given: Request, what: str) -> None:
+    for member, instead in unbuilt.items():
+        if given.get(member):
+            raise NotBuilt(f"{member} in {what} is not supported yet. {instead}")
 
 
 def _check_multi_model(ctx: Context, container: Request) -> None:
@@ -69,15 +82,36 @@ def _check_multi_model(ctx: Context, container: Request) -> None:
 
 
 def _check_data(ctx: Context, container: Request) -> None:
-    """The artefact is in a bucket of the caller's account."""
     source = container.get("ModelDataSource", {}).get("S3DataSource")
-    uri = container.get("ModelDataUrl") or (source or {}).get("S3Uri")
-    if not uri:
-        return
+    if source and container.get("ModelDataUrl"):
+        raise ValidationException("Specify either ModelDataUrl or ModelDataSource in a container definition.")
+    if source:
+        _check_source(ctx, source)
+    elif url := container.get("ModelDataUrl"):
+        _check_there(ctx, url, is_prefix=False)
+
+
+def _check_additional(ctx: Context, sources: list[Request]) -> None:
+    """Each channel is a folder."""
+    names = [source["ChannelName"] for source in sources]
+    if len(set(names)) < len(names):
+        raise ValidationException("The ChannelName of each of AdditionalModelDataSources must be unique.")
+    for name, source in zip(names, sources, strict=True):
+        if name in (".", ".."):
+            raise ValidationException(f"The ChannelName {name} of AdditionalModelDataSources is not a folder's name.")
+        _check_source(ctx, source["S3DataSource"])
+
+
+def _check_source(ctx: Context, source: Request) -> None:
+    _refuse(UNBUILT_SOURCE, source, "an S3DataSource of a model")
+    _check_there(ctx, source["S3Uri"], is_prefix=source["S3DataType"] == "S3Prefix")
+
+
+def _check_there(ctx: Context, uri: str, *, is_prefix: bool) -> None:
+    """In a bucket of the caller's account."""
     objects = ctx.need(Objects)
     bucket, key = _parsed(uri)
     mine = objects.bucket_exists(ctx.account, bucket)
-    is_prefix = source is not None and source["S3DataType"] == "S3Prefix"
     there = mine and (objects.has_prefix(bucket, key) if is_prefix else objects.find(bucket, key) is not None)
     if not there:
         raise ValidationException(f"Could not find model data at {uri}.")

@@ -37,6 +37,8 @@ class Config:
     default_accept: str
     model_archive: Path | None
     code_archive: Path | None
+    additional_archives: tuple[Path, ...] = ()
+    """Of data beside the model, each called like its channel."""
     startup_seconds: float = 600.0
     """Longest time a worker may take to load the model; past it the server ends."""
     max_body: int | None = None
@@ -83,6 +85,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
         default_accept=env.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
         model_archive=Path(archive) if archive else None,
         code_archive=Path(code) if code else None,
+        additional_archives=tuple(Path(each) for each in env.get("CLARY_ADDITIONAL_ARCHIVES", "").split(":") if each),
         startup_seconds=float(env.get("SAGEMAKER_STARTUP_TIMEOUT") or 600),
         max_body=_max_body(env),
         register=socket.parent / "loaded" if env.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true" else None,

@@ -12,6 +12,7 @@ from pathlib import Path
 from clary.runtime.archive import extract
 from clary.serving.server.config import Config
 
+ADDITIONAL = "additional-model-data-sources"
 logger = logging.getLogger(__name__)
 
 
@@ -20,6 +21,8 @@ def unpack(config: Config) -> None:
     for archive, folder in ((config.model_archive, config.model_dir), (config.code_archive, config.base / "code")):
         if archive:
             extract(archive, folder)
+    for archive in config.additional_archives:
+        extract(archive, config.base / ADDITIONAL / archive.name.removesuffix(".tar.gz"))
     _set_aside_libraries(config)
 
 

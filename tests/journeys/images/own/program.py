@@ -1,11 +1,13 @@
 """An image of a user's own.
 
-`train` fits a line to a CSV channel, `serve` answers /ping and /invocations with it, `process` lists an input.
+`train` fits a line to a CSV channel, `serve` answers /ping and /invocations with it, times every number that lies
+beside the model, `process` lists an input.
 """
 
 import csv
 import http.server
 import json
+import math
 import pathlib
 import socket
 import sys
@@ -55,7 +57,9 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 
 def serve() -> None:
-    Model.slope = json.loads((ML / "model/line.json").read_text())["slope"]
+    beside = (ML / "additional-model-data-sources").glob("*/number")
+    factor = math.prod(float(file.read_text()) for file in beside)
+    Model.slope = factor * json.loads((ML / "model/line.json").read_text())["slope"]
     http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Model).serve_forever()
 
 
