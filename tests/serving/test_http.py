@@ -95,6 +95,60 @@ def test_silence_times_out(tmp_path: Path) -> None:
         asyncio.run(ask(tmp_path / "s", never, timeout=0.05))
 
 
+class _Ahead(asyncio.SelectorEventLoop):
+    """Its clock can be put on."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def test_each_call_on_a_connection_has_its_own_time(tmp_path: Path) -> None:
+    """One timer serves them all: a later call may have more time than the one before, or less."""
+    takes = iter([0.0, 1000.0, 1000.0])
+
+    async def later(request: bytes, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, _Ahead)
+        loop.ahead += next(takes)
+        await asyncio.sleep(0.01)
+        writer.write(ok(b"late"))
+
+    async def run() -> list[bytes]:
+        pool = Pool(tmp_path / "s", 1000)
+        async with server(tmp_path / "s", later):
+            bodies = [(await pool.send(ASK, timeout)).body for timeout in (500, 5000)]
+            with pytest.raises(TimedOut, match="within 600 seconds"):
+                await pool.send(ASK, 600)
+        return bodies
+
+    with asyncio.Runner(loop_factory=_Ahead) as runner:
+        assert runner.run(run()) == [b"late", b"late"]
+
+
+def test_answers_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    """Heads are remembered, and what is wrong with one is told each time."""
+    bad = b"HTTP/1.1 200 OK\r\ncontent-length: 4x\r\n\r\n1234"
+
+    async def run() -> list[object]:
+        pool = Pool(tmp_path / "s", 1000)
+        async with server(tmp_path / "s", says(ok(b"a"))):
+            found: list[object] = [(await pool.send(ASK, 60)).body]
+        async with server(tmp_path / "t", says(ok(b"b") + b"more")):
+            other = Pool(tmp_path / "t", 1000)
+            found += [(await other.send(ASK, 60)).body for _ in range(2)]
+        async with server(tmp_path / "u", says(bad)):
+            for _ in range(2):
+                with pytest.raises(Broken, match="its length is no number"):
+                    await Pool(tmp_path / "u", 1000).send(ASK, 60)
+        pool.close()
+        other.close()
+        return found
+
+    assert asyncio.run(run()) == [b"a", b"b", b"b"]
+
+
 def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:
     async def run() -> None:
         await Pool(tmp_path / "nobody", 10).send(ASK, 60)

@@ -74,7 +74,6 @@ class Gateway:
     def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
         self._timeout = timeout
         self._pools: dict[Path, Pool] = {}
-        self._used: dict[Path, float] = {}
         self._room = Room()
         self._models = Models()
 
@@ -132,8 +131,8 @@ class Gateway:
 
     def outstanding(self, variant: Variant) -> int:
         """Calls that its instances have from this process now."""
-        pools = (self._pools.get(socket) for sockets in variant.sockets for socket in sockets)
-        return sum(pool.outstanding for pool in pools if pool)
+        pools = [self._pools.get(socket) for sockets in variant.sockets for socket in sockets]
+        return sum([pool.outstanding for pool in pools if pool])
 
     def close(self) -> None:
         for pool in self._pools.values():
@@ -160,13 +159,11 @@ class Gateway:
         if pool is None:
             self._forget_unused()
             pool = self._pools[socket] = Pool(socket, MAX_ANSWER_BYTES, self._room)
-        self._used[socket] = time.monotonic()
+        pool.used = time.monotonic()
         return pool
 
     def _forget_unused(self) -> None:
         """Instances come and go; a new one is the moment to drop the pools of those that went."""
         oldest = time.monotonic() - IDLE_POOL_SECONDS
-        gone = [socket for socket, used in self._used.items() if used < oldest and not self._pools[socket].outstanding]
-        for socket in gone:
-            self._pools.pop(socket).close()
-            del self._used[socket]
+        for pool in [pool for pool in self._pools.values() if pool.used < oldest and not pool.outstanding]:
+            self._pools.pop(pool.socket).close()

@@ -6,6 +6,7 @@ The gateway uses it instead of a general client because it is all an invocation 
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -47,6 +48,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Reply] | None = None
         self._reader = ReplyReader(max_body)
+        self._loop = asyncio.get_running_loop()
+        self._timeout = self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._lost = False
         self.idle_since = 0.0
 
@@ -59,23 +63,38 @@ class Connection(asyncio.Protocol):
         if self._lost:
             raise Unreachable("the connection was closed while idle")
         self._reader = ReplyReader(self._max_body)
-        loop = asyncio.get_running_loop()
-        self._answer = loop.create_future()
-        # A timer of its own costs half of what `asyncio.timeout` does.
-        late = loop.call_later(timeout, self._late, timeout)
+        self._answer = self._loop.create_future()
+        self._wait_at_most(timeout)
         self._transport.write(request)
         try:
             return await self._answer
         finally:
-            late.cancel()
             self._room.give(self._held)
             self._held = 0
 
-    def _late(self, timeout: float) -> None:
-        self._fail(TimedOut(f"no answer within {timeout:g} seconds"))
+    def _wait_at_most(self, timeout: float) -> None:
+        """One timer serves many answers: it is put off when it rings, not for each of them."""
+        self._timeout, self._until = timeout, self._loop.time() + timeout
+        if self._timer and self._timer.when() > self._until:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._until, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._answer is None or self._answer.done():
+            return
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._ring)
+        else:
+            self._fail(TimedOut(f"no answer within {self._timeout:g} seconds"))
 
     def close(self) -> None:
         self._lost = True
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         if self._transport:
             self._transport.abort()
 
@@ -88,7 +107,8 @@ class Connection(asyncio.Protocol):
             return
         try:
             reply = self._reader.feed(data)
-            self._hold(self._reader.size)
+            if self._reader.size > SMALL_BYTES:
+                self._hold(self._reader.size)
         except HttpError as error:
             self._fail(error)
             return
@@ -96,7 +116,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_result(reply)
 
     def _hold(self, size: int) -> None:
-        if size > SMALL_BYTES and size > self._held:
+        if size > self._held:
             self._room.take(size - self._held)
             self._held = size
 
@@ -113,8 +133,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: HttpError) -> None:
         if self._answer and not self._answer.done():
             self._answer.set_exception(error)
-        if not self._lost:
-            self.close()
+        self.close()
 
 
 class Room:
@@ -138,6 +157,8 @@ class Pool:
 
     def __init__(self, socket: Path, max_body: int, room: Room | None = None) -> None:
         self.socket = socket
+        self.used = 0.0
+        """When the gateway last took it, by the monotonic clock."""
         self._room = room or Room()
         self.outstanding = 0
         self._max_body = max_body
@@ -146,20 +167,18 @@ class Pool:
     async def send(self, request: bytes, timeout: float) -> Reply:
         """One request and its whole answer. Raises an `HttpError`."""
         self.outstanding += 1
+        connection = None
         try:
-            return await self._send(request, timeout)
-        finally:
-            self.outstanding -= 1
-
-    async def _send(self, request: bytes, timeout: float) -> Reply:
-        connection = self._reuse() or await self._connected(timeout)
-        try:
+            connection = self._reuse() or await self._connected(timeout)
             reply = await connection.exchange(request, timeout)
         except BaseException:
-            connection.close()
+            if connection:
+                connection.close()
             raise
+        finally:
+            self.outstanding -= 1
         if connection.reusable:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
             connection.close()
@@ -173,7 +192,7 @@ class Pool:
             raise TimedOut(f"no connection within {timeout:g} seconds") from None
 
     def _reuse(self) -> Connection | None:
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        oldest = time.monotonic() - IDLE_SECONDS
         while self._idle and (self._idle[0].idle_since < oldest or not self._idle[0].reusable):
             self._idle.popleft().close()
         while self._idle:

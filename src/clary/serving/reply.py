@@ -11,9 +11,13 @@ HttpError
 └── TimedOut      no whole answer in time
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 MAX_HEAD = 64 * 1024
+REMEMBERED_HEAD = 1024
+"""Bytes of a head that is remembered: a model's answers begin alike, but for the second that they came in."""
 
 
 class HttpError(Exception):
@@ -45,26 +49,42 @@ class TimedOut(HttpError):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """Header names are in lower case; of a repeated header the last one counts."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class Head:
-    """Of an answer; `version` as it was written."""
+    """Of an answer; `version` as it was written. Answers that begin alike share one."""
 
-    version: str
-    status: int
-    headers: dict[str, str]
+    def __init__(self, version: str, status: int, headers: Mapping[str, str]) -> None:
+        self.version = version
+        self.status = status
+        self.headers = headers
 
-    @property
+    @cached_property
     def chunked(self) -> bool:
         return "chunked" in self.headers.get("transfer-encoding", "").lower()
+
+    @cached_property
+    def length(self) -> int | None:
+        """Bytes of the body, where the head says. Raises `Unusable`."""
+        if self.status in (204, 304):
+            return 0
+        if self.chunked or "content-length" not in self.headers:
+            return None
+        return number(self.headers["content-length"], 10)
+
+    @cached_property
+    def keep_alive(self) -> bool:
+        """Whether another request may follow on the connection."""
+        connection = self.headers.get("connection", "").lower()
+        if self.length is None and not self.chunked:
+            return False
+        return connection != "close" and (self.version != "HTTP/1.0" or connection == "keep-alive")
 
 
 class ReplyReader:
@@ -73,71 +93,64 @@ class ReplyReader:
     def __init__(self, max_body: int) -> None:
         self.keep_alive = True
         self._max_body = max_body
+        self._head: Head | None = None
         self._buffer = bytearray()
-        self._status = 0
-        self._headers: dict[str, str] = {}
-        self._length: int | None = None
-        self._chunks: bytearray | None = None
+        self._chunks = bytearray()
 
     @property
     def size(self) -> int:
         """Bytes of the answer that are here."""
-        return len(self._buffer) + len(self._chunks or b"")
+        return len(self._buffer) + len(self._chunks)
 
     def feed(self, data: bytes) -> Reply | None:
         """The answer once it is whole. Raises `Broken` or `TooLarge`."""
+        if self._head is None and not self._buffer and (whole := self._at_once(data)):
+            return whole
         self._buffer += data
-        if not self._status and not self._read_head():
-            return None
-        if self._chunks is not None:
-            return self._read_chunks(self._chunks)
-        if self._length is not None:
-            return self._read_sized(self._length)
+        if self._head is None:
+            self._head = read_head(self._buffer)
+            if self._head is None:
+                return None
+            self.keep_alive = self._head.keep_alive
+        if self._head.chunked and self._head.length is None:
+            return self._read_chunks(self._head, self._chunks)
+        if self._head.length is not None:
+            return self._read_sized(self._head, self._head.length)
         self._bounded(len(self._buffer))
         return None
 
     def end(self) -> Reply | None:
         """The answer when it was one that only the end of the connection ends."""
-        if self._status and self._length is None and self._chunks is None:
-            return Reply(self._status, self._headers, bytes(self._buffer))
+        head = self._head
+        if head and head.length is None and not head.chunked:
+            return Reply(head.status, head.headers, bytes(self._buffer))
         return None
 
-    def _read_head(self) -> bool:
-        head = read_head(self._buffer)
-        if head is None:
-            return False
-        self._status, self._headers = head.status, head.headers
-        self._frame(head.version, head.status)
-        return True
+    def _at_once(self, data: bytes) -> Reply | None:
+        """What came, if it is all of an answer with a length: most are, and need not be put together."""
+        end = data.find(b"\r\n\r\n") + 4
+        head = _head(data[: end - 4]) if end > 3 else None
+        if head is None or head.status < 200 or head.length != len(data) - end:
+            return None
+        self._bounded(len(data) - end)
+        self.keep_alive = head.keep_alive
+        return Reply(head.status, head.headers, data[end:])
 
-    def _frame(self, version: str, status: int) -> None:
-        headers = self._headers
-        connection = headers.get("connection", "").lower()
-        self.keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
-        if status in (204, 304):
-            self._length = 0
-        elif "chunked" in headers.get("transfer-encoding", "").lower():
-            self._chunks = bytearray()
-        elif "content-length" in headers:
-            self._length = number(headers["content-length"], 10)
-            self._bounded(self._length)
-        else:
-            self.keep_alive = False
-
-    def _read_sized(self, length: int) -> Reply | None:
+    def _read_sized(self, head: Head, length: int) -> Reply | None:
+        self._bounded(length)
         if len(self._buffer) < length:
             return None
         if len(self._buffer) > length:
             self.keep_alive = False
-        return Reply(self._status, self._headers, bytes(self._buffer[:length]))
+        return Reply(head.status, head.headers, bytes(self._buffer[:length]))
 
-    def _read_chunks(self, body: bytearray) -> Reply | None:
+    def _read_chunks(self, head: Head, body: bytearray) -> Reply | None:
         while (line_end := self._buffer.find(b"\r\n")) >= 0:
             size = number(self._buffer[:line_end].decode("latin-1").partition(";")[0].strip(), 16)
             self._bounded(len(body) + size)
             start, end = line_end + 2, line_end + 2 + size
             if size == 0:
-                return self._read_trailer(start)
+                return self._read_trailer(head, start)
             if len(self._buffer) < end + 2:
                 return None
             body += self._buffer[start:end]
@@ -146,14 +159,13 @@ class ReplyReader:
             raise Unusable("it has a chunk without a size")
         return None
 
-    def _read_trailer(self, start: int) -> Reply | None:
+    def _read_trailer(self, head: Head, start: int) -> Reply | None:
         """Nothing but an empty line, or trailers that are dropped."""
         plain = self._buffer.startswith(b"\r\n", start)
         if not plain and self._buffer.find(b"\r\n\r\n", start) < 0:
             self._bounded(len(self._buffer))
             return None
-        assert self._chunks is not None
-        return Reply(self._status, self._headers, bytes(self._chunks))
+        return Reply(head.status, head.headers, bytes(self._chunks))
 
     def _bounded(self, size: int) -> None:
         if size > self._max_body:
@@ -177,14 +189,18 @@ def read_head(buffer: bytearray) -> Head | None:
             if len(buffer) > MAX_HEAD:
                 raise Unusable("its head is too long")
             return None
-        head = _parse_head(buffer[:end].decode("latin-1"))
+        head = _head(bytes(buffer[:end]))
         del buffer[: end + 4]
         if head.status >= 200:
             return head
 
 
-def _parse_head(text: str) -> Head:
-    first, *lines = text.split("\r\n")
+def _head(told: bytes) -> Head:
+    return _known_head(told) if len(told) <= REMEMBERED_HEAD else _parse_head(told)
+
+
+def _parse_head(told: bytes) -> Head:
+    first, *lines = told.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
     code = rest[:3]
     if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
@@ -193,3 +209,6 @@ def _parse_head(text: str) -> Head:
     if len({value for name, value in pairs if name == "content-length"}) > 1:
         raise Unusable("it has two lengths that differ")
     return Head(version, int(code), dict(pairs))
+
+
+_known_head = lru_cache(maxsize=256)(_parse_head)

@@ -5,7 +5,8 @@ The gateway uses it for every call; most instances have one container.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from clary.serving.flow import Flow
 from clary.serving.http import Pool, request_bytes
@@ -13,8 +14,7 @@ from clary.serving.multimodel import Line, Refused
 from clary.serving.reply import Broken, HttpError, Reply, Unreachable
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarded:
+class Forwarded(msgspec.Struct, frozen=True):
     """`reply` is that of the last container that was called: of several, the first whose status is no success."""
 
     reply: Reply
@@ -42,7 +42,8 @@ async def through(
 
     Raises `Unreachable` only where no container has seen the call, else an `HttpError` with its `container`.
     """
-    request, seconds = first, list[float]()
+    request = first
+    seconds: list[float] = []
     for step, place in enumerate(wanted, 1):
         start = time.perf_counter()
         try:

@@ -41,9 +41,9 @@ def test_calls_for_each_instance(store_url: str) -> None:
     async def calls() -> None:
         meter = Meter(metrics)
         for instances in (2, 2, 4):
-            meter.answered(Call(ACCOUNT, REGION, "e", "v", instances=instances), 200, 0.01, 0.001)
+            meter.answered(Call(ACCOUNT, REGION, "e", "v"), instances, 200, 0.01, 0.001)
         for error in (NO_INSTANCE, THROTTLED):
-            meter.lost(Call(ACCOUNT, REGION, "e", "v", instances=0), error)
+            meter.lost(Call(ACCOUNT, REGION, "e", "v"), 0, error)
         await meter.flush()
 
     asyncio.run(calls())
@@ -75,9 +75,9 @@ def test_calls_at_once(store_url: str) -> None:
     async def calls() -> None:
         meter = Meter(metrics, processes=3)
         for running in (0, 1, 2):
-            meter.begins(Call(ACCOUNT, REGION, "e", "v", instances=2), lambda running=running: running)
+            meter.begins(Call(ACCOUNT, REGION, "e", "v"), 2, lambda running=running: running)
         await meter.flush()
-        meter.begins(Call(ACCOUNT, REGION, "e", "v", instances=2), lambda: 0)
+        meter.begins(Call(ACCOUNT, REGION, "e", "v"), 2, lambda: 0)
         await meter.flush()
 
     asyncio.run(calls())

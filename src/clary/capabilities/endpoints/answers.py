@@ -19,8 +19,11 @@ LONGEST_MESSAGE = 65536
 
 
 def answered(variant: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
-    told = {member: _visible(headers[header]) for member, header in TOLD.items() if headers.get(header)}
-    return {"Body": body, "InvokedProductionVariant": variant} | told
+    told: dict[str, Any] = {"Body": body, "InvokedProductionVariant": variant}
+    for member, header in TOLD.items():
+        if value := headers.get(header):
+            told[member] = _visible(value)
+    return told
 
 
 def _visible(value: str) -> str:

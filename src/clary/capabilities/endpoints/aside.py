@@ -8,7 +8,8 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from clary.capabilities.endpoints.capture import Payload, Seen
 from clary.capabilities.endpoints.metering import Call, Meter
@@ -22,8 +23,7 @@ COPIED_BYTES = 64 * 1024 * 1024
 """Of one server process, at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A client's call as the model was asked it."""
 
     account: str
@@ -71,16 +71,16 @@ class Aside:
 
     async def _send(self, route: Route, shadow: Variant, asked: Asked) -> None:
         start = time.perf_counter()
-        call = Call(asked.account, asked.region, asked.endpoint, shadow.name, instances=len(shadow.sockets))
+        call = Call(asked.account, asked.region, asked.endpoint, shadow.name)
         try:
             forwarded = await self._gateway.invoke(shadow, asked.headers, asked.body, asked.container)
         except (NoInstance, HttpError) as error:
-            self._meter.lost(call, error)
+            self._meter.lost(call, len(shadow.sockets), error)
             return
         finally:
             self._copied -= len(asked.body)
         overhead = time.perf_counter() - start - forwarded.model_seconds
         reply = forwarded.reply
-        self._meter.answered(call, reply.status, forwarded.model_seconds, overhead)
+        self._meter.answered(call, len(shadow.sockets), reply.status, forwarded.model_seconds, overhead)
         if 200 <= reply.status < 300 and self.captures(route):
             self.capture(route, asked, shadow.name, reply.headers.get("content-type", ""), reply.body)

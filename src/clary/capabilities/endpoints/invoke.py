@@ -5,9 +5,11 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
+
+import msgspec
 
 from clary.capabilities.endpoints import sessions
 from clary.capabilities.endpoints.answers import answered, invalid, loading, model_error, not_answered
@@ -39,8 +41,7 @@ FORWARDED = {
 UNBUILT = ("EnableExplanations",)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A call that is let in: to whom it goes, and what they are asked. `start` is of the process's own clock."""
 
     route: Route
@@ -50,6 +51,11 @@ class Taken:
     model: Target | None
     hint: bytes
     start: float
+
+    @property
+    def instances(self) -> int:
+        """How many share the calls."""
+        return len(self.variant.sockets)
 
 
 class Invocations:
@@ -71,13 +77,13 @@ class Invocations:
         try:
             forwarded = await self._answer(taken, request)
         except AwsError as error:
-            self.meter.lost(taken.call, error)
+            self.meter.lost(taken.call, taken.instances, error)
             raise
         finally:
             if taken.route.shadows:
                 self.aside.copy(taken.route, taken.asked)
         overhead = time.perf_counter() - taken.start - forwarded.model_seconds
-        self.meter.answered(taken.call, forwarded.reply.status, forwarded.model_seconds, overhead)
+        self.meter.answered(taken.call, taken.instances, forwarded.reply.status, forwarded.model_seconds, overhead)
         self.meter.passed(taken.call, taken.variant.containers, forwarded)
         return await self._told(ctx, taken, request, forwarded)
 
@@ -91,12 +97,12 @@ class Invocations:
         variant = self._component(ctx, route, request) if route.hosts or component else _pick(route, request)
         if session := request.get("SessionId"):
             variant = self._seated(ctx, route, variant, session)
-        call = Call(ctx.account, ctx.region, name, variant.name, variant.config, component, len(variant.sockets))
+        call = Call(ctx.account, ctx.region, name, variant.name, variant.config, component)
         container = target_container(variant, request)
-        headers = {header: request[member] for member, header in FORWARDED.items() if request.get(member)}
+        headers = {header: value for member, header in FORWARDED.items() if (value := request.get(member))}
         asked = Asked(ctx.account, ctx.region, name, headers, request.get("Body", b""), container)
         model = target_model(variant, container, request, partial(self.meter.model, call))
-        self.meter.begins(call, partial(self.gateway.outstanding, variant))
+        self.meter.begins(call, len(variant.sockets), partial(self.gateway.outstanding, variant))
         return Taken(route, variant, call, asked, model, request.get("PrefixAwareId", "").encode(), start)
 
     def end(self) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from clary.companions.cloudwatch.store import Metric, MetricStore, Sample
 from clary.serving.serial import Forwarded
 from clary.wire.errors import AwsError
@@ -47,8 +49,7 @@ def failures(error: Exception) -> tuple[str, ...]:
     return ("Invocation5XXErrors", *(("InvocationModelErrors",) if reached else ()))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """What calls are counted by."""
 
     account: str
@@ -59,8 +60,6 @@ class Call:
     """The configuration that was called, while an update shifts traffic; these calls are counted by it too."""
     component: str = ""
     """The inference component that was called; its calls are counted by it too."""
-    instances: int = field(default=1, compare=False)
-    """How many shared the calls when this one came."""
 
 
 @dataclass(slots=True)
@@ -98,7 +97,8 @@ class Tally:
     """The most calls for each instance that were under way at once."""
     running: Callable[[], int] | None = None
     """How many are under way now."""
-
+    instances: int = 1
+    """Those that `running` is about."""
     setup: Times = field(default_factory=Times)
     gauges: dict[str, Times] = field(default_factory=dict)
     """By name: parts of one, in millionths."""
@@ -114,7 +114,10 @@ class Tally:
 
 
 class Meter:
-    """Used from the event loop only; one per server process. A process that is killed loses its last interval."""
+    """Used from the event loop only; one per server process. A process that is killed loses its last interval.
+
+    `instances`: how many shared the calls when this one came.
+    """
 
     def __init__(
         self,
@@ -130,19 +133,19 @@ class Meter:
         self._tallies: dict[Call, Tally] = {}
         self._flushing: asyncio.Task[None] | None = None
 
-    def begins(self, call: Call, running: Callable[[], int]) -> None:
+    def begins(self, call: Call, instances: int, running: Callable[[], int]) -> None:
         """`running` says how many of its variant's calls this process has under way, without this one."""
         tally = self._tally(call)
-        tally.running = running
-        self._reached(call, tally, running() + 1)
+        tally.running, tally.instances = running, instances
+        self._reached(tally, running() + 1)
 
-    def _reached(self, call: Call, tally: Tally, running: int) -> None:
+    def _reached(self, tally: Tally, running: int) -> None:
         # Each server process sees its part of the calls; the kernel gives all about as many.
-        tally.most = max(tally.most, running * self._processes / max(1, call.instances))
+        tally.most = max(tally.most, running * self._processes / max(1, tally.instances))
 
-    def answered(self, call: Call, status: int, model_seconds: float, overhead_seconds: float) -> None:
+    def answered(self, call: Call, instances: int, status: int, model_seconds: float, overhead_seconds: float) -> None:
         tally = self._tally(call)
-        tally.call(call.instances)
+        tally.call(instances)
         if status >= 400:
             tally.count("Invocation5XXErrors" if status >= 500 else "Invocation4XXErrors", "InvocationModelErrors")
         tally.model.add(model_seconds)
@@ -167,10 +170,10 @@ class Meter:
         else:
             tally.models.setdefault(metric, Times()).add(value)
 
-    def lost(self, call: Call, error: Exception) -> None:
+    def lost(self, call: Call, instances: int, error: Exception) -> None:
         """No answer of the model reached the client, which got `error`, if anybody did."""
         tally = self._tally(call)
-        tally.call(call.instances)
+        tally.call(instances)
         tally.count(*failures(error))
 
     def set_up(self, call: Call, seconds: float) -> None:
@@ -191,8 +194,8 @@ class Meter:
         for call, tally in tallies.items():
             if tally.running and (running := tally.running()):
                 fresh = self._tally(call)
-                fresh.running = tally.running
-                self._reached(call, fresh, running)
+                fresh.running, fresh.instances = tally.running, tally.instances
+                self._reached(fresh, running)
         await asyncio.to_thread(self._hand_over, tallies, now)
 
     def flush_now(self) -> None:

@@ -6,6 +6,7 @@ process finds it and a restart loses none.
 
 import re
 from calendar import timegm
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import strptime
 
@@ -43,7 +44,7 @@ class Made:
     told: str
 
 
-def made(headers: dict[str, str]) -> Made | None:
+def made(headers: Mapping[str, str]) -> Made | None:
     """`None` for an answer that tells of none, or not as it should."""
     for header in ANSWERED:
         found = MADE.fullmatch(headers.get(header, ""))

@@ -47,10 +47,10 @@ async def _open(ctx: Context, invocations: Invocations, taken: Taken) -> Flow:
             return found
         place, reply = await invocations.guarded(taken.variant, lambda: _whole(taken, found))
     except AwsError as error:
-        invocations.meter.lost(taken.call, error)
+        invocations.meter.lost(taken.call, taken.instances, error)
         raise
     seconds = time.perf_counter() - taken.start
-    invocations.meter.answered(taken.call, reply.status, seconds, 0.0)
+    invocations.meter.answered(taken.call, taken.instances, reply.status, seconds, 0.0)
     raise model_error(ctx, taken.asked.endpoint, taken.variant.containers[place], reply)
 
 
@@ -128,7 +128,8 @@ class Parts:
         self._closed = True
         self._flow.close()
         taken, aside = self._taken, self._invocations.aside
-        self._invocations.meter.answered(taken.call, status, time.perf_counter() - taken.start, 0.0)
+        seconds = time.perf_counter() - taken.start
+        self._invocations.meter.answered(taken.call, taken.instances, status, seconds, 0.0)
         if whole and self._captured is not None:
             kind = self._flow.head.headers.get("content-type", "")
             aside.capture(taken.route, taken.asked, taken.variant.name, kind, b"".join(self._captured))
