@@ -1,7 +1,6 @@
 """Alarms through unmodified boto3; the controller's look at them is taken by hand, so that no test waits for one."""
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +14,8 @@ from clary.resources.kinds import Kinds
 from clary.resources.reconcile import Do, Outcome, Wait
 from clary.resources.wake import Wake
 from clary.wire.context import Parts
+
+pytestmark = pytest.mark.usefixtures("minute")
 
 METRIC = {"Namespace": "N", "MetricName": "load", "Dimensions": [{"Name": "Host", "Value": "a"}]}
 ALARM: dict[str, Any] = METRIC | {
@@ -30,7 +31,7 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 
 def put(tenant: Tenant, *values: float) -> None:
     """One value a minute; the last in the last whole minute."""
-    last = int(time.time()) // 60 * 60 - 30
+    last = int(tenant.site.store.now()) // 60 * 60 - 30
     measured = [("load", {"Host": "a"}, value, last - 60 * age) for age, value in enumerate(reversed(values))]
     tenant.site.metrics.put(tenant.account, REGION, "N", measured)
 
@@ -197,7 +198,7 @@ def test_what_is_not_there(tenant: Tenant) -> None:
     assert alarm(tenant)["AlarmName"] == "high"
     with refused("ResourceNotFound", status=404):
         cloudwatch.set_alarm_state(AlarmName="other", StateValue="OK", StateReason="")
-    with refused("NotImplemented", "ThresholdMetricId", status=501):
+    with refused("NotImplemented", "ThresholdMetricId are not supported. Anomaly bands", status=501):
         shared = {name: ALARM[name] for name in ("AlarmName", "EvaluationPeriods", "ComparisonOperator")}
         cloudwatch.put_metric_alarm(**shared, Metrics=[], ThresholdMetricId="band")
     percentile = {name: value for name, value in ALARM.items() if name != "Statistic"} | {"ExtendedStatistic": "p99"}

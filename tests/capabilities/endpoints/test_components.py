@@ -149,6 +149,9 @@ def test_journey_of_two_components_on_one_instance(shared: Account, made: tuple[
         "Failed",
         "There is not enough hardware resources",
     )
+    adapter = {"InferenceComponentName": "trees", "Specification": {"BaseInferenceComponentName": "words"}}
+    code, message = refusal(lambda: shared.sagemaker.update_inference_component(**adapter))
+    assert (code, "(BaseInferenceComponentName) are not supported" in message) == ("NotImplemented", True)
     change(InferenceComponentName="trees", DesiredRuntimeConfig={"CopyCount": 40})
     assert copies(settled(shared, "trees")) == ("InService", 1, 1)
     shared.sagemaker.delete_inference_component(InferenceComponentName="large")

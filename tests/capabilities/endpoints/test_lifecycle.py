@@ -109,15 +109,21 @@ def test_name_that_is_none(account: Account, name: str) -> None:
     assert (code, "endpointName" in message) == ("ValidationException", True)
 
 
-UNBUILT: list[dict[str, Any]] = [
-    {"ExplainerConfig": {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}},
-]
+EXPLAINER = {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}}
 
 
-@pytest.mark.parametrize("members", UNBUILT, ids=lambda members: next(iter(members)))
-def test_configuration_that_is_not_built_is_refused_by_name(account: Account, members: dict[str, Any]) -> None:
-    variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+@pytest.mark.parametrize(
+    ("word", "members", "more"),
+    [
+        ("ExplainerConfig", {"ExplainerConfig": EXPLAINER}, {}),
+        ("KV_AWARE", {}, {"RoutingConfig": {"RoutingStrategy": "KV_AWARE"}}),
+    ],
+)
+def test_configuration_that_is_not_built_is_refused_by_name(
+    account: Account, word: str, members: dict[str, Any], more: dict[str, Any]
+) -> None:
+    variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1} | more
     code, message = refusal(
         account.sagemaker.create_endpoint_config, EndpointConfigName="no", ProductionVariants=[variant], **members
     )
-    assert (code, next(iter(members)) in message) == ("NotImplemented", True)
+    assert (code, word in message) == ("NotImplemented", True)

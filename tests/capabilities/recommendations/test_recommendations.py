@@ -119,6 +119,10 @@ def test_job_goes_on_after_everything_was_killed(recommender: Recommender, serve
     assert recommender.account.sagemaker.list_endpoints(NameContains="sm-epc")["Endpoints"] == []
 
 
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/p/1"
+PACKAGED = {"InstanceType": "ml.m5.large", "InferenceSpecificationName": "i"}
+
+
 @pytest.mark.parametrize(
     ("members", "code", "words"),
     [
@@ -127,6 +131,12 @@ def test_job_goes_on_after_everything_was_killed(recommender: Recommender, serve
         ({"TrafficPattern": {"TrafficType": "PHASES"}}, "ValidationException", "either Phases or Stairs"),
         ({"JobDurationInSeconds": 1}, "ValidationException", "longer than JobDurationInSeconds"),
         ({"EndpointConfigurations": [{}]}, "ValidationException", "either InstanceType or ServerlessConfig"),
+        ({"EndpointConfigurations": [PACKAGED]}, "NotImplemented", "InferenceSpecificationName in EndpointConfig"),
+        (
+            {"ModelPackageVersionArn": PACKAGE},
+            "NotImplemented",
+            r"\(ModelPackageVersionArn\) are not supported yet. Give",
+        ),
     ],
 )
 def test_refusals(recommender: Recommender, members: dict[str, Any], code: str, words: str) -> None:

@@ -81,7 +81,9 @@ def _check_routing(routing: Request) -> None:
     """Prefix-aware routing needs its two numbers."""
     strategy, aware = routing.get("RoutingStrategy"), routing.get("PrefixAwareRoutingConfig")
     if strategy == "KV_AWARE":
-        raise NotBuilt("Routing by what instances have cached (KV_AWARE) is not supported yet.")
+        raise NotBuilt(
+            "RoutingStrategy KV_AWARE is not supported yet. PREFIX_AWARE has calls that begin alike go to one instance."
+        )
     if strategy == "PREFIX_AWARE" and len(aware or {}) != 2:
         raise ValidationException(
             "PrefixAwareRoutingConfig with PrefixLength and ConcurrencyThreshold is required for PREFIX_AWARE routing."

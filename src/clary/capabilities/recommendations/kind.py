@@ -25,7 +25,10 @@ def admit(ctx: Context, request: Request) -> Request:
     if config.get("ModelPackageVersionArn"):
         raise NotBuilt("Model packages (ModelPackageVersionArn) are not supported yet. Give ModelName.")
     if request.get("OutputConfig", {}).get("CompiledOutputConfig"):
-        raise NotBuilt("Compiling the model for its recommendations (CompiledOutputConfig) is not supported yet.")
+        raise NotBuilt(
+            "Compiling the model for its recommendations (CompiledOutputConfig) is not supported yet. Compile it with "
+            "CreateCompilationJob and give the ModelName of the result."
+        )
     _check_model(ctx, config)
     _check_payload(ctx, config.get("ContainerConfig", {}))
     _check_load(request, config)
@@ -76,7 +79,10 @@ def _check_load(request: Request, config: Request) -> None:
         if bool(entry.get("InstanceType")) == bool(entry.get("ServerlessConfig")):
             raise ValidationException("An endpoint configuration needs either InstanceType or ServerlessConfig.")
         if entry.get("InferenceSpecificationName"):
-            raise NotBuilt("InferenceSpecificationName is of model packages, which are not supported yet.")
+            raise NotBuilt(
+                "InferenceSpecificationName in EndpointConfigurations is of model packages, which are not supported "
+                "yet. Give InputConfig the ModelName of a model with that container."
+            )
     if figures.percentile(request.get("StoppingConditions", {}))[0].upper() not in ("P50", "P95", "P99"):
         raise ValidationException("The percentile of a latency threshold must be P95 or P99.")
 

@@ -109,7 +109,10 @@ def _check_processing(spec: Request) -> None:
 def _check_data(ctx: Context, spec: Request, role: str) -> None:
     source = spec["TransformInput"]["DataSource"]["S3DataSource"]
     if source["S3DataType"] == "Converse":
-        raise NotBuilt("S3DataType Converse is not supported yet.")
+        raise NotBuilt(
+            "S3DataType Converse is not supported yet. Write the requests in the model's own form, as JSON lines, and "
+            "give S3Prefix or ManifestFile with SplitType Line."
+        )
     if source["S3DataType"] == "AugmentedManifestFile":
         raise ValidationException("S3DataType AugmentedManifestFile is not supported for batch transform.")
     addresses = Addresses(ctx, role)

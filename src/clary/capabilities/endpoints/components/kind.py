@@ -54,9 +54,11 @@ def specification(request: Request, host: Variant) -> Request:
 
 def resolve(ctx: Context, specification: Request, host: Variant, copies: int, generation: int) -> Fleet:
     """The fleet of a specification, its model as it is now. Raises what makes it impossible."""
-    for member in ("BaseInferenceComponentName",):
-        if specification.get(member):
-            raise NotBuilt(f"{member} (adapter inference components) is not supported yet.")
+    if specification.get("BaseInferenceComponentName"):
+        raise NotBuilt(
+            "Adapter inference components (BaseInferenceComponentName) are not supported yet. Put the adapter into the "
+            "archive of a model of its own and give that as ModelName, with ComputeResourceRequirements."
+        )
     requirements = specification.get("ComputeResourceRequirements")
     if not requirements:
         raise ValidationException("ComputeResourceRequirements is required for an inference component.")

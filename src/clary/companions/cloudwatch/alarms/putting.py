@@ -18,7 +18,14 @@ Spec = dict[str, Any]
 DAY, WEEK = 86_400, 7 * 86_400
 SHORT_PERIODS = (10, 20, 30)
 TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
-UNBUILT = ("EvaluationCriteria", "EvaluationInterval", "EvaluationWindow", "WarmUpConfiguration", "ThresholdMetricId")
+UNBUILT = {
+    "ThresholdMetricId": "Anomaly bands are not measured here: give a Threshold.",
+    "EvaluationCriteria": "There is no PromQL here: give MetricName, or Metrics with metric math.",
+    "EvaluationInterval": "It is of PromQL: give the Period of a metric.",
+    "EvaluationWindow": "Periods are counted back from now: give EvaluationPeriods.",
+    "WarmUpConfiguration": "Give TreatMissingData, which says what holds before there is data.",
+}
+"""By member, what to do instead."""
 ONE_METRIC = (
     "MetricName",
     "Namespace",
@@ -32,9 +39,9 @@ ONE_METRIC = (
 
 def check(ctx: Context, spec: Spec) -> None:
     """Raises ValidationError, or NotBuilt for alarms on bands, PromQL and windows of the wall clock."""
-    for member in UNBUILT:
+    for member, instead in UNBUILT.items():
         if member in spec:
-            raise NotBuilt(f"Alarms with {member} are not supported.")
+            raise NotBuilt(f"Alarms with {member} are not supported. {instead}")
     _check_metric(spec)
     if "ComparisonOperator" not in spec or "EvaluationPeriods" not in spec:
         raise refused("The parameters ComparisonOperator and EvaluationPeriods are required.")
