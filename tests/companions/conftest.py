@@ -1,5 +1,6 @@
 """One server with every companion for the session; each test is an account of its own in it."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -55,3 +56,21 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def tenant(site: Site) -> Tenant:
     return Tenant(site)
+
+
+class Shifted:
+    """The time, `ahead` seconds from now."""
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def minute(site: Site, monkeypatch: pytest.MonkeyPatch) -> Shifted:
+    """The site's clock, in the first seconds of a minute: what a test puts in a minute and looks at later is of one."""
+    clock = Shifted((5 - time.time()) % -60)
+    monkeypatch.setattr(site.store, "clock", clock)
+    return clock

@@ -1,14 +1,13 @@
 """Application Auto Scaling through unmodified boto3; the controller's looks are taken by hand, on something that is no
 endpoint. Real endpoints are scaled in `tests/capabilities/endpoints/scaling`."""
 
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.companions.application_autoscaling.shelf import DIMENSION, SHELF
-from tests.companions.conftest import KINDS
+from tests.companions.conftest import KINDS, Shifted
 from tests.companions.refusals import refused
 from tests.companions.tenants import REGION, Tenant
 
@@ -43,7 +42,8 @@ RECONCILERS = {
 class Scene:
     """One tenant's endpoint `e` with a target of 1 to 8, and a controller that looks when it is told to."""
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, clock: Shifted) -> None:
+        self.clock = clock
         self.tenant, self.place = tenant, Place(tenant.account, REGION, RESOURCE)
         self.scaling, self.cloudwatch = tenant.client("application-autoscaling"), tenant.client("cloudwatch")
         site = tenant.site
@@ -85,7 +85,7 @@ class Scene:
 
     def called(self, *per_instance: float) -> None:
         """In the last whole minutes."""
-        last = int(time.time()) // 60 * 60 - 30
+        last = int(self.clock()) // 60 * 60 - 30
         dimensions = {"EndpointName": "e", "VariantName": "v"}
         values = enumerate(reversed(per_instance))
         measured = [("InvocationsPerInstance", dimensions, value, last - 60 * age) for age, value in values]
@@ -108,8 +108,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tenant: Tenant) -> Iterator[Scene]:
-    yield Scene(tenant)
+def scene(tenant: Tenant, minute: Shifted) -> Iterator[Scene]:
+    yield Scene(tenant, minute)
     SHELF.refusal, SHELF.settled = "", True
 
 
@@ -365,7 +365,7 @@ def test_metric_math_as_a_target(scene: Scene) -> None:
         PolicyName="backlog",
         **tracking(TargetValue=10.0, CustomizedMetricSpecification={"Metrics": metrics}),
     )
-    last = int(time.time()) // 60 * 60 - 30
+    last = int(scene.clock()) // 60 * 60 - 30
     queued = [("queued", {}, 30.0, last - 60 * age) for age in range(3)]
     scene.tenant.site.metrics.put(scene.tenant.account, REGION, "N", queued)
     scene.look()
@@ -373,14 +373,15 @@ def test_metric_math_as_a_target(scene: Scene) -> None:
 
 
 def test_scheduled_actions(scene: Scene) -> None:
-    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    soon = datetime.fromtimestamp(int(scene.clock()) + 60, UTC)
     act = {"MinCapacity": 6, "MaxCapacity": 7}
     names = {"ScheduledActionName": "now", "Schedule": f"at({soon:%Y-%m-%dT%H:%M:%S})"}
     scene.scaling.put_scheduled_action(**SCOPE, **names, ScalableTargetAction=act)
     weekly = {"ScheduledActionName": "weekly", "Schedule": "cron(0 8 ? * MON *)", "Timezone": "Europe/Berlin"}
     scene.scaling.put_scheduled_action(**SCOPE, **weekly, ScalableTargetAction={"MinCapacity": 2})
-    while time.time() < soon.timestamp():
-        scene.look(rounds=1)
+    scene.look()
+    assert scene.told() == []
+    scene.clock.ahead += 60
     scene.look()
     assert scene.count == 6
     assert scene.told() == [
