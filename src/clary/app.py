@@ -27,7 +27,6 @@ from clary.companions import (
     logs,
     pricing,
     service_quotas,
-    sns,
     sts,
 )
 from clary.companions.application_autoscaling import Scalables
@@ -58,7 +57,7 @@ from clary.wire.server import Server
 
 COMPANIONS: tuple[Capability, ...] = tuple(
     each.CAPABILITY
-    for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing, application_autoscaling, sns)
+    for each in (iam, sts, logs, cloudwatch, ecr, kms, ec2, service_quotas, pricing, application_autoscaling)
 )
 CAPABILITIES: tuple[Capability, ...] = (
     TRAINING,

@@ -12,13 +12,14 @@ from tests.companions.test_alarms import ALARM, TOPIC, look, put
 from tests.servers import wait_until
 from tests.subscribers import Subscriber, subscribed
 
+from clary.companions.cloudwatch.alarms import delivered
 from clary.companions.cloudwatch.alarms.telling import told
 from clary.companions.sns import TRIES, TRY_SECONDS, MessageReconciler
 from clary.companions.sns.reconcile import BUSY_SECONDS, NOT_BEFORE_KEY
 from clary.companions.sns.sinks import PATIENCE_SECONDS
 from clary.objects import LocalObjects
 from clary.resources.query import Query
-from clary.resources.reconcile import Become, Outcome, Remove, Wait
+from clary.resources.reconcile import Become, Do, Outcome, Wait
 from clary.resources.records import Record
 from clary.resources.wake import Wake
 from clary.settings import Settings
@@ -45,6 +46,22 @@ def parts_of(tenant: Tenant, url: str) -> Parts:
 def messages(tenant: Tenant) -> list[Record]:
     query = Query(kind="Message", account=tenant.account, region=REGION, limit=100)
     return list(tenant.site.store.page(query).records)
+
+
+def shown(tenant: Tenant, alarm: str = "high") -> list[dict[str, Any]]:
+    """The actions of the alarm's history, oldest first."""
+    found = tenant.client("cloudwatch").describe_alarm_history(
+        AlarmName=alarm, HistoryItemType="Action", ScanBy="TimestampAscending"
+    )
+    items = [(item["HistorySummary"], json.loads(item["HistoryData"])) for item in found["AlarmHistoryItems"]]
+    return [{"summary": summary, **data} for summary, data in items]
+
+
+def ended(outcome: Outcome) -> None:
+    """The message goes; a controller that is killed before that does it again."""
+    assert isinstance(outcome, Do)
+    outcome.action()
+    outcome.action()
 
 
 def tried(reconciler: MessageReconciler, record: Record, parts: Parts) -> Outcome:
@@ -93,27 +110,42 @@ def test_a_topic_is_told_of_an_alarm_and_told_again_after_a_kill(tenant: Tenant,
     }
 
     parts = parts_of(tenant, subscriber.url)
-    assert tried(MessageReconciler(), first, parts) == Remove()
+    assert isinstance(tried(MessageReconciler(delivered), first, parts), Do)
+    assert [action["actionState"] for action in shown(tenant)] == []
     # As after a kill before the record was removed: a controller that knows of no delivery.
-    assert tried(MessageReconciler(), first, parts) == Remove()
+    ended(tried(MessageReconciler(delivered), first, parts))
+    assert messages(tenant) == [second]
+    assert shown(tenant) == [
+        {
+            "summary": f"Successfully executed action {TOPIC}",
+            "actionState": "Succeeded",
+            "stateUpdateTimestamp": int(first.created * 1000),
+            "notificationResource": TOPIC,
+            "publishedMessage": first.spec["Body"],
+            "error": None,
+        }
+    ]
     ((headers, envelope), (_, again)) = subscriber.got
     assert (envelope["MessageId"], envelope["Message"]) == (again["MessageId"], first.spec["Body"])
     assert (envelope["Subject"], headers["x-amz-sns-topic-arn"]) == ('ALARM: "high" in US East (N. Virginia)', TOPIC)
 
     for _ in range(2):
-        assert tried(MessageReconciler(), second, parts) == Remove()
+        assert isinstance(tried(MessageReconciler(delivered), second, parts), Do)
     logged = tenant.client("logs").get_log_events(
         logGroupName=f"sns/{REGION}/{tenant.account}/unknown", logStreamName="notifications"
     )["events"]
     assert [json.loads(event["message"])["MessageId"] for event in logged] == [second.name]
 
 
-def test_a_subscriber_that_refuses_is_tried_four_times(tenant: Tenant, subscriber: Subscriber) -> None:
-    tenant.client("cloudwatch").put_metric_alarm(**ALARM, AlarmActions=[TOPIC])
+def test_what_is_tried_four_times_or_carried_out_by_nobody_has_failed(tenant: Tenant, subscriber: Subscriber) -> None:
+    function = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    tenant.client("cloudwatch").put_metric_alarm(**ALARM, AlarmActions=[function, TOPIC])
     put(tenant, 20.0, 30.0)
     look(tenant)
     (record,) = messages(tenant)
-    parts, reconciler, subscriber.status = parts_of(tenant, subscriber.url), MessageReconciler(), 500
+    (nobody,) = shown(tenant)
+    assert (nobody["actionState"], nobody["notificationResource"]) == ("Failed", function)
+    parts, reconciler, subscriber.status = parts_of(tenant, subscriber.url), MessageReconciler(delivered), 500
     for attempt in range(1, TRIES):
         outcome = tried(reconciler, record, parts)
         assert isinstance(outcome, Become)
@@ -124,7 +156,12 @@ def test_a_subscriber_that_refuses_is_tried_four_times(tenant: Tenant, subscribe
         assert waiting.seconds is not None
         assert 0 < waiting.seconds <= TRY_SECONDS
         record.state[NOT_BEFORE_KEY] = 0.0
-    assert tried(reconciler, record, parts) == Remove()
+    tenant.client("cloudwatch").delete_alarms(AlarmNames=["high"])
+    ended(tried(reconciler, record, parts))
+    _, failed = shown(tenant)
+    error = f"{subscriber.url} answered 500"
+    assert failed["summary"] == f'Failed to execute action {TOPIC}. Received error: "{error}"'
+    assert (failed["actionState"], failed["error"], messages(tenant)) == ("Failed", error, [])
     assert len({envelope["MessageId"] for _, envelope in subscriber.got}) == 1
     assert len(subscriber.got) == TRIES
 
@@ -136,7 +173,7 @@ def test_a_silent_topic_gets_one_message_at_a_time_and_holds_up_no_other(tenant:
     )  # fmt: skip
     with socket.create_server(("127.0.0.1", 0)) as silent:
         parts = parts_of(tenant, f"http://127.0.0.1:{silent.getsockname()[1]}/")
-        reconciler = MessageReconciler()
+        reconciler = MessageReconciler(delivered)
         assert reconciler.reconcile(record, parts) == Wait(2 * PATIENCE_SECONDS)
         assert reconciler.reconcile(record, parts) == Wait(PATIENCE_SECONDS)
         for topic, seconds in ((TOPIC, BUSY_SECONDS), (f"{OTHER}s", 2 * PATIENCE_SECONDS)):

@@ -3,22 +3,22 @@
 message     a message, and SNS's envelope around it
 sinks       where messages go: an address, an S3 prefix, a log stream
 publishing  leaves a message to the controller, in the transaction of what it is about
-reconcile   delivers those, in threads of its own
+reconcile   delivers those, in threads of its own, and tells who sent them how that ended
+
+Who publishes has `MESSAGE` and a `MessageReconciler` among its own kinds and reconcilers: so far, CloudWatch's alarms.
 """
 
 from clary.companions.sns.message import Message, envelope, stamp
 from clary.companions.sns.publishing import MESSAGE, is_topic, publish
 from clary.companions.sns.reconcile import TRIES, TRY_SECONDS, MessageReconciler
 from clary.companions.sns.sinks import NotDelivered, Sinks
-from clary.resources.capability import Capability
-
-CAPABILITY = Capability(name="sns", kinds=(MESSAGE,), reconcilers=(MessageReconciler(),))
 
 __all__ = [
-    "CAPABILITY",
+    "MESSAGE",
     "TRIES",
     "TRY_SECONDS",
     "Message",
+    "MessageReconciler",
     "NotDelivered",
     "Sinks",
     "envelope",

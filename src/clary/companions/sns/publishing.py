@@ -26,10 +26,10 @@ def is_topic(arn: str) -> bool:
     return TOPIC.fullmatch(arn) is not None
 
 
-def publish(parts: Parts, message: Message) -> None:
-    """Inside the transaction of what it is about; who waits for nothing calls this."""
+def publish(parts: Parts, message: Message, **about: str) -> None:
+    """Inside the transaction of what it is about; who waits for nothing calls this. `about`: the sender's own words."""
     now = parts.need(Store).now()
-    spec = {"Topic": message.topic, "Subject": message.subject, "Body": message.body}
+    spec = {"Topic": message.topic, "Subject": message.subject, "Body": message.body, "About": about}
     add(parts, new(MESSAGE, message, message.id, now, spec=spec, due=now))
 
 

@@ -1,11 +1,12 @@
 """Delivers messages: each in a thread of its own, so that no subscriber keeps the controller from anything else.
 
 What a thread found is in memory only. The messages of a killed controller are delivered by the next one, with the same
-ids; a message is gone from the store when a sink took it, or none did at any of the tries.
+ids; a message is gone from the store when a sink took it, or none did at any of the tries. Its sender is told then.
 """
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clary.companions.logs import LogStore
@@ -15,7 +16,7 @@ from clary.companions.sns.sinks import PATIENCE_SECONDS, NotDelivered, Sinks
 from clary.objects import Objects
 from clary.objects.errors import S3Error
 from clary.resources.kinds import Kind
-from clary.resources.reconcile import Become, Outcome, Remove, Wait
+from clary.resources.reconcile import Become, Do, Outcome, Wait
 from clary.resources.records import Record
 from clary.resources.store import Store
 from clary.resources.wake import Wake
@@ -28,6 +29,8 @@ AT_ONCE = 8
 """Deliveries under way; of each topic one, so that a subscriber who does not answer holds up few others."""
 BUSY_SECONDS = 0.5
 TRIES_KEY, NOT_BEFORE_KEY = "Tries", "NotBefore"
+Ended = Callable[[Store, Record, str], None]
+"""Told once of each message, in the transaction in which it goes: its record, and why no sink took it, if none did."""
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +44,8 @@ class Delivery:
 class MessageReconciler:
     kind: Kind = MESSAGE
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Ended) -> None:
+        self._ended = ended
         self._deliveries: dict[str, Delivery] = {}
         """By record."""
         self._lock = threading.Lock()
@@ -56,15 +60,23 @@ class MessageReconciler:
             return Wait(2 * PATIENCE_SECONDS if begun else BUSY_SECONDS)
         if not found.over:
             return Wait(PATIENCE_SECONDS)
-        del self._deliveries[record.id]
         tries = record.state.get(TRIES_KEY, 0) + 1
-        if not found.error:
-            return Remove()
-        log.warning("try %d: a message to %s was not delivered: %s", tries, found.topic, found.error)
-        if tries >= TRIES:
-            return Remove()
+        if found.error:
+            log.warning("try %d: a message to %s was not delivered: %s", tries, found.topic, found.error)
+        if not found.error or tries >= TRIES:
+            return Do(lambda: self._end(record, found.error, parts))
+        del self._deliveries[record.id]
         state = {TRIES_KEY: tries, NOT_BEFORE_KEY: now + TRY_SECONDS}
         return Become(record.status, message=found.error, state=state)
+
+    def _end(self, record: Record, error: str, parts: Parts) -> None:
+        store = parts.need(Store)
+        with store.write():
+            fresh = store.locked(record.id)
+            if fresh is not None:
+                self._ended(store, fresh, error)
+                store.delete(fresh)
+        self._deliveries.pop(record.id, None)
 
     def _begin(self, record: Record, parts: Parts) -> bool:
         """Not while its topic, or everybody, is busy."""

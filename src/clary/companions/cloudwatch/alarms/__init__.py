@@ -10,6 +10,7 @@ from clary.companions.cloudwatch.alarms.kind import ALARM, acting, arn, naming, 
 from clary.companions.cloudwatch.alarms.measure import recent
 from clary.companions.cloudwatch.alarms.putting import check
 from clary.companions.cloudwatch.alarms.reconcile import AlarmReconciler
+from clary.companions.cloudwatch.alarms.transition import delivered
 from clary.wire.operations import Operation
 
 OPERATIONS = tuple(
@@ -24,6 +25,7 @@ __all__ = [
     "arn",
     "check",
     "delete",
+    "delivered",
     "entered",
     "naming",
     "put",

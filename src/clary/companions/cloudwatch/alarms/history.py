@@ -7,6 +7,7 @@ from sqlalchemy import delete, insert, select
 
 from clary.companions.cloudwatch.alarms.kind import type_of
 from clary.companions.cloudwatch.alarms.tables import history
+from clary.resources.making import Owner
 from clary.resources.records import Record
 from clary.resources.store import Store
 
@@ -14,6 +15,17 @@ KEEP_SECONDS = 30 * 86_400.0
 MOST_SUMMARY, MOST_DATA = 255, 4095
 MOST_PUBLISHED = 1800
 """Characters of a message, which has as many quotes to be escaped as to leave the data whole."""
+
+
+MOST_ERROR = 500
+
+
+class Subject(NamedTuple):
+    """Whom an item is about: an alarm, which may be gone. `kind` is its type."""
+
+    owner: Owner
+    name: str
+    kind: str
 
 
 class Item(NamedTuple):
@@ -31,14 +43,18 @@ class Item(NamedTuple):
 _COLUMNS = [history.c[name] for name in Item._fields]
 
 
-def tell(store: Store, alarm: Record, item: str, summary: str, data: dict[str, Any]) -> None:
+def subject(alarm: Record) -> Subject:
+    return Subject(alarm, alarm.name, type_of(alarm))
+
+
+def tell(store: Store, about: Subject, item: str, summary: str, data: dict[str, Any]) -> None:
     """Inside the transaction of what it tells. Clears away what is too old."""
     now = store.now()
     row = {
-        "account": alarm.account,
-        "region": alarm.region,
-        "alarm": alarm.name,
-        "kind": type_of(alarm),
+        "account": about.owner.account,
+        "region": about.owner.region,
+        "alarm": about.name,
+        "kind": about.kind,
         "at": now,
         "type": item,
         "summary": summary[:MOST_SUMMARY],
@@ -53,26 +69,27 @@ def configured(store: Store, alarm: Record, what: str, shown: dict[str, Any]) ->
     """`what` is Create, Update or Delete."""
     done = {"Create": "created", "Update": "updated", "Delete": "deleted"}[what]
     data = {"version": "1.0", "type": what, f"{done}Alarm": shown}
-    tell(store, alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" {done}', data)
+    tell(store, subject(alarm), "ConfigurationUpdate", f'Alarm "{alarm.name}" {done}', data)
 
 
 def moved(store: Store, alarm: Record, before: dict[str, Any], after: dict[str, Any]) -> None:
     """Both are `{"stateValue", "stateReason", "stateReasonData"}`."""
     summary = f"Alarm updated from {before['stateValue']} to {after['stateValue']}"
-    tell(store, alarm, "StateUpdate", summary, {"version": "1.0", "oldState": before, "newState": after})
+    tell(store, subject(alarm), "StateUpdate", summary, {"version": "1.0", "oldState": before, "newState": after})
 
 
-def acted(store: Store, alarm: Record, action: str, error: str = "", *, published: str = "") -> None:
-    """`published`: the message to a topic."""
-    outcome = f"Failed to execute action {action}" if error else f"Successfully executed action {action}"
+def acted(store: Store, about: Subject, action: str, error: str, moved: float, *, published: str = "") -> None:
+    """`moved`: when the alarm changed its state, in epoch seconds. `published`: the message to a topic."""
+    error = error[:MOST_ERROR]
+    failed = f'Failed to execute action {action}. Received error: "{error}"'
     data = {
         "actionState": "Failed" if error else "Succeeded",
-        "stateUpdateTimestamp": int(store.now() * 1000),
+        "stateUpdateTimestamp": int(moved * 1000),
         "notificationResource": action,
         "publishedMessage": published if 0 < len(published) <= MOST_PUBLISHED else None,
         "error": error or None,
     }
-    tell(store, alarm, "Action", outcome, data)
+    tell(store, about, "Action", failed if error else f"Successfully executed action {action}", data)
 
 
 def entered(store: Store, account: str, region: str, alarm: str, state: str, since: float) -> bool:

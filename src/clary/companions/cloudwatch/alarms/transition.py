@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from clary.companions.cloudwatch.alarms import history
-from clary.companions.cloudwatch.alarms.kind import actions
+from clary.companions.cloudwatch.alarms.kind import actions, type_of
 from clary.companions.cloudwatch.alarms.telling import told
 from clary.companions.sns import Message, is_topic, publish
 from clary.resources.edit import Edit, edit
@@ -40,16 +40,27 @@ def rouse(parts: Parts, alarm: Record) -> None:
 
 
 def _act(parts: Parts, alarm: Record, action: str, before: str) -> None:
-    """A scaling policy looks at its alarms itself, once it is told to; a message to a topic is left to be delivered."""
+    """A scaling policy looks at its alarms itself, once it is told to; a message to a topic is left to be delivered,
+    and then told of."""
     if is_topic(action):
         subject, body = told(alarm, before)
-        publish(parts, Message(alarm.account, alarm.region, action, str(uuid.uuid4()), body, subject))
-        history.acted(parts.need(Store), alarm, action, published=body)
+        message = Message(alarm.account, alarm.region, action, str(uuid.uuid4()), body, subject)
+        publish(parts, message, Alarm=alarm.name, Type=type_of(alarm))
         return
     error = "" if _rouse(parts, alarm, action) else "No service of Clary carries out this action."
     if error:
         log.warning("alarm %s is %s, but nothing here carries out %s", alarm.name, alarm.status, action)
-    history.acted(parts.need(Store), alarm, action, error)
+    store = parts.need(Store)
+    history.acted(store, history.subject(alarm), action, error, store.now())
+
+
+def delivered(store: Store, message: Record, error: str) -> None:
+    """For whoever delivers, in the transaction that ends it: the history shows an action when it has ended."""
+    said = message.spec
+    # Messages of an earlier version are shown already.
+    if about := said.get("About"):
+        subject = history.Subject(message, about["Alarm"], about["Type"])
+        history.acted(store, subject, said["Topic"], error, message.created, published=said["Body"])
 
 
 def _rouse(parts: Parts, alarm: Record, action: str) -> bool:
