@@ -51,7 +51,7 @@ def create(site: Site, name: str, archive: bytes) -> None:
     container = {
         "Image": IMAGES["sklearn"],
         "ModelDataUrl": f"s3://{BUCKET}/models/{name}/model.tar.gz",
-        "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3"},
+        "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "8"},
     }
     site.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
     variant = {"VariantName": "v", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}

@@ -14,7 +14,7 @@ import pytest
 from tests.capabilities.training.journey import BUCKET, data
 from tests.hostile import scripts
 from tests.hostile.site import Site
-from tests.servers import REPOSITORY, wait_until
+from tests.servers import PATIENCE, REPOSITORY
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -54,7 +54,7 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
         thread.start()
         yield server.getsockname()[1], heard
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(PATIENCE)
 
 
 def _hear(server: socket.socket, heard: list[bytes]) -> None:
@@ -211,7 +211,7 @@ def test_evil_regexes_cost_their_own_metrics(site: Site, jobs: object) -> None:
 def test_a_process_that_ignores_every_signal(site: Site, jobs: object) -> None:
     """It is asked to stop at once and has AWS's 120 s, which nobody else has to wait for."""
     site.journey.until("stubborn", "Training")
-    wait_until(lambda: "ready" in site.journey.log("stubborn"))
+    site.journey.says("stubborn", "ready")
     site.sagemaker.stop_training_job(TrainingJobName="stubborn")
     assert site.journey.describe("stubborn")["TrainingJobStatus"] == "Stopping"
     site.journey.create("after-stubborn", algorithm={"ContainerEntrypoint": ["/bin/true"]})

@@ -110,7 +110,7 @@ def test_what_becomes_of_jobs_when_the_server_that_leads_dies(two: Two, journeys
     first, second = journeys
     second.create("goes-on", script=WAITS)
     second.until("goes-on", "Training")
-    wait_until(lambda: "begun" in second.log("goes-on"))
+    second.says("goes-on", "begun")
     (before,) = controllers(two.first)
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: controllers(two.first) - {before})

@@ -29,7 +29,7 @@ def test_the_migrated_schema_is_the_declared_one(empty_url: str) -> None:
 
 def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     starts = [subprocess.Popen([sys.executable, "-c", OPEN, empty_url]) for _ in range(3)]
-    assert [start.wait(60) for start in starts] == [0, 0, 0]
+    assert [start.wait(100) for start in starts] == [0, 0, 0]
     database = Database(empty_url)
     with database.read() as conn:
         stored = {row[0] for row in conn.execute(text("SELECT version_num FROM alembic_version"))}

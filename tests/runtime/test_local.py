@@ -83,7 +83,15 @@ def _phase(backend: Backend, name: str) -> str:
 def _nurseries() -> list[psutil.Process]:
     """Of this process, those that live."""
     every = psutil.Process().children()
-    return [each for each in every if each.status() != "zombie" and "shim.nursery" in " ".join(each.cmdline())]
+    return [each for each in every if "shim.nursery" in " ".join(_words(each))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """None of one that has just ended."""
+    try:
+        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
+    except psutil.Error:
+        return []
 
 
 SERVE = """

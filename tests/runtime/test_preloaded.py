@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.capabilities.endpoints.account import SKLEARN
+from tests.capabilities.endpoints.account import SKLEARN, words
 from tests.servers import CACHE, PATIENCE, wait_until
 from tests.serving.artefacts import python
 
@@ -127,7 +127,7 @@ def start(backend: LocalBackend, name: str, **how: Any) -> dict[str, Any]:
 
 def zygotes() -> set[int]:
     """That this process started."""
-    return {process.pid for process in psutil.Process().children() if "server.zygote" in " ".join(process.cmdline())}
+    return {process.pid for process in psutil.Process().children() if "server.zygote" in " ".join(words(process))}
 
 
 def test_a_forked_server_is_as_an_executed_one(backend: LocalBackend) -> None:

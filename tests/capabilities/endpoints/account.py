@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import psutil
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tests.servers import PATIENCE, Clary, wait_until
 from tests.serving.artefacts import ROW
 
@@ -19,6 +19,7 @@ XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 CSV: dict[str, Any] = {"Body": ROW, "ContentType": "text/csv"}
 SECONDS = 240.0
+ATTEMPTS = 10
 
 
 class Account:
@@ -34,6 +35,8 @@ class Account:
             session.client(name, endpoint_url=server.url, config=settings)
             for name in ("sagemaker", "sagemaker-runtime", "s3", "logs", "cloudwatch")
         )
+        quick = Config(retries={"total_max_attempts": 1}, read_timeout=6)
+        self._quick = session.client("s3", endpoint_url=server.url, config=quick)
         self.s3.create_bucket(Bucket="models")
         self.model("m", XGBOOST, model)
         self.config("c", "m")
@@ -78,12 +81,23 @@ class Account:
         """Nothing moves on inside: the controller is stopped, so that a state can be looked at at leisure."""
         children = psutil.Process(self._server.process.pid).children()
         (controller,) = [each for each in children if "clary.controller" in words(each)]
-        controller.suspend()
         try:
+            self._suspend(controller)
             yield
         finally:
             with contextlib.suppress(psutil.NoSuchProcess):
                 controller.resume()
+
+    def _suspend(self, controller: psutil.Process) -> None:
+        """Where nobody else has to wait for it: not in the middle of a transaction."""
+        for _ in range(ATTEMPTS):
+            controller.suspend()
+            try:
+                self._quick.put_object(Bucket="models", Key="held")
+                return
+            except BotoCoreError:
+                controller.resume()
+        raise AssertionError("the controller is always writing")
 
     def delete(self, name: str) -> None:
         self.sagemaker.delete_endpoint(EndpointName=name)

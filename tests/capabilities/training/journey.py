@@ -4,8 +4,9 @@ import io
 import tarfile
 from typing import Any
 
+from botocore.exceptions import ClientError
 from tests.capabilities.training.records import channel, request
-from tests.servers import Clary, wait_until
+from tests.servers import PATIENCE, Clary, wait_until
 
 BUCKET = "journeys"
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -64,6 +65,17 @@ class Journey:
         where = {"logGroupName": GROUP, "logStreamName": stream["logStreamName"]}
         page = self.logs.get_log_events(**where, startFromHead=True)
         return [event["message"] for event in page["events"]]
+
+    def says(self, name: str, line: str) -> None:
+        """Wait for a line of the first instance, which may have no log yet."""
+        wait_until(lambda: line in self.printed(name), PATIENCE, lambda: self.told(name))
+
+    def printed(self, name: str) -> list[str]:
+        """So far, if it has begun."""
+        try:
+            return self.log(name)
+        except (ValueError, ClientError):
+            return []
 
     def archive(self, name: str, which: str = "model") -> dict[str, tarfile.TarInfo]:
         """Members of an output archive."""

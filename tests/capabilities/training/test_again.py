@@ -56,15 +56,7 @@ def keys(journey: Journey, prefix: str) -> list[str]:
 
 def waits(journey: Journey, name: str, times: int = 1) -> None:
     """Until the script has said so, in so many runs."""
-    wait_until(lambda: printed(journey, name).count("waits") >= times, PATIENCE, lambda: journey.told(name))
-
-
-def printed(journey: Journey, name: str) -> list[str]:
-    """So far, if it has begun."""
-    try:
-        return journey.log(name)
-    except (ValueError, ClientError):
-        return []
+    wait_until(lambda: journey.printed(name).count("waits") >= times, PATIENCE, lambda: journey.told(name))
 
 
 def interrupt(journey: Journey, name: str) -> None:

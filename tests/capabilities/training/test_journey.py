@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.capabilities.training.journey import BUCKET, Journey, data
 from tests.capabilities.training.records import request
-from tests.servers import PATIENCE, wait_until
+from tests.servers import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -119,7 +119,7 @@ while True:
 def test_stopping_is_visible_at_once_and_keeps_the_model(journey: Journey) -> None:
     journey.create("stopped", script=PATIENT)
     journey.until("stopped", "Training")
-    wait_for_line(journey, "stopped", "ready")
+    journey.says("stopped", "ready")
     journey.sagemaker.stop_training_job(TrainingJobName="stopped")
     assert journey.describe("stopped")["TrainingJobStatus"] in ("Stopping", "Stopped")
     found = journey.finished("stopped")
@@ -128,17 +128,6 @@ def test_stopping_is_visible_at_once_and_keeps_the_model(journey: Journey) -> No
     assert journey.archive("stopped").keys() == {"partial"}
     with pytest.raises(ClientError, match="The request was rejected because the training job is in status Stopped"):
         journey.sagemaker.stop_training_job(TrainingJobName="stopped")
-
-
-def wait_for_line(journey: Journey, name: str, line: str) -> None:
-    def said() -> bool:
-        try:
-            return line in journey.log(name)
-        except (ValueError, ClientError):
-            # It has no log yet.
-            return False
-
-    wait_until(said, PATIENCE, lambda: journey.told(name))
 
 
 def test_the_longest_run_is_kept(journey: Journey) -> None:
@@ -151,7 +140,7 @@ def test_the_longest_run_is_kept(journey: Journey) -> None:
 def test_a_killed_shim_is_told_and_nothing_runs_twice(journey: Journey) -> None:
     journey.create("orphan", script=PATIENT)
     journey.until("orphan", "Training")
-    wait_for_line(journey, "orphan", "ready")
+    journey.says("orphan", "ready")
     for pid in shims_of(journey, "orphan"):
         # One may have taken another with it.
         with suppress(ProcessLookupError):

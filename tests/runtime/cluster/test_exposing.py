@@ -137,7 +137,8 @@ async def test_a_lost_line_ends_at_both_ends(
 
 
 def test_a_seat_that_begins_anew_is_found_where_it_was(tmp_path: Path) -> None:
-    first = Exposed(tmp_path / "s", Address(HERE, 0, new_secret()))
+    # Not a port that an outgoing connection may have meanwhile.
+    first = Exposed(tmp_path / "s", Address(HERE, free_port(), new_secret()))
     beside = Exposed(tmp_path / "s", first.address)
     assert beside.address == Address(HERE, beside.address.port, first.address.secret)
     assert beside.address != first.address

@@ -150,5 +150,5 @@ def test_what_nodes_cannot_do_is_refused_at_create(journey: Journey, more: dict[
 )
 def test_what_is_wrong_of_a_node_is_said(cluster: RayCluster, tmp_path: Path, words: list[str], said: str) -> None:
     command = [sys.executable, "-m", "clary.cli", "node", "join", cluster.address, *words]
-    done = subprocess.run(command, env=environ(tmp_path), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environ(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, said in done.stderr) == (1, True), done.stderr

@@ -110,12 +110,12 @@ def test_scaled_by_load_by_the_clock_and_by_an_alarm(server: Clary, tracked: Sca
     assert load.errors == []
 
     # While nobody calls the one, the other is scaled to zero by the clock, and back by what waits for it.
-    in_two_seconds = datetime.now(UTC) + timedelta(seconds=2)
     queued.register(0, 2)
+    soon = datetime.now(UTC) + timedelta(seconds=6)
     queued.client.put_scheduled_action(
         **queued.dimension,
         ScheduledActionName="night",
-        Schedule=f"at({in_two_seconds:%Y-%m-%dT%H:%M:%S})",
+        Schedule=f"at({soon:%Y-%m-%dT%H:%M:%S})",
         ScalableTargetAction={"MaxCapacity": 0},
     )
     queued.reaches(0)
