@@ -37,8 +37,10 @@ def prepare() -> None:
 def numbers(body: bytes, kind: str = "float64") -> Any:
     """The rows, empty cells as NaN; `None` for anything unusual, which somebody else may be able to read."""
     arrow = _arrow() if len(body) >= LEAST_BYTES else None
+    if arrow is None:
+        return None
     columns = body.partition(b"\n")[0].count(b",") + 1
-    if arrow is None or columns > MOST_COLUMNS:
+    if columns > MOST_COLUMNS:
         return None
     names = [str(number) for number in range(columns)]
     csv = arrow.csv

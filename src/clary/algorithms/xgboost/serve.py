@@ -5,7 +5,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import xgboost
 from clary.algorithms import recordio, tables
 from clary.algorithms.spec import Array, UserError, bare
 from clary.algorithms.xgboost import data
+from clary.algorithms.xgboost.inplace import Inplace
 from clary.algorithms.xgboost.model import load
 
 VOTED = ("binary:hinge", "multi:softmax")
@@ -37,6 +39,26 @@ class BadRequest(UserError):
     status = 400
 
 
+class Booster:
+    """One of an artefact, with its trees up to the best round, where training noted one."""
+
+    def __init__(self, booster: Any, is_linear: bool) -> None:
+        self._booster = booster
+        self._is_linear = is_linear
+        best = booster.attr("best_iteration")
+        self._end = int(best) + 1 if best else 0
+        self._inplace = Inplace(booster, self._end)
+
+    def predict(self, rows: Any) -> Array:
+        is_matrix = isinstance(rows, xgboost.DMatrix)
+        if not (is_matrix or self._is_linear):
+            # No matrix is built: ten times less time for a single row.
+            return self._inplace.predict(rows)
+        matrix = rows if is_matrix else xgboost.DMatrix(rows)
+        found: Array = self._booster.predict(matrix, iteration_range=(0, self._end), validate_features=False)
+        return found
+
+
 class Ensemble:
     """The boosters of one artefact. `objective` is that of the first."""
 
@@ -45,27 +67,17 @@ class Ensemble:
         self.features = boosters[0].num_features()
         learner = json.loads(boosters[0].save_config())["learner"]
         self.objective: str = learner["objective"]["name"]
-        self.is_linear = learner["gradient_booster"]["name"] == "gblinear"
+        is_linear = learner["gradient_booster"]["name"] == "gblinear"
+        self._members = [Booster(booster, is_linear) for booster in boosters]
 
     def predict(self, rows: Any) -> Array:
-        answers = [self._one(booster, rows) for booster in self.boosters]
+        answers = [member.predict(rows) for member in self._members]
         if len(answers) == 1:
             return answers[0]
         if self.objective in VOTED:
             return np.apply_along_axis(_commonest, 0, np.stack(answers))
         mean: Array = np.mean(answers, axis=0)
         return mean
-
-    def _one(self, booster: Any, rows: Any) -> Array:
-        best = booster.attr("best_iteration")
-        until = (0, int(best) + 1) if best else (0, 0)
-        if self.is_linear or isinstance(rows, xgboost.DMatrix):
-            matrix = rows if isinstance(rows, xgboost.DMatrix) else xgboost.DMatrix(rows)
-            found: Array = booster.predict(matrix, iteration_range=until, validate_features=False)
-            return found
-        # No DMatrix is built: three times less time for a single row.
-        inplace: Array = booster.inplace_predict(rows, iteration_range=until, validate_features=False)
-        return inplace
 
 
 def model_fn(model_dir: str) -> Ensemble:
@@ -99,7 +111,10 @@ def _csv(body: bytes) -> Array:
         raise BadContent("the request has no rows")
     mark = "," if "," in lines[0] else data.delimiter(lines[0])
     rows = [line.split(mark) for line in lines]
-    return np.array([[word or "nan" for word in row] for row in rows], dtype=np.float32)
+    try:
+        return np.array(rows, dtype=np.float32)
+    except ValueError:
+        return np.array([[word or "nan" for word in row] for row in rows], dtype=np.float32)
 
 
 def _libsvm(body: bytes) -> Any:
@@ -144,15 +159,21 @@ def _fitted(rows: Any, width: int) -> Any:
 
 def output_fn(predicted: Array, accept: str) -> tuple[bytes, str]:
     """The answer in the form asked for; csv when anything will do. Raises `BadAccept`."""
+    writer, wanted = form(accept)
+    return writer(predicted), wanted
+
+
+def form(accept: str) -> tuple[Callable[[Array], bytes], str]:
+    """What `output_fn` writes answers with, and their type; a model server asks once. Raises `BadAccept`."""
     wanted = bare(accept or "text/csv")
     if wanted in ("*/*", "text/*", "csv"):
         wanted = "text/csv"
     if selected := os.environ.get("SAGEMAKER_INFERENCE_OUTPUT"):
-        return _selected(predicted, [name.strip() for name in selected.split(",")], wanted), wanted
+        return partial(_selected, [name.strip() for name in selected.split(",")], wanted), wanted
     writer = _WRITERS.get(wanted)
     if writer is None:
         raise BadAccept(f"Accept type {accept} is not supported")
-    return writer(predicted), wanted
+    return writer, wanted
 
 
 def _write_csv(predicted: Array) -> bytes:
@@ -185,7 +206,7 @@ _WRITERS = {
 }
 
 
-def _selected(predicted: Array, names: list[str], wanted: str) -> bytes:
+def _selected(names: list[str], wanted: str, predicted: Array) -> bytes:
     """`SAGEMAKER_INFERENCE_OUTPUT`: the named facts of each prediction."""
     rows = [{name: fact for name, fact in _facts(score).items() if name in names} for score in predicted.tolist()]
     if wanted == "text/csv":

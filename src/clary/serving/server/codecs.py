@@ -103,13 +103,13 @@ def _to_csv(value: Any) -> bytes:
 
 
 def _to_json(value: Any) -> bytes:
-    return json.dumps(value, default=_plain).encode()
+    return _written(value).encode()
 
 
 def _to_json_lines(value: Any) -> bytes:
     rows = value.tolist() if hasattr(value, "tolist") else value
     rows = rows if isinstance(rows, list) else [rows]
-    return "".join(json.dumps(row, default=_plain) + "\n" for row in rows).encode()
+    return "".join(_written(row) + "\n" for row in rows).encode()
 
 
 def _to_npy(value: Any) -> bytes:
@@ -122,6 +122,9 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_written = json.JSONEncoder(default=_plain).encode
 
 
 def _text(body: bytes | str) -> str:

@@ -58,7 +58,7 @@ def build(module: ModuleType | None, defaults: Defaults, model_dir: Path, defaul
         return _pipeline(given, defaults, model, accept, folder)
     if rivals := [name for name in FUNCTIONS[1:4] if given[name]]:
         raise ValueError(f"Cannot use transform_fn implementation in conjunction with {', '.join(rivals)}")
-    return _transformer(_with_context(transform, 4), model, accept, folder)
+    return _transformer(transform, model, accept, folder)
 
 
 def execution_parameters(module: ModuleType | None) -> Function | None:
@@ -82,14 +82,15 @@ def _load(given: dict[str, Function | None], defaults: Defaults, model_dir: str)
 def _pipeline(
     given: dict[str, Function | None], defaults: Defaults, model: Any, default_accept: str, model_dir: str
 ) -> Serve:
-    read = _with_context(given["input_fn"] or defaults.input_fn, 2)
-    predict = _with_context(given["predict_fn"] or defaults.predict_fn, 2)
-    write = _with_context(given["output_fn"] or defaults.output_fn, 2)
+    three = [given[name] or getattr(defaults, name) for name in FUNCTIONS[1:4]]
+    read, predict, write = (_with_context(function, 2) for function in three)
     own_output = given["output_fn"] is not None
+    accepts = None if own_output else defaults.accepts
+    with_context = any(_takes_context(function, 2) for function in three)
 
     def serve(call: Invocation) -> Answer:
-        context = Context(model_dir, call)
-        accept = _accept(call, default_accept, None if own_output else defaults.accepts)
+        context = Context(model_dir, call) if with_context else None
+        accept = _accept(call, default_accept, accepts)
         data = read(context, _decoded(call), call.content_type or JSON)
         prediction = predict(context, data, model)
         if isinstance(prediction, Iterator) and not own_output:
@@ -105,9 +106,12 @@ def _each_written(write: Function, predictions: Iterator[Any], accept: str) -> I
         yield write(prediction, accept)[0]
 
 
-def _transformer(transform: Function, model: Any, default_accept: str, model_dir: str) -> Serve:
+def _transformer(function: Function, model: Any, default_accept: str, model_dir: str) -> Serve:
+    with_context = _takes_context(function, 4)
+    transform = _with_context(function, 4)
+
     def serve(call: Invocation) -> Answer:
-        context = Context(model_dir, call)
+        context = Context(model_dir, call) if with_context else None
         accept = _accept(call, default_accept, None)
         given = _decoded(call), call.content_type or JSON, accept
         return _answer(context, transform(context, model, *given), accept)
@@ -130,12 +134,12 @@ def _decoded(call: Invocation) -> bytes | str:
     return call.body.decode() if media_type(call.content_type or JSON) in TEXT_TYPES else call.body
 
 
-def _answer(context: Context, result: Any, accept: str) -> Answer:
+def _answer(context: Context | None, result: Any, accept: str) -> Answer:
     """A type given with the body counts more than one set on the context, and that more than the one asked for."""
-    told = dict(context.get_response_headers(0))
+    status = context.get_response_status(0)[0] if context else 200
+    told = dict(context.get_response_headers(0)) if context else {}
     default = told.pop("content-type", accept)
     body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, default)
-    status = context.get_response_status(0)[0]
     if isinstance(body, Iterator):
         return Answer(status, content_type, b"", told, (_bytes(piece) for piece in body))
     return Answer(status, content_type, _bytes(body), told)
@@ -152,9 +156,16 @@ def _bytes(body: Any) -> bytes:
 
 
 def _with_context(function: Function, arguments: int) -> Function:
-    """`function` as called with the context first, which is dropped unless it takes one argument more."""
+    """`function` as called with the context first, which is dropped unless it takes it."""
+    if _takes_context(function, arguments):
+        return lambda context, *given: function(*given, context)
+    return lambda context, *given: function(*given)
+
+
+def _takes_context(function: Function, arguments: int) -> bool:
+    """Whether it takes one argument more than it needs."""
     try:
         inspect.signature(function).bind(*range(arguments + 1))
     except TypeError:
-        return lambda context, *given: function(*given)
-    return lambda context, *given: function(*given, context)
+        return False
+    return True

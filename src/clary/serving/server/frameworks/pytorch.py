@@ -20,6 +20,7 @@ class Defaults:
 
     def __init__(self) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._ready: Any = None
 
     def model_fn(self, model_dir: str) -> Any:
         """`model.pt`, else the only `.pt` or `.pth` file, as TorchScript."""
@@ -32,8 +33,11 @@ class Defaults:
         return torch.FloatTensor(data).to(self.device)
 
     def predict_fn(self, data: Any, model: Any) -> Any:
-        with torch.no_grad():
+        if model is not self._ready or getattr(model, "training", True):
+            # Not each time: it goes through all parts of the model, which may take longer than the prediction.
             model.to(self.device).eval()
+            self._ready = model
+        with torch.no_grad():
             return model(data.to(self.device))
 
     def output_fn(self, prediction: Any, accept: str) -> tuple[bytes, str]:

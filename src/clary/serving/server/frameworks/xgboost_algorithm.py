@@ -1,7 +1,8 @@
 """A model of the built-in XGBoost algorithm: what AWS's container answers to csv, libsvm and recordio, scriptless."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from clary.algorithms import tables
 from clary.algorithms.spec import UserError
@@ -12,9 +13,10 @@ from clary.serving.server.invocation import Answer, Invocation, Refused, Serve, 
 
 CSV, JSON, JSON_LINES = codecs.CSV, codecs.JSON, codecs.JSON_LINES
 RECORDIO = "application/x-recordio-protobuf"
+Made = TypeVar("Made")
 ACCEPTS = frozenset({CSV, JSON, JSON_LINES, RECORDIO})
-INLINE_BYTES = 4096
-"""Bodies up to this size take about 0.1 ms and are answered without a thread."""
+FEW = 4096
+"""Bytes of rows that are not worth numpy's parser, nor a second thread."""
 
 
 def serving(config: Config) -> Serve:
@@ -23,22 +25,30 @@ def serving(config: Config) -> Serve:
         # A row is not worth a second thread, and waiting for one is what makes the slowest answers slow.
         booster.set_param({"nthread": 1})
 
+    default_accept = config.default_accept or CSV
+    form = lru_cache(len(ACCEPTS))(algorithm.form)
+
+    def answer(body: bytes, content_type: str, accept: str) -> Answer:
+        predicted = algorithm.predict_fn(rows(body, content_type), model)
+        write, written = form(accept)
+        return Answer(200, written, write(predicted))
+
     def serve(call: Invocation) -> Answer:
         if not call.body:
             return Answer(204, "", b"")
-        if media_type(call.content_type or CSV) == CSV:
+        content_type = call.content_type or CSV
+        if media_type(content_type) == CSV:
             _check_width(call.body, model.features)
-        accept = choose_accept(call.accept.replace("text/*", CSV), config.default_accept or CSV, ACCEPTS)
-        predicted = refusing(algorithm.predict_fn, rows(call.body, call.content_type or CSV), model)
-        body, content_type = refusing(algorithm.output_fn, predicted, accept)
-        return Answer(200, content_type, body)
+        accept = choose_accept(call.accept.replace("text/*", CSV), default_accept, ACCEPTS)
+        return refusing(answer, call.body, content_type, accept)
 
     return serve
 
 
 def _check_width(body: bytes, features: int) -> None:
     """Before parsing: a line of millions of columns would take a parser minutes. In the words of AWS's container."""
-    commas = body.partition(b"\n")[0].count(b",")
+    end = body.find(b"\n")
+    commas = body.count(b",", 0, len(body) if end < 0 else end)
     if commas and commas + 1 != features:
         raise Refused(
             400,
@@ -48,12 +58,8 @@ def _check_width(body: bytes, features: int) -> None:
 
 
 def rows(body: bytes, content_type: str) -> Any:
-    """The rows of a body, as an array or a `DMatrix`. Raises `Refused`."""
-    return refusing(_rows, body, content_type)
-
-
-def _rows(body: bytes, content_type: str) -> Any:
-    if len(body) > INLINE_BYTES and media_type(content_type) == CSV and b"," in body:
+    """The rows of a body, as an array or a `DMatrix`. Raises `UserError`."""
+    if len(body) > FEW and media_type(content_type) == CSV and b"," in body:
         if (found := tables.numbers(body, "float32")) is not None:
             return found
         try:
@@ -63,8 +69,8 @@ def _rows(body: bytes, content_type: str) -> Any:
     return algorithm.input_fn(body, content_type)
 
 
-def refusing(function: Callable[..., Any], *given: Any) -> Any:
-    """What `function` returns; the errors of the algorithm that a caller causes become `Refused`."""
+def refusing(function: Callable[..., Made], *given: Any) -> Made:
+    """What `function` returns; the errors of the algorithm, which callers cause, become `Refused`."""
     try:
         return function(*given)
     except UserError as error:

@@ -6,7 +6,7 @@ import xgboost
 
 from clary.algorithms.xgboost import serve as algorithm
 from clary.serving.server import codecs
-from clary.serving.server.frameworks.xgboost_algorithm import ACCEPTS, CSV, JSON, refusing, rows
+from clary.serving.server.frameworks.xgboost_algorithm import ACCEPTS, CSV, FEW, JSON, refusing, rows
 from clary.serving.server.invocation import media_type
 
 
@@ -19,14 +19,14 @@ class Defaults:
 
     def input_fn(self, body: bytes | str, content_type: str) -> Any:
         raw = body.encode() if isinstance(body, str) else body
-        if media_type(content_type) == JSON:
-            return xgboost.DMatrix(codecs.decode(raw, JSON))
-        found = rows(raw, content_type)
-        return found if isinstance(found, xgboost.DMatrix) else xgboost.DMatrix(found)
+        is_json = media_type(content_type) == JSON
+        found = codecs.decode(raw, JSON) if is_json else refusing(rows, raw, content_type)
+        if isinstance(found, xgboost.DMatrix):
+            return found
+        return xgboost.DMatrix(found, nthread=1 if len(raw) <= FEW else None)
 
     def predict_fn(self, data: Any, model: Any) -> Any:
         return model.predict(data)
 
     def output_fn(self, prediction: Any, accept: str) -> tuple[bytes, str]:
-        answer: tuple[bytes, str] = refusing(algorithm.output_fn, prediction, accept)
-        return answer
+        return refusing(algorithm.output_fn, prediction, accept)
