@@ -69,22 +69,22 @@ def test_data_of_every_kind_is_found_where_it_lies(objects: LocalObjects, tmp_pa
     assert found(objects, tmp_path) == Artefacts()
 
 
-@pytest.mark.parametrize(
-    ("where", "why"),
-    [
-        (("gone", "S3Object"), "Please ensure that there is an object"),
-        (("gone/", "S3Prefix"), "Please ensure that there is an object"),
-        (("gone.tar.gz", "S3Object", "Gzip"), "Please ensure that there is an object"),
-        (("one/", "S3Object"), "cannot be a file name"),
-        (("odd/", "S3Prefix"), "cannot be a file name"),
-        (("up/", "S3Prefix"), "cannot be a file name"),
-        (("same/", "S3Prefix"), "The object keys 'a' and 'a/b' cannot both be file names."),
-    ],
-)
-def test_data_that_cannot_be_had(objects: LocalObjects, tmp_path: Path, where: tuple[str, ...], why: str) -> None:
-    started = f'Failed to download model data for container "container_1" from URL: "s3://models/{where[0]}". '
-    for given in ({"ModelDataSource": source(*where)}, {"AdditionalModelDataSources": [channel("c", *where)]}):
-        with pytest.raises(NoModelData) as caught:
-            found(objects, tmp_path, **given)
-        assert str(caught.value).startswith(started)
-        assert why in str(caught.value)
+BAD = [
+    (("gone", "S3Object"), "Please ensure that there is an object"),
+    (("gone/", "S3Prefix"), "Please ensure that there is an object"),
+    (("gone.tar.gz", "S3Object", "Gzip"), "Please ensure that there is an object"),
+    (("one/", "S3Object"), "cannot be a file name"),
+    (("odd/", "S3Prefix"), "cannot be a file name"),
+    (("up/", "S3Prefix"), "cannot be a file name"),
+    (("same/", "S3Prefix"), "The object keys 'a' and 'a/b' cannot both be file names."),
+]
+
+
+def test_data_that_cannot_be_had(objects: LocalObjects, tmp_path: Path) -> None:
+    for where, why in BAD:
+        started = f'Failed to download model data for container "container_1" from URL: "s3://models/{where[0]}". '
+        for given in ({"ModelDataSource": source(*where)}, {"AdditionalModelDataSources": [channel("c", *where)]}):
+            with pytest.raises(NoModelData) as caught:
+                found(objects, tmp_path, **given)
+            assert str(caught.value).startswith(started)
+            assert why in str(caught.value)
