@@ -17,7 +17,7 @@ REPORTS = 4
 
 
 _CHANGED = (
-    *(signal.SIGCHLD, signal.SIGIO, signal.SIGALRM, signal.SIGPIPE),
+    *(signal.SIGCHLD, signal.SIGIO, signal.SIGVTALRM, signal.SIGPIPE),
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
 )
 """Signals that the shim ignores or handles."""

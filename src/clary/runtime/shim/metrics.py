@@ -11,7 +11,7 @@ from types import FrameType
 from clary.runtime.shim.spec import Metric
 
 BUDGET = 0.25
-"""Seconds one regex may take over one chunk of output (64 KiB)."""
+"""Seconds of processor time that one regex may take over one chunk of output (64 KiB)."""
 STRIKES = 3
 """How often it may take longer before it is no longer applied."""
 MAX_FILE = 64 * 1024 * 1024
@@ -33,7 +33,7 @@ class MetricReader:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if self._patterns else -1
         self._size = 0
         self._armed = False
-        signal.signal(signal.SIGALRM, self._ring)
+        signal.signal(signal.SIGVTALRM, self._ring)
 
     def __call__(self, lines: list[bytes], now: float) -> list[bytes]:
         """Write what the regexes find; returns notices for the log."""
@@ -60,7 +60,7 @@ class MetricReader:
     def _search(self, name: str, pattern: re.Pattern[str], texts: list[str]) -> list[float]:
         values: list[float] = []
         try:
-            signal.setitimer(signal.ITIMER_REAL, BUDGET)
+            signal.setitimer(signal.ITIMER_VIRTUAL, BUDGET)
             self._armed = True
             for text in texts:
                 match = pattern.search(text)
@@ -71,7 +71,7 @@ class MetricReader:
             self._strike(name, pattern)
         finally:
             self._armed = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         return values
 
     def _strike(self, name: str, pattern: re.Pattern[str]) -> None:
