@@ -4,10 +4,10 @@
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -27,7 +27,6 @@ from clary.wire.errors import AwsError
 from clary.wire.operations import operation
 
 Request = dict[str, Any]
-Result = TypeVar("Result")
 
 FORWARDED = {
     "ContentType": "content-type",
@@ -85,7 +84,10 @@ class Invocations:
         overhead = time.perf_counter() - taken.start - forwarded.model_seconds
         self.meter.answered(taken.call, taken.instances, forwarded.reply.status, forwarded.model_seconds, overhead)
         self.meter.passed(taken.call, taken.variant.containers, forwarded)
-        return await self._told(ctx, taken, request, forwarded)
+        answer = self._told(ctx, taken, forwarded)
+        if session := request.get("SessionId"):
+            answer |= await _session(ctx, taken, session, forwarded.reply)
+        return answer
 
     def take(self, ctx: Context, request: Request) -> Taken:
         """Raises ValidationError."""
@@ -109,19 +111,6 @@ class Invocations:
         """Before the process ends: writes what has been counted and captured. Blocking."""
         self.meter.flush_now()
         self.aside.recorder.flush()
-
-    async def guarded(self, variant: Variant, send: Callable[[], Awaitable[Result]]) -> Result:
-        """What the gateway gives, or AWS's error for what it raises."""
-        if not variant.sockets:
-            raise loading(variant.name)
-        try:
-            return await send()
-        except (ValueError, NoModel) as error:
-            raise invalid(str(error)) from error
-        except NotReady as error:
-            raise AwsError(f"{error}; try again.", code="ModelNotReadyException", status=429) from error
-        except (NoInstance, HttpError) as error:
-            raise not_answered(error, variant.containers[getattr(error, "container", 0)]) from error
 
     def _check(self, request: Request) -> None:
         if len(request.get("Body", b"")) > self._max_bytes:
@@ -173,33 +162,51 @@ class Invocations:
                 return _only(each, each.instances.index(instance))
         raise invalid(f"The instance of session {session} is gone. Begin a new one with SessionId NEW_SESSION.")
 
-    async def _answer(self, taken: Taken, request: Request) -> Forwarded:
-        told = taken.route.on_demand.get((taken.variant.name, taken.variant.config))
+    def _answer(self, taken: Taken, request: Request) -> Awaitable[Forwarded]:
+        on_demand, variant = taken.route.on_demand, taken.variant
+        told = on_demand.get((variant.name, variant.config)) if on_demand else None
         if told is None:
-            return await self._forward(taken, taken.variant)
+            return self._forward(taken, variant)
         check_serverless(request)
-        return await self._serverless.invoke(taken.variant, told, partial(self._forward, taken))
+        return self._serverless.invoke(variant, told, partial(self._forward, taken))
 
     async def _forward(self, taken: Taken, variant: Variant) -> Forwarded:
         asked = taken.asked
-        return await self.guarded(
-            variant,
-            lambda: self.gateway.invoke(
+        with Guarded(variant):
+            return await self.gateway.invoke(
                 variant, asked.headers, asked.body, asked.container, hint=taken.hint, model=taken.model
-            ),
-        )
+            )
 
-    async def _told(self, ctx: Context, taken: Taken, request: Request, forwarded: Forwarded) -> Request:
+    def _told(self, ctx: Context, taken: Taken, forwarded: Forwarded) -> Request:
         reply, variant = forwarded.reply, taken.variant
         if not 200 <= reply.status < 300:
-            raise model_error(ctx, request["EndpointName"], variant.containers[forwarded.container], reply)
+            raise model_error(ctx, taken.asked.endpoint, variant.containers[forwarded.container], reply)
         if self.aside.captures(taken.route):
             kind = reply.headers.get("content-type", "")
             self.aside.capture(taken.route, taken.asked, variant.name, kind, reply.body)
-        answer = answered(variant.name, reply.headers, reply.body)
-        if request.get("SessionId"):
-            answer |= await _session(ctx, taken, request["SessionId"], reply)
-        return answer
+        return answered(variant.name, reply.headers, reply.body)
+
+
+class Guarded:
+    """What is done with a variant inside raises AWS's errors for the gateway's."""
+
+    def __init__(self, variant: Variant) -> None:
+        self._variant = variant
+
+    def __enter__(self) -> None:
+        if not self._variant.sockets:
+            raise loading(self._variant.name)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case None:
+                return
+            case ValueError() | NoModel():
+                raise invalid(str(error)) from error
+            case NotReady():
+                raise AwsError(f"{error}; try again.", code="ModelNotReadyException", status=429) from error
+            case NoInstance() | HttpError():
+                raise not_answered(error, self._variant.containers[getattr(error, "container", 0)]) from error
 
 
 @operation("InvokeEndpoint", "sagemaker-runtime")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from clary.capabilities.endpoints.answers import answered, broken_off, invalid, model_error
-from clary.capabilities.endpoints.invoke import Invocations, Taken
+from clary.capabilities.endpoints.invoke import Guarded, Invocations, Taken
 from clary.serving.flow import Flow
 from clary.serving.gateway import MAX_ANSWER_BYTES
 from clary.serving.reply import HttpError, Reply, TimedOut
@@ -42,10 +42,12 @@ async def invoke_with_response_stream(ctx: Context, request: Request) -> Request
 async def _open(ctx: Context, invocations: Invocations, taken: Taken) -> Flow:
     """Raises ModelError for an answer that is no success, and what no answer at all raises."""
     try:
-        found = await invocations.guarded(taken.variant, lambda: _send(invocations, taken))
+        with Guarded(taken.variant):
+            found = await _send(invocations, taken)
         if isinstance(found, Flow) and 200 <= found.head.status < 300:
             return found
-        place, reply = await invocations.guarded(taken.variant, lambda: _whole(taken, found))
+        with Guarded(taken.variant):
+            place, reply = await _whole(taken, found)
     except AwsError as error:
         invocations.meter.lost(taken.call, taken.instances, error)
         raise
