@@ -10,11 +10,13 @@ import contextlib
 import json
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
+
+import msgspec
 
 from clary.serving.flow import Flow
 from clary.serving.http import Pool, request_bytes
@@ -26,8 +28,8 @@ UNLOAD_SECONDS = 60.0
 REMEMBERED = 100_000
 HELP = 16
 """Calls under way that an instance has more than the next before that one takes a call in its stead."""
-AGAIN = 3
-"""A model may be unloaded between two looks, by another server process say."""
+TRIES = (False, False, False, True)
+"""Whether it is the last: a model may be unloaded between two looks, by another server process say."""
 UNLOADED = "x-clary-model-unloaded"
 """Header of our own model server's 404: it says that the model has not seen the call."""
 MODEL_FOLDER = "/opt/ml/models/{}/model"
@@ -86,8 +88,7 @@ class Source(Protocol):
         """From the folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The model that a call is for."""
 
     name: str
@@ -111,9 +112,7 @@ class Models:
         helps out where the first has much more to do.
         """
         place = target.source.place
-        ranked = sorted(instances, key=lambda pools: zlib.crc32(f"{target.name}\0{pools[place].socket}".encode()))
-        if len(ranked) > 1 and ranked[0][place].outstanding > ranked[1][place].outstanding + HELP:
-            ranked[:2] = ranked[1], ranked[0]
+        ranked = _ranked(instances, target) if len(instances) > 1 else instances
         containers = [pools[place] for pools in ranked]
         return [[*pools[:place], Line(self, pools[place], containers, target), *pools[place + 1 :]] for pools in ranked]
 
@@ -207,6 +206,14 @@ class Models:
         await target.source.remove(name)
 
 
+def _ranked(instances: list[list[Pool]], target: Target) -> list[list[Pool]]:
+    place = target.source.place
+    ranked = sorted(instances, key=lambda pools: zlib.crc32(f"{target.name}\0{pools[place].socket}".encode()))
+    if ranked[0][place].outstanding > ranked[1][place].outstanding + HELP:
+        ranked[:2] = ranked[1], ranked[0]
+    return ranked
+
+
 class Line:
     """To one model of a container, as a `Pool` is to a container that is one model."""
 
@@ -220,47 +227,50 @@ class Line:
     async def send(self, request: bytes, timeout: float) -> Reply:
         """Like `Pool.send`; `request` is one to `/invocations`. Raises `NoModel` and `NotReady` too."""
         end = time.monotonic() + timeout
-        name = self._models.known(self._pool.socket, self._target)
-        self._target.note("ModelCacheHit", 1.0 if name else 0.0)
-        try:
-            return await self._exchange(name, request, end)
-        except Refused as refused:
-            return refused.reply
+        name = self._known()
+        for last in TRIES:
+            try:
+                name = name or await self._load(end)
+            except Refused as refused:
+                return refused.reply
+            reply = await self._call(name, request, end)
+            if last or reply.status < 400 or not await self._is_unloaded(reply, name, end):
+                break
+            name = None
+        return reply
 
     async def open(self, request: bytes, timeout: float) -> Flow:
         """Like `Pool.open`. Raises `Refused` for a model that the container does not load, and what `send` raises."""
         end = time.monotonic() + timeout
-        name = self._models.known(self._pool.socket, self._target)
-        self._target.note("ModelCacheHit", 1.0 if name else 0.0)
-        for last in (*[False] * AGAIN, True):
+        name = self._known()
+        for last in TRIES:
             name = name or await self._load(end)
             self._target.source.used(name)
             flow = await self._pool.open(_addressed(request, name, self._target.name), end - time.monotonic())
             head = Reply(flow.head.status, flow.head.headers, b"")
-            if last or not await self._is_unloaded(head, name, end):
+            if last or head.status < 400 or not await self._is_unloaded(head, name, end):
                 break
             flow.close()
             name = None
         return flow
 
-    async def _exchange(self, name: str | None, request: bytes, end: float) -> Reply:
-        for last in (*[False] * AGAIN, True):
-            name = name or await self._load(end)
-            reply = await self._call(name, request, end)
-            if last or not await self._is_unloaded(reply, name, end):
-                break
-            name = None
-        return reply
+    def _known(self) -> str | None:
+        name = self._models.known(self._pool.socket, self._target)
+        self._target.note("ModelCacheHit", 1.0 if name else 0.0)
+        return name
 
     async def _load(self, end: float) -> str:
         return await self._models.load(self._pool, self._others, self._target, end - time.monotonic())
 
-    async def _call(self, name: str, request: bytes, end: float) -> Reply:
+    def _call(self, name: str, request: bytes, end: float) -> Awaitable[Reply]:
         addressed = _addressed(request, name, self._target.name)
         source = self._target.source
-        if source.keeps:
-            source.used(name)
-            return await self._pool.send(addressed, end - time.monotonic())
+        if not source.keeps:
+            return self._call_once(name, addressed, end)
+        source.used(name)
+        return self._pool.send(addressed, end - time.monotonic())
+
+    async def _call_once(self, name: str, addressed: bytes, end: float) -> Reply:
         self._models.begun(self._pool.socket, name)
         try:
             return await self._pool.send(addressed, end - time.monotonic())
