@@ -127,6 +127,7 @@ def test_a_spot_job_is_entered_interrupted_and_resumed_in_a_warm_container(own_i
         "shell", "spot", "-c", "cat /opt/ml/checkpoints/step /proc/sys/kernel/hostname; exit 3"
     )
     assert (entered.stdout.split(), entered.returncode) == (["first", "algo-1"], 3), entered.stderr
+    wait_until(lambda: own_images.describe("spot")["SecondaryStatus"] == "Training")
     own_images.clary.command("interrupt", "spot", check=True)
     told = own_images.finished("spot")
     assert (told["TrainingJobStatus"], told.get("FailureReason")) == ("Completed", None)

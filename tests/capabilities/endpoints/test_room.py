@@ -10,9 +10,11 @@ from tests.servers import Clary, wait_until
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, made: tuple[Path, float]) -> Iterator[Account]:
-    """One slot, and little patience."""
+    """One slot, and little patience, but for variants that say `patient`."""
     with Clary(tmp_path_factory.mktemp("small") / "home", slots="1", endpoint_startup_seconds="30") as clary:
-        yield Account(clary.start(), made[0])
+        account = Account(clary.start(), made[0])
+        account.config("patient", "m", ContainerStartupHealthCheckTimeoutInSeconds=240)
+        yield account
 
 
 def said(account: Account, endpoint: str) -> list[str]:
@@ -24,7 +26,7 @@ def said(account: Account, endpoint: str) -> list[str]:
 
 
 def test_update_and_second_endpoint_without_room(small: Account, made: tuple[Path, float]) -> None:
-    small.create("first")
+    small.create("first", "patient")
     small.sagemaker.create_endpoint(EndpointName="second", EndpointConfigName="c")
     small.sagemaker.update_endpoint(EndpointName="first", EndpointConfigName="c")
     waiting = "Waiting for room: 1 of 1 instances are in use on this machine"
@@ -40,10 +42,11 @@ def test_update_and_second_endpoint_without_room(small: Account, made: tuple[Pat
 
 
 def test_room_that_comes_is_taken(small: Account, made: tuple[Path, float]) -> None:
-    small.create("leaves")
-    small.sagemaker.create_endpoint(EndpointName="waits", EndpointConfigName="c")
+    small.create("leaves", "patient")
+    small.sagemaker.create_endpoint(EndpointName="waits", EndpointConfigName="patient")
     wait_until(lambda: any("Waiting for room" in line for line in said(small, "waits")))
     small.delete("leaves")
-    small.await_status("waits", "InService")
+    described = small.await_status("waits", "InService", "Failed")
+    assert described["EndpointStatus"] == "InService", described
     assert float(small.invoke("waits")) == pytest.approx(made[1])
     small.delete("waits")

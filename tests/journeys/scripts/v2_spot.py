@@ -34,6 +34,8 @@ estimator.fit(wait=False)
 name = estimator.latest_training_job.name
 while not session.list_s3_files(bucket, "v2-spot/checkpoints/epoch-1"):
     time.sleep(0.2)
+while session.describe_training_job(name)["SecondaryStatus"] != "Training":
+    time.sleep(0.2)
 subprocess.run([*shlex.split(os.environ["CLARY_INTERRUPT"]), name], check=True)
 printed = io.StringIO()
 with contextlib.redirect_stdout(printed):
