@@ -19,6 +19,7 @@ import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.capabilities.endpoints.account import SECONDS
 from tests.capabilities.training.records import IMAGES, ROLE, request
 from tests.crash.load import Calls
 from tests.servers import Clary, wait_until
@@ -201,7 +202,7 @@ def test_calls_through_both_are_answered_and_counted(crowd: Crowd, tmp_path: Pat
     client.create_model(ModelName="echo", PrimaryContainer=container, ExecutionRoleArn=ROLE)
     client.create_endpoint_config(EndpointConfigName="echo", ProductionVariants=[variant])
     client.create_endpoint(EndpointName="echo", EndpointConfigName="echo")
-    wait_until(lambda: client.describe_endpoint(EndpointName="echo")["EndpointStatus"] == "InService")
+    wait_until(lambda: client.describe_endpoint(EndpointName="echo")["EndpointStatus"] == "InService", SECONDS)
     begun = datetime.now(UTC)
     runtime = crowd.client("sagemaker-runtime")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from tests.capabilities.endpoints.account import Load
+from tests.capabilities.endpoints.account import SECONDS, Load
 from tests.capabilities.endpoints.test_deployment import bluegreen, percent, rolling
 from tests.capabilities.training.records import IMAGES, ROLE
 from tests.crash.controllers import BUCKET, Stage
@@ -62,7 +62,7 @@ class Endpoint:
         return self.record.status == "InService" and not self.record.state["Fleets"]["retired"]
 
     def until_in_service(self) -> None:
-        wait_until(self.settled, PATIENCE, lambda: f"{self.describe()}{self.stage.told()}")
+        wait_until(self.settled, SECONDS, lambda: f"{self.describe()}{self.stage.told()}")
 
     def call(self) -> bytes:
         body: bytes = self.runtime.invoke_endpoint(EndpointName="e", Body=b"x")["Body"].read()

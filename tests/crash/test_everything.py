@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.capabilities.endpoints.account import SECONDS
 from tests.capabilities.training.records import IMAGES, ROLE, request
 from tests.crash import traces
 from tests.crash.load import Calls, Creations, client
@@ -67,7 +68,7 @@ class World:
         self.sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
         self.sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
         wait_until(lambda: set(JOBS) == set(self.witness.started), PATIENCE, self.told)
-        wait_until(lambda: self.endpoint()["EndpointStatus"] != "Creating", PATIENCE, self.told)
+        wait_until(lambda: self.endpoint()["EndpointStatus"] != "Creating", SECONDS, self.told)
         assert self.endpoint()["EndpointStatus"] == "InService", self.told()
 
     def endpoint(self) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.capabilities.endpoints.account import CSV, ROLE, SKLEARN, Account, Load
+from tests.capabilities.endpoints.account import CSV, ROLE, SECONDS, SKLEARN, Account, Load
 from tests.capabilities.endpoints.test_artefacts import tarball
-from tests.servers import PATIENCE, Clary, wait_until
+from tests.servers import Clary, wait_until
 
 SETTINGS = {"empty_instance_seconds": "0", "host_metrics_seconds": "1"}
 SCRIPT = "def model_fn(d):\n    return 0\n\ndef transform_fn(m, body, kind, accept):\n    return {answer!r}\n"
@@ -58,7 +58,7 @@ def settled(account: Account, name: str) -> dict[str, Any]:
         found: dict[str, Any] = account.sagemaker.describe_inference_component(InferenceComponentName=name)
         return found
 
-    wait_until(lambda: look()["InferenceComponentStatus"] in ("InService", "Failed"), PATIENCE, lambda: str(look()))
+    wait_until(lambda: look()["InferenceComponentStatus"] in ("InService", "Failed"), SECONDS, lambda: str(look()))
     return look()
 
 
