@@ -14,9 +14,12 @@ from clary.cli import clients
 # Before they are imported: their assertions are the tests of several files.
 pytest.register_assert_rewrite("tests.runtime.backend_conformance", "tests.runtime.entering_conformance")
 
-# How long an example takes says how busy the machine is.
+# How long an example takes says how busy the machine is. The same examples each time: whether a change passes is not
+# up to chance.
 SLOW = [hypothesis.HealthCheck.too_slow]
-hypothesis.settings.register_profile("suite", hypothesis.settings(), deadline=None, suppress_health_check=SLOW)
+hypothesis.settings.register_profile(
+    "suite", hypothesis.settings(), deadline=None, suppress_health_check=SLOW, derandomize=True
+)
 hypothesis.settings.load_profile("suite")
 
 LOCKS = {
