@@ -126,7 +126,7 @@ class Gateway:
         """The place of the instance that would get the next call. Raises `NoInstance`."""
         if not variant.sockets:
             raise NoInstance(f"variant {variant.name} has no instance")
-        order = variant.order.sort(self._instances(variant), b"", b"")
+        order = variant.order.sort(self._lines(variant.sockets), b"", b"")
         return next(place for place, sockets in enumerate(variant.sockets) if sockets[0] == order[0][0].socket)
 
     def outstanding(self, variant: Variant) -> int:
@@ -141,17 +141,14 @@ class Gateway:
     def _in_order(
         self, variant: Variant, body: bytes, hint: bytes, model: Target | None
     ) -> Sequence[Sequence[Pool | Line]]:
-        instances = self._instances(variant)
+        instances = self._lines(variant.sockets)
         if model:
             return self._models.in_order(instances, model)
         found = variant.order.sort(instances, body, hint) if len(instances) > 1 else instances
         return [*found, *self._lines(variant.spare)] if variant.spare else found
 
-    def _instances(self, variant: Variant) -> list[list[Pool]]:
-        """The pools of each instance, one for each container."""
-        return self._lines(variant.sockets)
-
     def _lines(self, instances: Sequence[Sequence[Path]]) -> list[list[Pool]]:
+        """The pools of each instance, one for each container."""
         return [[self._pool(socket) for socket in sockets] for sockets in instances]
 
     def _pool(self, socket: Path) -> Pool:

@@ -30,12 +30,12 @@ Line = TypeVar("Line", bound=asyncio.Protocol)
 
 def request_bytes(method: str, path: str, headers: Headers, body: bytes) -> bytes:
     """Raises `ValueError` for a header that would end its line."""
-    lines = [f"{method} {path} HTTP/1.1", "host: model", f"content-length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
+    lines = [f"{method} {path} HTTP/1.1\r\nhost: model\r\ncontent-length: {len(body)}\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in headers]
+    head = "".join(lines)
+    if head.count("\n") != len(lines) + 2 or head.count("\r") != len(lines) + 2 or "\0" in head:
         raise ValueError("a header value may not contain line ends")
-    return head.encode("latin-1") + b"\r\n\r\n" + body
+    return b"%b\r\n%b" % (head.encode("latin-1"), body)
 
 
 class Connection(asyncio.Protocol):
@@ -62,7 +62,8 @@ class Connection(asyncio.Protocol):
         assert self._transport
         if self._lost:
             raise Unreachable("the connection was closed while idle")
-        self._reader = ReplyReader(self._max_body)
+        if not self._reader.is_fresh:
+            self._reader = ReplyReader(self._max_body)
         self._answer = self._loop.create_future()
         self._wait_at_most(timeout)
         self._transport.write(request)

@@ -98,13 +98,18 @@ class ReplyReader:
         self._chunks = bytearray()
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether it may read another answer: what came at once has left nothing."""
+        return self._head is None and not self._buffer
+
+    @property
     def size(self) -> int:
         """Bytes of the answer that are here."""
         return len(self._buffer) + len(self._chunks)
 
     def feed(self, data: bytes) -> Reply | None:
         """The answer once it is whole. Raises `Broken` or `TooLarge`."""
-        if self._head is None and not self._buffer and (whole := self._at_once(data)):
+        if self.is_fresh and (whole := self._at_once(data)):
             return whole
         self._buffer += data
         if self._head is None:

@@ -41,8 +41,11 @@ def plainly_holds(shape: Any, value: dict[str, Any]) -> bool:
     checks: dict[str, list[Callable[[Any], bool]]] | None = shape.__dict__.get("_clary_checks")
     if checks is None:
         checks = shape.__dict__["_clary_checks"] = _checks(shape)
-    if not checks or any(value.get(name) is None for name in shape.required_members):
+    if not checks:
         return False
+    for name in shape.required_members:
+        if value.get(name) is None:
+            return False
     for name, given in value.items():
         for check in checks[name]:
             if not check(given):

@@ -103,7 +103,9 @@ def authenticate(head: Head, told: Claim, keys: Keys, now: float, skew: float, b
     signing = _signing_key(key.secret, told.date, told.region, told.service)
     scope = told.scope
     to_sign = f"{ALGORITHM}\n{told.stamp}\n{scope}\n{digest}"
-    wanted = hmac.digest(signing, to_sign.encode(), "sha256").hex()
+    keyed = _keyed(signing).copy()
+    keyed.update(to_sign.encode())
+    wanted = keyed.hexdigest()
     if not hmac.compare_digest(wanted.encode(), told.signature.encode("utf-8", "replace")):
         raise _mismatch()
     _check_life(told, moment, now)
@@ -116,6 +118,11 @@ def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     for part in (date, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
+
+
+@lru_cache(maxsize=1024)
+def _keyed(signing: bytes) -> hmac.HMAC:
+    return hmac.new(signing, digestmod="sha256")
 
 
 @lru_cache(maxsize=256)

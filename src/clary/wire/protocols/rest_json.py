@@ -43,9 +43,10 @@ def answer(operation: OperationModel, result: dict[str, Any], request_id: str) -
         reply = Reply(status, [*headers, ("x-amzn-requestid", request_id)])
         return event_stream.answer(reply, shape.members[name], result[name], json_body.encode, JSON)
     body, content_type = _body(shape, result)
-    if content_type and not any(name == "content-type" for name, _ in headers):
+    if content_type and "content-type" not in dict(headers):
         headers.append(("content-type", content_type))
-    return Reply(status, [*headers, ("x-amzn-requestid", request_id)], body)
+    headers.append(("x-amzn-requestid", request_id))
+    return Reply(status, headers, body)
 
 
 def refuse(model: ServiceModel, error: AwsError, request_id: str) -> Reply:
