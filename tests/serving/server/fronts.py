@@ -12,7 +12,7 @@ from clary.serving.server.front import Front
 @contextmanager
 def serving(app: App, timeout: float = 60.0, stuck: Callable[[], object] = lambda: None) -> Iterator[tuple[str, int]]:
     """Its address."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as door:
         front = Front(door, app, timeout, stuck)
         thread = threading.Thread(target=front.run)
         thread.start()

@@ -4,15 +4,17 @@ import http.client
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
+import pytest
 from tests.servers import PATIENCE, wait_until
 from tests.serving.server.fronts import serving
 
 from clary.serving.server.app import App, Work
-from clary.serving.server.invocation import Answer, Invocation
+from clary.serving.server.invocation import Answer, Invocation, text
 from clary.serving.server.requests import Request
 
 Address = tuple[str, int]
@@ -178,6 +180,35 @@ def test_at_the_end_what_is_in_hand_is_answered() -> None:
                 ask(address, path="/ping")
             threading.Timer(0.2, model.go.set).start()
         assert [first.result(), second.result()] == [b"wait", b"second"]
+
+
+def test_a_long_line_of_quick_calls_keeps_no_ping_waiting_to_its_end() -> None:
+    answered = []
+
+    def model(call: Invocation) -> Answer:
+        time.sleep(0.005)
+        answered.append(call.body)
+        return Answer(200, "text/plain", call.body)
+
+    with serving(App(model)) as address:
+        line = [http.client.HTTPConnection(*address, timeout=PATIENCE) for _ in range(200)]
+        for each in line:
+            each.request("POST", "/invocations", b"call")
+        assert ask(address, path="/ping") == b""
+        assert len(answered) < len(line)
+        for each in line:
+            assert each.getresponse().read() == b"call"
+            each.close()
+
+
+def test_a_request_that_the_app_fails_at_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    class Failing(App):
+        def take(self, request: Request) -> Answer | Work:
+            return Answer(200, "", b"1") if request.body else text(200, str(1 // len(request.body)))
+
+    with serving(Failing(Model())) as address:
+        assert [ask(address), ask(address, b"one")] == [b"integer division or modulo by zero", b"1"]
+    assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 def test_many_connections_at_once() -> None:

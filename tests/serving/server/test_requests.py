@@ -59,7 +59,6 @@ def test_whoever_has_gone_is_not_read(pair: Pair) -> None:
         (b"POST / HTTP/1.1\r\ncontent-length: -1", 400),
         (b"POST / HTTP/1.1\r\ncontent-length: \xb2", 400),
         (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked", 411),
-        (b"GET / HTTP/1.1\r\nx: " + b"x" * MAX_HEAD, 431),
     ],
 )
 def test_what_is_no_request_is_refused(pair: Pair, head: bytes, status: int) -> None:

@@ -35,6 +35,8 @@ QUIET_LOOKS = 50
 """Without a call, before long ones are no longer looked for."""
 LAST_WORDS_SECONDS = 0.5
 """For an answer to be read, before the worker ends."""
+LET_IN = 64
+"""Most connections accepted at once; at leisure one by one, so that other workers at leisure have their part."""
 STREAM_SECONDS = 540.0
 """A streamed answer that takes longer has been given up by the platform, and its worker is replaced."""
 
@@ -52,8 +54,13 @@ class Call:
 class Front:
     """`run` serves until `end`, which any thread or signal handler may call."""
 
-    def __init__(self, door: socket.socket, app: App, timeout: float, stuck: Callable[[], object]) -> None:
-        """`door` listens. `stuck` ends the process, whose model has not answered within `timeout` seconds."""
+    def __init__(
+        self, door: socket.socket, app: App, timeout: float, stuck: Callable[[], object], *, alone: bool = True
+    ) -> None:
+        """`door` listens. `stuck` ends the process, whose model has not answered within `timeout` seconds.
+
+        `alone`: no other worker accepts connections there.
+        """
         door.setblocking(False)
         self._door = door
         self._app = app
@@ -74,6 +81,8 @@ class Front:
         self._is_stood_in = False
         self._is_busy = threading.Event()
         self._ending = False
+        self._look_again = 0.0
+        self._let_in = LET_IN if alone else 1
 
     def run(self) -> None:
         """Answers calls, in this thread."""
@@ -90,15 +99,19 @@ class Front:
 
     def _find_call(self) -> bool:
         """Wait for one. False when no more will come."""
-        if self._waiting:
+        now = time.monotonic()
+        if self._waiting and (self._is_stood_in or now < self._look_again):
             return True
         self._relieve()
         with self._at_connections:
             self._listen(wanted=not self._ending)
+            if now >= self._look_again:
+                self._turn(0, LET_IN)
+                self._look_again = now + STAND_IN_SECONDS
             while not self._waiting:
                 if self._ending and self._is_over():
                     return False
-                self._turn(None if self._listens or self._ending else DOOR_SECONDS)
+                self._turn(None if self._listens or self._ending else DOOR_SECONDS, self._let_in)
         return True
 
     def _answer(self, call: Call) -> None:
@@ -183,22 +196,24 @@ class Front:
 
     # -- at the connections, by the thread that has the lock
 
-    def _turn(self, seconds: float | None) -> None:
-        """One look at the connections, which waits at most so long for news."""
+    def _turn(self, seconds: float | None, let_in: int = LET_IN) -> None:
+        """One look at the connections, which waits at most so long for news; up to `let_in` new ones are accepted."""
         while self._later:
             self._later.popleft()()
         while self._answered:
             self._go_on(self._answered.popleft())
-        for number, event in self._poll.poll(0 if self._waiting else seconds):
+        if seconds is None and self._waiting:
+            seconds = 0
+        for number, event in self._poll.poll(seconds):
             if number == self._bell:
                 with suppress(BlockingIOError):
                     os.eventfd_read(self._bell)
             elif connection := self._open.get(number):
                 self._look_at(connection, event)
             elif self._listens:
-                self._accept()
+                self._accept(let_in)
         if not self._listens and not self._ending:
-            self._accept()
+            self._accept(let_in)
 
     def _look_at(self, connection: Connection, event: int) -> None:
         if connection.unsent:
@@ -224,6 +239,10 @@ class Front:
             taken = self._app.take(request)
         except Bad as bad:
             self._send(connection, text(bad.status, str(bad)), last=True)
+        except Exception as error:
+            # A border: one request must not end the worker.
+            traceback.print_exc(file=sys.stderr)
+            self._send(connection, text(500, str(error)), last=True)
         else:
             self._pass_on(connection, taken)
 
@@ -248,9 +267,9 @@ class Front:
         if connection.begun:
             self._heed(connection)
 
-    def _accept(self) -> None:
+    def _accept(self, most: int) -> None:
         try:
-            while True:
+            for _ in range(most):
                 line, _ = self._door.accept()
                 connection = Connection(line, self._app.max_body)
                 self._open[connection.number] = connection

@@ -14,7 +14,8 @@ from clary.serving.server import streaming
 from clary.serving.server.invocation import Answer, text
 
 MAX_HEAD = 64 * 1024
-READ = 256 * 1024
+READ, READ_BODY = 64 * 1024, 1024 * 1024
+"""Bytes read at once: of a request that begins, and of the rest of a body."""
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 STREAMED = f"transfer-encoding: chunked\r\n{FRAMED[0]}: {FRAMED[1]}"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -74,7 +75,7 @@ class Connection:
     def read(self) -> bool:
         """Take what has come; whether the far side is still there."""
         try:
-            data = self.line.recv(READ)
+            data = self.line.recv(READ_BODY if self._request else READ)
         except BlockingIOError:
             return True
         except OSError:

@@ -127,7 +127,8 @@ class Workers:
             app = self._load(self._config)
             # What lives as long as the process need not be looked at by every collection.
             gc.freeze()
-            front = Front(self._door, app, self._config.timeout, stuck=lambda: os._exit(1))
+            alone = self._config.workers == 1
+            front = Front(self._door, app, self._config.timeout, stuck=lambda: os._exit(1), alone=alone)
             for kind in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(kind, lambda *_: front.end())
             os.write(self._tell, LOADED)
