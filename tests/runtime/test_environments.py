@@ -46,9 +46,7 @@ def run(bench: Bench, name: str, script: str) -> list[str]:
     [("sklearn", "sklearn", r"1\.9"), ("xgboost", "xgboost", r"3\.0\.5"), ("pytorch", "torch", r"2\.13\.0\+c")],
 )
 def test_each_environment_has_its_framework_and_pip(bench: Bench, name: str, module: str, version: str) -> None:
-    script = (
-        f"python3 -c 'import {module}, pandas; print({module}.__version__)'; pip --version; command -v pip"
-    )
+    script = f"python3 -c 'import {module}, pandas; print({module}.__version__)'; pip --version; command -v pip"
     framework, pip, _ = run(bench, name, script)
     assert re.match(version, framework) and pip.startswith("pip ")
 
