@@ -6,7 +6,7 @@ import numpy as np
 
 from clary.serving.server import codecs, script
 from clary.serving.server.config import Config
-from clary.serving.server.frameworks import Loaded
+from clary.serving.server.frameworks import Loaded, arrays
 from clary.serving.server.invocation import media_type
 
 
@@ -36,4 +36,5 @@ class Defaults:
 def load(config: Config) -> Loaded:
     module = script.load_module(config.code_dir, config.program or "inference.py")
     serve = script.build(module, Defaults(), config.model_dir, config.default_accept)
+    arrays.are_no_frames()
     return Loaded(serve, execution_parameters=script.execution_parameters(module))
