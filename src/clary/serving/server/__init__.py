@@ -5,7 +5,8 @@ numpy are there, a framework only in the file of that framework. Nothing here kn
 
     __main__    unpack, install, start the workers; what the sandbox runs
     workers     the processes: forked, replaced, ended
-    front       one of them: connections on one side, the app on the other
+    front       one of them: who calls the model, and who looks after the connections meanwhile
+    connections the connections of a worker
     requests    one connection: HTTP in, HTTP out
     app         what a request is answered, or which model is called for it
     script      user code: which functions it gives, and in what order they are called

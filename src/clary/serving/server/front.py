@@ -5,13 +5,11 @@ would take longer than many models do. While a call lasts, another thread stands
 is answered and further calls line up; it also ends the worker when the model never answers. The model is called by the
 first thread only.
 
-    poll ──▶ Connection.next ──▶ App.take ──▶ Answer                  sent at once
-                                          ├─▶ Work                    in line for the model
-                                          └─▶ Work with an executor   done there, then sent
+    Connections ──▶ App.take ──▶ Answer                  sent at once
+                             ├─▶ Work                    in line for the model
+                             └─▶ Work with an executor   done there, then sent
 """
 
-import os
-import select
 import socket
 import sys
 import threading
@@ -19,24 +17,20 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from clary.serving.server.app import App, Work
+from clary.serving.server.connections import LET_IN, Connections
 from clary.serving.server.invocation import Answer, text
-from clary.serving.server.requests import Bad, Connection
+from clary.serving.server.requests import Connection, Request
 
 STAND_IN_SECONDS = 0.02
 """A call that takes longer has the connections looked after meanwhile."""
-DOOR_SECONDS = 0.05
-"""How long new connections are left to the other workers while this one is in a call."""
 QUIET_LOOKS = 50
 """Without a call, before long ones are no longer looked for."""
 LAST_WORDS_SECONDS = 0.5
 """For an answer to be read, before the worker ends."""
-LET_IN = 64
-"""Most connections accepted at once; at leisure one by one, so that other workers at leisure have their part."""
 STREAM_SECONDS = 540.0
 """A streamed answer that takes longer has been given up by the platform, and its worker is replaced."""
 
@@ -61,28 +55,17 @@ class Front:
 
         `alone`: no other worker accepts connections there.
         """
-        door.setblocking(False)
-        self._door = door
         self._app = app
         self._timeout = timeout
         self._stuck = stuck
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll = select.epoll()
-        self._poll.register(self._bell, select.EPOLLIN)
-        self._listens = False
-        self._open: dict[int, Connection] = {}
+        self._connections = Connections(door, app.max_body, self._take)
+        self._let_in = LET_IN if alone else 1
         self._waiting: deque[Call] = deque()
         self._working: list[Call] = []
         """The call in the model's hands. Whoever takes it out answers it."""
-        self._answered: deque[Connection] = deque()
-        self._later: deque[Callable[[], None]] = deque()
-        """What other threads leave to the one at the connections."""
-        self._at_connections = threading.Lock()
-        self._is_stood_in = False
         self._is_busy = threading.Event()
-        self._ending = False
         self._look_again = 0.0
-        self._let_in = LET_IN if alone else 1
+        self._ending = False
 
     def run(self) -> None:
         """Answers calls, in this thread."""
@@ -93,31 +76,36 @@ class Front:
     def end(self) -> None:
         """Answer what is in hand and return."""
         self._ending = True
-        self._ring()
+        self._connections.ring()
 
     # -- the model's thread
 
     def _find_call(self) -> bool:
         """Wait for one. False when no more will come."""
-        now = time.monotonic()
-        if self._waiting and (self._is_stood_in or now < self._look_again):
+        connections, now = self._connections, time.monotonic()
+        if self._waiting and (connections.is_stood_in or now < self._look_again):
             return True
-        self._relieve()
-        with self._at_connections:
-            self._listen(wanted=not self._ending)
+        connections.relieve()
+        with connections.lock:
+            connections.watch_door(wanted=not self._ending)
             if now >= self._look_again:
-                self._turn(0, LET_IN)
+                connections.tidy()
+                connections.look(0)
                 self._look_again = now + STAND_IN_SECONDS
             while not self._waiting:
-                if self._ending and self._is_over():
-                    return False
-                self._turn(None if self._listens or self._ending else DOOR_SECONDS, self._let_in)
+                if self._ending:
+                    connections.shut()
+                    if connections.are_over:
+                        return False
+                connections.tidy()
+                if not self._waiting:
+                    connections.look(None, self._let_in)
         return True
 
     def _answer(self, call: Call) -> None:
         connection = call.connection
         if connection.gone:
-            self._leave(connection)
+            self._connections.leave(connection)
             return
         call.due = time.monotonic() + self._timeout
         self._working.append(call)
@@ -134,14 +122,9 @@ class Front:
             # It was given up: the process is about to end.
             return
         if call.begun:
-            self._leave(connection)
+            self._connections.leave(connection)
         else:
-            self._send(connection, answer)
-
-    def _relieve(self) -> None:
-        """Whoever stands in looks up."""
-        if self._is_stood_in:
-            self._ring()
+            self._connections.send(connection, answer)
 
     # -- the thread that stands in
 
@@ -153,7 +136,7 @@ class Front:
             time.sleep(STAND_IN_SECONDS)
             call = self._in_hand()
             if call is not None and call is last:
-                self._lead()
+                self._look_after_connections()
             quiet = 0 if call else quiet + 1
             if quiet > QUIET_LOOKS:
                 self._is_busy.clear()
@@ -164,22 +147,24 @@ class Front:
     def _in_hand(self) -> Call | None:
         return next(iter(self._working), None)
 
-    def _lead(self) -> None:
+    def _look_after_connections(self) -> None:
         """Until the model's thread has nothing in hand."""
-        with self._at_connections:
-            self._is_stood_in = True
-            self._listen(wanted=False)
+        connections = self._connections
+        with connections.lock:
+            connections.is_stood_in = True
+            connections.watch_door(wanted=False)
             try:
                 while call := self._in_hand():
                     left = call.due - time.monotonic()
                     if left <= 0:
                         self._give_up(call)
-                    self._turn(min(DOOR_SECONDS, max(0.0, left)))
+                    connections.tidy()
+                    connections.look(max(0.0, left))
             except BaseException:
                 traceback.print_exc(file=sys.stderr)
                 self._stuck()
             finally:
-                self._is_stood_in = False
+                connections.is_stood_in = False
 
     def _give_up(self, call: Call) -> None:
         """A thread cannot be ended, so the process is, as soon as the caller has been told."""
@@ -187,144 +172,27 @@ class Front:
             self._working.pop()
         except IndexError:
             return
+        connections = self._connections
         if not call.begun:
-            self._send(call.connection, text(500, f"the model did not answer within {self._timeout:g} seconds"))
+            told = text(500, f"the model did not answer within {self._timeout:g} seconds")
+            connections.send(call.connection, told)
         end = time.monotonic() + LAST_WORDS_SECONDS
         while (left := end - time.monotonic()) > 0:
-            self._turn(left)
+            connections.tidy()
+            connections.look(left)
         self._stuck()
 
-    # -- at the connections, by the thread that has the lock
+    # -- by whoever is at the connections
 
-    def _turn(self, seconds: float | None, let_in: int = LET_IN) -> None:
-        """One look at the connections, which waits at most so long for news; up to `let_in` new ones are accepted."""
-        while self._later:
-            self._later.popleft()()
-        while self._answered:
-            self._go_on(self._answered.popleft())
-        if seconds is None and self._waiting:
-            seconds = 0
-        for number, event in self._poll.poll(seconds):
-            if number == self._bell:
-                with suppress(BlockingIOError):
-                    os.eventfd_read(self._bell)
-            elif connection := self._open.get(number):
-                self._look_at(connection, event)
-            elif self._listens:
-                self._accept(let_in)
-        if not self._listens and not self._ending:
-            self._accept(let_in)
-
-    def _look_at(self, connection: Connection, event: int) -> None:
-        if connection.unsent:
-            connection.flush()
-            if not connection.unsent:
-                self._poll.modify(connection.number, select.EPOLLIN)
-                self._go_on(connection)
-        elif connection.busy:
-            # It hung up, or sent the next request already.
-            connection.gone, connection.deaf = bool(event & (select.EPOLLHUP | select.EPOLLERR)), True
-            self._poll.unregister(connection.number)
-        elif connection.read():
-            self._heed(connection)
-        else:
-            self._close(connection)
-
-    def _heed(self, connection: Connection) -> None:
-        try:
-            request = connection.next()
-            if request is None:
-                return
-            connection.busy = True
-            taken = self._app.take(request)
-        except Bad as bad:
-            self._send(connection, text(bad.status, str(bad)), last=True)
-        except Exception as error:
-            # A border: one request must not end the worker.
-            traceback.print_exc(file=sys.stderr)
-            self._send(connection, text(500, str(error)), last=True)
-        else:
-            self._pass_on(connection, taken)
+    def _take(self, connection: Connection, request: Request) -> None:
+        self._pass_on(connection, self._app.take(request))
 
     def _pass_on(self, connection: Connection, taken: Answer | Work) -> None:
+        connections = self._connections
         if isinstance(taken, Answer):
-            self._send(connection, taken)
+            connections.send(connection, taken)
         elif taken.executor is None:
             self._waiting.append(Call(connection, taken))
         else:
             done = taken.executor.submit(taken.run)
-            done.add_done_callback(lambda done: self._leave_to(partial(self._pass_on, connection, done.result())))
-
-    def _go_on(self, connection: Connection) -> None:
-        """After an answer."""
-        connection.busy = False
-        if connection.is_over or connection.gone:
-            self._close(connection)
-            return
-        if connection.deaf:
-            self._poll.register(connection.number, select.EPOLLIN)
-            connection.deaf = False
-        if connection.begun:
-            self._heed(connection)
-
-    def _accept(self, most: int) -> None:
-        try:
-            for _ in range(most):
-                line, _ = self._door.accept()
-                connection = Connection(line, self._app.max_body)
-                self._open[connection.number] = connection
-                self._poll.register(connection.number, select.EPOLLIN)
-        except BlockingIOError:
-            pass
-        except OSError:
-            # No file is free: looked at again when a call has been answered, or a moment later.
-            self._listen(wanted=False)
-
-    def _listen(self, *, wanted: bool) -> None:
-        """A worker in a call takes only those connections that no other one has taken."""
-        if wanted and not self._listens:
-            self._poll.register(self._door, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        elif self._listens and not wanted:
-            self._poll.unregister(self._door)
-        self._listens = wanted
-
-    def _close(self, connection: Connection) -> None:
-        del self._open[connection.number]
-        if not connection.deaf:
-            self._poll.unregister(connection.number)
-        connection.line.close()
-
-    def _is_over(self) -> bool:
-        """Nothing is in hand. What has come is in hand."""
-        self._listen(wanted=False)
-        self._turn(0)
-        for connection in [each for each in self._open.values() if not each.busy and not each.begun]:
-            self._close(connection)
-        return not self._open
-
-    # -- by any thread
-
-    def _send(self, connection: Connection, answer: Answer, *, last: bool = False) -> None:
-        connection.busy = True
-        if rest := connection.send(answer, last=last):
-            self._leave_to(partial(self._send_on, connection, rest))
-        else:
-            self._leave(connection)
-
-    def _leave(self, connection: Connection) -> None:
-        """It was answered."""
-        self._answered.append(connection)
-        self._relieve()
-
-    def _leave_to(self, what: Callable[[], None]) -> None:
-        self._later.append(what)
-        self._ring()
-
-    def _send_on(self, connection: Connection, rest: memoryview) -> None:
-        connection.unsent = rest
-        watch = self._poll.register if connection.deaf else self._poll.modify
-        watch(connection.number, select.EPOLLOUT)
-        connection.deaf = False
-
-    def _ring(self) -> None:
-        os.eventfd_write(self._bell, 1)
+            done.add_done_callback(lambda done: connections.leave_to(partial(self._pass_on, connection, done.result())))
