@@ -69,7 +69,8 @@ def measure(folder: Path, quick: bool) -> Section:
         "time, one worker process each, as its manual starts it on one machine.",
         f"{', '.join(versions)}; the same models everywhere: 60 trees, and a scaler with a ridge regression, 30 "
         "features. Clary's requests are signed, the others' are not.",
-        "`model socket` is Clary's model server called directly, without the API.",
+        "`model socket` is Clary's model server called directly, without the API. It saves scikit-learn questions "
+        "about dataframes (docs/model-servers.md), with the same version of it that the others have.",
     ]
     return section
 
