@@ -1,7 +1,7 @@
 """One connection of the model server: HTTP/1.1 requests out of the bytes that arrive, and answers back.
 
 Its callers are the gateway and who stands in for it, over a unix socket, each request with its length: what else
-HTTP knows is refused. `front.py` says when a connection may be read.
+HTTP knows is refused. `connections.py` says when a connection may be read.
 """
 
 import socket
@@ -17,6 +17,8 @@ MAX_HEAD = 64 * 1024
 READ, READ_BODY = 64 * 1024, 1024 * 1024
 """Bytes read at once: of a request that begins, and of the rest of a body."""
 REASONS = {status.value: status.phrase for status in HTTPStatus}
+BODILESS = (204, 304)
+"""Statuses of answers that end with their head, whatever a script gave with them."""
 STREAMED = f"transfer-encoding: chunked\r\n{FRAMED[0]}: {FRAMED[1]}"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -132,10 +134,9 @@ class Connection:
         if last:
             self._keep_alive = False
         try:
-            whole = self._head(answer) + answer.body
+            whole = self._whole(answer)
         except ValueError as error:
-            answer = text(500, str(error))
-            whole = self._head(answer) + answer.body
+            whole = self._whole(text(500, str(error)))
         try:
             sent = self.line.send(whole)
         except BlockingIOError:
@@ -150,13 +151,16 @@ class Connection:
         try:
             head = head_of(answer, STREAMED, keep_alive=self._keep_alive)
         except ValueError as error:
-            self.unsent = self.send(text(500, str(error)))
+            # So short that it goes at once, or not at all.
+            self.send(text(500, str(error)), last=True)
             return
         if not streaming.send(self.line, head, answer.pieces or iter(())):
             self._keep_alive = False
 
-    def _head(self, answer: Answer) -> bytes:
-        return head_of(answer, f"content-length: {len(answer.body)}", keep_alive=self._keep_alive)
+    def _whole(self, answer: Answer) -> bytes:
+        """Raises `ValueError`."""
+        head = head_of(answer, f"content-length: {len(answer.body)}", keep_alive=self._keep_alive)
+        return head if answer.status in BODILESS else head + answer.body
 
     def flush(self) -> None:
         """Send on what is unsent."""
@@ -198,6 +202,6 @@ def head_of(answer: Answer, framing: str, *, keep_alive: bool = True) -> bytes:
         lines.append("connection: close")
     if not all(line.isprintable() for line in lines):
         raise ValueError("a header of the answer holds characters that headers may not have")
-    if answer.status != 204:
+    if answer.status not in BODILESS:
         lines.append(framing)
     return "\r\n".join((*lines, "\r\n")).encode("latin-1")
