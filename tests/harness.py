@@ -1,4 +1,4 @@
-"""A real server for tests: granian on a free loopback port, in a thread, driven by unmodified boto3.
+"""A real server for tests on a free loopback port, in a thread, driven by unmodified boto3.
 
     with serve(Registry([operation]), Settings(home=tmp_path), ...) as url:
         boto3.client("sagemaker", endpoint_url=url, **CLIENT)
@@ -7,19 +7,16 @@ Tests that do not care who calls use `OneKey`, the key of `CLIENT`.
 """
 
 import asyncio
-import http.client
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from granian.server.embed import Server as Granian
-from tests.ports import free_port
-
 from clary.settings import Settings
 from clary.wire.context import Parts, Principal
 from clary.wire.errors import AwsError
+from clary.wire.http.connection import Application
+from clary.wire.http.door import Door, listen
 from clary.wire.models import Models
 from clary.wire.operations import Registry
 from clary.wire.server import S3, Images, Server
@@ -68,40 +65,24 @@ def serve(registry: Registry, *parts: object, s3: S3 | None = None, images: Imag
 
 
 @contextmanager
-def serve_app(app: Any) -> Iterator[str]:
-    """The URL of any RSGI application."""
-    port = free_port()
+def serve_app(app: Application) -> Iterator[str]:
+    """The URL of any application that answers exchanges."""
+    door = listen("127.0.0.1", 0, 128)
     loop = asyncio.new_event_loop()
-    granian = Granian(app, address="127.0.0.1", port=port, log_enabled=False)
-    thread = threading.Thread(target=_run, args=(loop, granian), daemon=True)
+    ending = asyncio.Event()
+
+    async def run() -> None:
+        entrance = Door(app, door)
+        entrance.open()
+        await ending.wait()
+        await entrance.close(10)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+    port = door.getsockname()[1]
     thread.start()
     try:
-        _await_ready(port)
         yield f"http://127.0.0.1:{port}"
     finally:
-        loop.call_soon_threadsafe(granian.stop)
+        loop.call_soon_threadsafe(ending.set)
         thread.join(60)
-
-
-def _run(loop: asyncio.AbstractEventLoop, granian: Granian) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_until_complete(granian.serve())
-    finally:
         loop.close()
-
-
-def _await_ready(port: int, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
-        try:
-            connection.request("GET", "/clary/health")
-            connection.getresponse().read()
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
-        finally:
-            connection.close()
-    raise TimeoutError("the test server did not start")

@@ -22,7 +22,7 @@ from tests.harness import ACCESS_KEY, CLIENT, SECRET, serve
 from clary.settings import Settings
 from clary.wire.context import Context
 from clary.wire.errors import AwsError, ResourceInUse
-from clary.wire.messages import Head
+from clary.wire.http.exchange import Exchange
 from clary.wire.operations import Registry, operation
 from clary.wire.sigv4 import Identity
 
@@ -112,9 +112,10 @@ BUILT = Registry(
 )
 
 
-async def bucket_server(scope: Any, proto: Any, caller: Identity | None, head: Head) -> None:
+async def bucket_server(exchange: Exchange, caller: Identity | None) -> None:
+    head = exchange.head
     who = caller.principal.account if caller else "nobody"
-    proto.response_bytes(200, [("content-type", "text/plain")], f"{who} {head.method} {head.path}".encode())
+    exchange.answer(200, [("content-type", "text/plain")], f"{who} {head.method} {head.path}".encode())
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,12 @@ Two blocks of a request are in memory at most.
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import Executor
-from typing import Any, Protocol
+from typing import Protocol
 
 from clary.objects.checksums import HEADER, Digests, check_known, given, verify
 from clary.objects.chunked import Decoder, Signer
 from clary.objects.errors import S3Error
+from clary.wire.http.exchange import Exchange
 from clary.wire.messages import Head
 from clary.wire.sigv4 import Identity
 
@@ -125,14 +126,14 @@ def _decoder(identity: Identity, head: Head) -> Decoder | None:
     return Decoder(signer, trailing=form.endswith("-TRAILER"))
 
 
-async def pump(proto: Any, intake: Intake, pool: Executor) -> None:
+async def pump(exchange: Exchange, intake: Intake, pool: Executor) -> None:
     """Feed the whole body to `intake` in blocks, one of them in a thread while the next is read."""
     loop = asyncio.get_running_loop()
     running: asyncio.Future[None] | None = None
     gathered: list[bytes] = []
     size = 0
     try:
-        async for chunk in _chunks(proto):
+        async for chunk in _chunks(exchange):
             gathered.append(chunk)
             size += len(chunk)
             if size < BLOCK_BYTES:
@@ -149,9 +150,9 @@ async def pump(proto: Any, intake: Intake, pool: Executor) -> None:
         await asyncio.shield(loop.run_in_executor(pool, intake.take, b"".join(gathered)))
 
 
-async def _chunks(proto: Any) -> AsyncIterator[bytes]:
+async def _chunks(exchange: Exchange) -> AsyncIterator[bytes]:
     """What arrives of the body. Raises `RequestTimeout`."""
-    arriving = aiter(proto)
+    arriving = aiter(exchange)
     while True:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
@@ -163,8 +164,9 @@ async def _chunks(proto: Any) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def document(proto: Any, head: Head, identity: Identity, operation: str) -> bytes:
+async def document(exchange: Exchange, identity: Identity, operation: str) -> bytes:
     """A small body, such as XML, verified like a large one. Raises `MaxMessageLengthExceeded`."""
+    head = exchange.head
     limit = LARGE_DOCUMENTS.get(operation, MAX_DOCUMENT_BYTES)
     sink = _Memory()
     if head.header("content-length") in ("", "0") and "transfer-encoding" not in head.named:
@@ -175,7 +177,7 @@ async def document(proto: Any, head: Head, identity: Identity, operation: str) -
         intake.stated = {}
     if intake.length > limit:
         raise S3Error("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(limit))
-    async for chunk in _chunks(proto):
+    async for chunk in _chunks(exchange):
         intake.take(chunk)
     intake.check()
     return bytes(sink.body)

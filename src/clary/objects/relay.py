@@ -28,6 +28,7 @@ from clary.objects.routing import Address, Routes, read_address
 from clary.objects.sender import Answer, Sender
 from clary.objects.server import error_document
 from clary.wire.errors import AwsError
+from clary.wire.http.exchange import Exchange
 from clary.wire.messages import Head
 from clary.wire.models import Models
 from clary.wire.protocols import rest_xml
@@ -83,28 +84,33 @@ class Relay:
         self._routes = Routes(model)
         self._threads = ThreadPoolExecutor(THREADS, "clary-s3")
 
-    async def __call__(self, scope: Any, proto: Any, identity: Identity | None, head: Head) -> None:
+    async def __call__(self, exchange: Exchange, identity: Identity | None) -> None:
         """The border of a request: whatever happens below becomes an answer here."""
         request_id = uuid4().hex[:16].upper()
+        head = exchange.head
         try:
             address = read_address(head.header("host"), head.path)
             key_bytes(address.key)
             if head.method == "OPTIONS":
-                await self._ask_leave(proto, address, head)
+                await self._ask_leave(exchange, address)
                 return
             if identity is None:
                 raise S3Error("AccessDenied")
             operation = self._routes.find(head.method, address, head.query_map, head.named)
             if operation.name == "ListBuckets":
                 body = await self._in_thread(self._buckets, operation, identity, head, request_id)
-                proto.response_bytes(200, [("content-type", "application/xml")], body)
+                exchange.answer(200, [("content-type", "application/xml")], body)
                 return
-            await self._pass(proto, operation, address, identity, head)
+            await self._pass(exchange, operation, address, identity)
         except AwsError as error:
-            _refuse(proto, head, error, request_id)
+            _refuse(exchange, error, request_id)
+        except ConnectionError:
+            raise
         except Exception:
+            if exchange.is_answered:
+                raise
             log.exception("request %s (%s) failed", request_id, head.method)
-            _refuse(proto, head, S3Error("InternalError"), request_id)
+            _refuse(exchange, S3Error("InternalError"), request_id)
 
     def close(self) -> None:
         """For tests: a worker's ends with it."""
@@ -112,35 +118,36 @@ class Relay:
         self._sender.close()
         self._objects.client.close()
 
-    async def _pass(
-        self, proto: Any, operation: OperationModel, address: Address, identity: Identity, head: Head
-    ) -> None:
+    async def _pass(self, exchange: Exchange, operation: OperationModel, address: Address, identity: Identity) -> None:
+        head = exchange.head
         await self._in_thread(self._permit, operation, address, identity, head)
         with tempfile.SpooledTemporaryFile(SMALL_BYTES) as body:
-            headers = _passed(head) | await self._receive(proto, operation, identity, head, body)
+            headers = _passed(head) | await self._receive(exchange, operation, identity, body)
             if operation.name == "CreateBucket":
                 _say_region(body, self._objects.region)
                 headers.pop("content-md5", None)
             answer = await self._in_thread(self._send, operation, address, identity, head, headers, body)
         try:
-            await self._send_back(proto, head, answer)
+            await self._send_back(exchange, answer)
         finally:
             answer.close()
 
-    async def _ask_leave(self, proto: Any, address: Address, head: Head) -> None:
+    async def _ask_leave(self, exchange: Exchange, address: Address) -> None:
         """A browser's question, which is never signed."""
+        head = exchange.head
         asked = ("origin", "access-control-request-method", "access-control-request-headers")
         headers = {name: head.header(name) for name in asked if name in head.named}
         answer = await self._in_thread(self._sender.send, "OPTIONS", address.bucket, address.key, (), headers)
         try:
-            await self._send_back(proto, head, answer)
+            await self._send_back(exchange, answer)
         finally:
             answer.close()
 
     async def _receive(
-        self, proto: Any, operation: OperationModel, identity: Identity, head: Head, body: Any
+        self, exchange: Exchange, operation: OperationModel, identity: Identity, body: Any
     ) -> dict[str, str]:
         """The checked body, and headers that say what it is."""
+        head = exchange.head
         if head.header("content-length") in ("", "0") and "transfer-encoding" not in head.named:
             return {}
         sink = _Sink(body)
@@ -149,7 +156,7 @@ class Relay:
             # Its checksum headers are about the object.
             intake.stated = {}
         content_length(head)
-        await pump(proto, intake, self._threads)
+        await pump(exchange, intake, self._threads)
         await self._in_thread(intake.check)
         sums = {f"x-amz-checksum-{name}": value for name, value in intake.stated.items()}
         return {"content-md5": intake.digests.base64("md5")} | sums
@@ -208,21 +215,17 @@ class Relay:
             self._objects.disown(address.bucket)
         return answer
 
-    async def _send_back(self, proto: Any, head: Head, answer: Answer) -> None:
+    async def _send_back(self, exchange: Exchange, answer: Answer) -> None:
         headers = [(name, value) for name, value in answer.headers if name not in BETWEEN_HOPS]
-        if head.method == "HEAD" or answer.status in (204, 304):
-            await self._in_thread(answer.read)
-            proto.response_empty(answer.status, headers)
-            return
         first = await self._in_thread(answer.read)
         second = await self._in_thread(answer.read) if first else b""
         if not second:
-            proto.response_bytes(answer.status, headers, first)
+            exchange.answer(answer.status, headers, first)
             return
-        stream = proto.response_stream(answer.status, headers)
-        await stream.send_bytes(first)
+        exchange.stream(answer.status, headers)
+        await exchange.send(first)
         while second:
-            await stream.send_bytes(second)
+            await exchange.send(second)
             second = await self._in_thread(answer.read)
 
     async def _in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -265,9 +268,6 @@ def _say_region(body: Any, region: str) -> None:
         body.write(f'<CreateBucketConfiguration xmlns="{space}">{inner}</CreateBucketConfiguration>'.encode())
 
 
-def _refuse(proto: Any, head: Head, error: AwsError, request_id: str) -> None:
+def _refuse(exchange: Exchange, error: AwsError, request_id: str) -> None:
     headers = [("content-type", "application/xml"), ("x-amz-request-id", request_id)]
-    if head.method == "HEAD":
-        proto.response_empty(error.status, headers)
-        return
-    proto.response_bytes(error.status, headers, error_document(error, head, request_id))
+    exchange.answer(error.status, headers, error_document(error, exchange.head, request_id))

@@ -28,6 +28,7 @@ from clary.objects.roots import name_roots
 from clary.objects.routing import Address, Routes, read_address
 from clary.objects.store import GRACE_SECONDS, LocalObjects
 from clary.wire.errors import AwsError
+from clary.wire.http.exchange import Exchange
 from clary.wire.messages import Head
 from clary.wire.models import Models
 from clary.wire.protocols import rest_xml
@@ -52,15 +53,16 @@ class S3:
         self._threads = ThreadPoolExecutor(THREADS, "clary-s3")
         self._collecting: asyncio.TimerHandle | None = None
 
-    async def __call__(self, scope: Any, proto: Any, identity: Identity | None, head: Head) -> None:
+    async def __call__(self, exchange: Exchange, identity: Identity | None) -> None:
         """The border of a request: whatever happens below becomes an answer here."""
         request_id = uuid4().hex[:16].upper()
+        head = exchange.head
         origin: dict[str, str] = {}
         try:
             address = read_address(head.header("host"), head.path)
             origin = self._origin_headers(head, address)
             if head.method == "OPTIONS":
-                _send_preflight(proto, origin, request_id)
+                _send_preflight(exchange, origin, request_id)
                 return
             if head.method == "POST" and head.header("content-type").startswith("multipart/form-data"):
                 raise S3Error(
@@ -69,32 +71,36 @@ class S3:
             if identity is None:
                 raise S3Error("AccessDenied")
             operation = self._routes.find(head.method, address, head.query_map, head.named)
-            answer = await self._answer(proto, operation, head, address, identity)
-            self._send(proto, operation, answer, request_id, origin)
+            answer = await self._answer(exchange, operation, address, identity)
+            await self._send(exchange, operation, answer, request_id, origin)
             self._collect_later()
         except AwsError as error:
-            await self._refuse(proto, head, error, request_id, origin)
+            await self._refuse(exchange, error, request_id, origin)
+        except ConnectionError:
+            raise
         except OSError as error:
+            if exchange.is_answered:
+                raise
             log.error("request %s (%s) failed: %s", request_id, head.method, error)
             # A full disk may have room again soon, which is what this code tells clients.
             code = "SlowDown" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "InternalError"
-            await self._refuse(proto, head, S3Error(code), request_id, origin)
+            await self._refuse(exchange, S3Error(code), request_id, origin)
         except Exception:
             log.exception("request %s (%s) failed", request_id, head.method)
-            await self._refuse(proto, head, S3Error("InternalError"), request_id, origin)
+            await self._refuse(exchange, S3Error("InternalError"), request_id, origin)
 
     async def _answer(
-        self, proto: Any, operation: OperationModel, head: Head, address: Address, identity: Identity
+        self, exchange: Exchange, operation: OperationModel, address: Address, identity: Identity
     ) -> Answer:
         handler = OPERATIONS.get(operation.name)
         if handler is None:
             raise S3Error("NotImplemented", f"Clary does not implement s3:{operation.name} yet.")
-        call = self._call(operation, head, address, identity)
+        call = self._call(operation, exchange.head, address, identity)
         if operation.name in QUICK:
             return handler(call)
         if operation.name in STREAMING:
-            return await self._stream(proto, call, identity)
-        body = await document(proto, head, identity, operation.name)
+            return await self._stream(exchange, call, identity)
+        body = await document(exchange, identity, operation.name)
         return await self._in_thread(_understand, handler, call, operation, body, address)
 
     def _call(self, operation: OperationModel, head: Head, address: Address, identity: Identity) -> Call:
@@ -121,13 +127,13 @@ class S3:
             raise S3Error("AccessDenied")
         return bucket
 
-    async def _stream(self, proto: Any, call: Call, identity: Identity) -> Answer:
+    async def _stream(self, exchange: Exchange, call: Call, identity: Identity) -> Answer:
         """Receive the body, check it, and only then do the operation."""
         length = content_length(call.head)
         sink = await self._in_thread(self._open, call, length)
         try:
             call.intake = Intake(call.head, identity, sink)
-            await pump(proto, call.intake, self._threads)
+            await pump(exchange, call.intake, self._threads)
         except BaseException:
             sink.discard()
             raise
@@ -163,34 +169,25 @@ class S3:
 
     # --- answers
 
-    def _send(
-        self, proto: Any, operation: OperationModel, answer: Answer, request_id: str, more: dict[str, str]
+    async def _send(
+        self, exchange: Exchange, operation: OperationModel, answer: Answer, request_id: str, more: dict[str, str]
     ) -> None:
         reply = rest_xml.answer(operation, answer.output, request_id)
         own = {name for name, _ in _ids(request_id)} | answer.headers.keys()
         kept = [(name, value) for name, value in reply.headers if name not in own]
         headers = [*kept, *answer.headers.items(), *more.items(), *_ids(request_id)]
         status = answer.status or reply.status
-        if status in (204, 304) or operation.http["method"] == "HEAD":
-            proto.response_empty(status, headers)
-        elif answer.file is None:
-            proto.response_bytes(status, headers, reply.body if answer.raw is None else answer.raw)
-        elif answer.part:
-            proto.response_file_range(status, headers, str(answer.file), *answer.part)
+        if answer.file is None:
+            exchange.answer(status, headers, reply.body if answer.raw is None else answer.raw)
         else:
-            proto.response_file(status, headers, str(answer.file))
+            await exchange.answer_file(status, headers, answer.file, answer.part)
 
-    async def _refuse(self, proto: Any, head: Head, error: AwsError, request_id: str, more: dict[str, str]) -> None:
-        await _drain(proto, head)
+    async def _refuse(self, exchange: Exchange, error: AwsError, request_id: str, more: dict[str, str]) -> None:
+        head = exchange.head
+        await _drain(exchange)
         own = getattr(error, "headers", {})
         headers = [("content-type", "application/xml"), *own.items(), *more.items(), *_ids(request_id)]
-        if "expect" in head.named:
-            # A client that waited for leave may send its body all the same: nothing may follow on this connection.
-            headers.append(("connection", "close"))
-        if head.method == "HEAD":
-            proto.response_empty(error.status, headers)
-            return
-        proto.response_bytes(error.status, headers, error_document(error, head, request_id))
+        exchange.answer(error.status, headers, error_document(error, head, request_id))
 
     def _origin_headers(self, head: Head, address: Address) -> dict[str, str]:
         origin = head.header("origin")
@@ -220,13 +217,13 @@ def _parse(operation: OperationModel, head: Head, body: bytes, address: Address)
         raise S3Error("MalformedXML" if body else "InvalidArgument") from error
 
 
-def _send_preflight(proto: Any, headers: dict[str, str], request_id: str) -> None:
+def _send_preflight(exchange: Exchange, headers: dict[str, str], request_id: str) -> None:
     if headers:
-        proto.response_bytes(200, [*headers.items(), *_ids(request_id)], b"")
+        exchange.answer(200, [*headers.items(), *_ids(request_id)], b"")
         return
     error = S3Error("AccessDenied", "CORSResponse: This CORS request is not allowed.")
     body = error_document(error, None, request_id)
-    proto.response_bytes(403, [("content-type", "application/xml"), *_ids(request_id)], body)
+    exchange.answer(403, [("content-type", "application/xml"), *_ids(request_id)], body)
 
 
 def error_document(error: AwsError, head: Head | None, request_id: str) -> bytes:
@@ -243,13 +240,14 @@ def _printable(text: str) -> str:
     return "".join(char if char >= " " or char in "\t\n\r" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-async def _drain(proto: Any, head: Head) -> None:
+async def _drain(exchange: Exchange) -> None:
     """Read what a client is already sending, so that it gets to see the answer; one that waits is not asked for it."""
+    head = exchange.head
     if "expect" in head.named or head.header("content-length") in ("", "0"):
         return
     size = 0
     try:
-        async for chunk in proto:
+        async for chunk in exchange:
             size += len(chunk)
             if size > MAX_DRAINED_BYTES:
                 return

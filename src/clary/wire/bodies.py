@@ -5,11 +5,9 @@ import zlib
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
-
-from granian._granian import RSGIProtocolClosed
 
 from clary.wire.errors import AwsError, SerializationException
+from clary.wire.http.exchange import Exchange, Gone
 from clary.wire.messages import Head
 from clary.wire.patience import Patience
 
@@ -96,26 +94,28 @@ def _announced(head: Head, limit: int) -> int:
     return limit if head.header("transfer-encoding") else 0
 
 
-async def read(proto: Any, head: Head, limit: int, patience: Patience) -> bytes:
+async def read(exchange: Exchange, limit: int, patience: Patience) -> bytes:
     """The body as sent. Raises `TooLarge` without reading further, `TooSlow`, and `GoneAway`."""
+    head = exchange.head
     length = head.header("content-length")
     if length in ("", "0") and not head.header("transfer-encoding") and head.method in ("GET", "HEAD", "DELETE"):
         return b""
     known = length.isdigit()
     if known and int(length[:19]) > limit:
         raise TooLarge(f"Request body is larger than {limit} bytes.")
+    if exchange.is_whole and known:
+        return await exchange.read()
     try:
-        # In one piece where its length is known: each piece is a turn of the HTTP server's thread.
-        return await patience.wait(proto() if known else _collect(proto, limit))
+        return await patience.wait(exchange.read() if known else _collect(exchange, limit))
     except TimeoutError as error:
         raise TooSlow("The request body was not received in time.") from error
-    except RSGIProtocolClosed as error:
+    except Gone as error:
         raise GoneAway("The connection was closed in the middle of the request body.") from error
 
 
-async def _collect(proto: Any, limit: int) -> bytes:
+async def _collect(exchange: Exchange, limit: int) -> bytes:
     chunks, size = [], 0
-    async for chunk in proto:
+    async for chunk in exchange:
         size += len(chunk)
         if size > limit:
             raise TooLarge(f"Request body is larger than {limit} bytes.")

@@ -1,4 +1,4 @@
-"""The server: one RSGI application that answers every AWS service on one port.
+"""The server: one application that answers every AWS service on one port.
 
 A request is routed, authenticated, parsed, validated, dispatched and answered, in this order, and nothing is done
 for it before its signature is good. `app.py` builds one `Server` per worker; it keeps no state between requests.
@@ -13,13 +13,13 @@ import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
-from urllib.parse import quote
 
 from clary.settings import Settings
-from clary.wire import bodies, canonical, forward, routing, sigv2, sigv4, spellings, streaming, validation
+from clary.wire import bodies, forward, routing, sigv2, sigv4, spellings, streaming, validation
 from clary.wire.context import Context, Parts
 from clary.wire.errors import AwsError, NotBuilt, SerializationException
 from clary.wire.hosts import bucket_of
+from clary.wire.http.exchange import Exchange
 from clary.wire.messages import Head, Reply
 from clary.wire.models import Models
 from clary.wire.operations import Operation, Registry
@@ -29,8 +29,8 @@ from clary.wire.routing import Route
 from clary.wire.services import SERVICES
 from clary.wire.sigv4 import Identity, Keys
 
-S3 = Callable[[Any, Any, Identity | None, Head], Awaitable[None]]
-Images = Callable[[Any, Head], Awaitable[None]]
+S3 = Callable[[Exchange, Identity | None], Awaitable[None]]
+Images = Callable[[Exchange], Awaitable[None]]
 """Answers a request below /v2/, the registry of container images."""
 Call = tuple[Context, Operation | None, dict[str, Any]]
 
@@ -76,48 +76,44 @@ class Server:
         self._room = bodies.Room(BODIES_BYTES)
         self._patience = Patience(bodies.READ_SECONDS)
 
-    async def __rsgi__(self, scope: Any, proto: Any) -> None:
-        if scope.proto != "http":
-            proto.close(400)
+    async def __call__(self, exchange: Exchange) -> None:
+        head = exchange.head
+        if head.path == "/clary/health":
+            exchange.answer(200, [("content-type", "application/json")], b'{"status":"ok"}')
             return
-        if scope.path == "/clary/health":
-            proto.response_bytes(200, [("content-type", "application/json")], b'{"status":"ok"}')
-            return
-        head = _head(scope)
         request_id = _request_id()
         try:
             told = sigv4.claim(head)
         except AwsError as error:
-            await _send(scope, proto, self._refuse(routing.guess(head, None), error, request_id))
+            await _send(exchange, self._refuse(routing.guess(head, None), error, request_id))
             return
         if self._images is not None and _is_images(head, told):
-            await self._images(proto, head)
+            await self._images(exchange)
             return
         if self._s3 is not None and _is_s3(head, told):
-            await self._pass_to_s3(self._s3, scope, proto, head, told, request_id)
+            await self._pass_to_s3(self._s3, exchange, told, request_id)
             return
         if len(head.header("content-length")) < SMALL_LENGTH and not head.header("transfer-encoding"):
-            await _send(scope, proto, await self._answer(proto, head, told, request_id))
+            await _send(exchange, await self._answer(exchange, told, request_id))
             return
         try:
             async with self._room.held(head, self._settings.max_request_bytes):
-                reply = await self._answer(proto, head, told, request_id)
+                reply = await self._answer(exchange, told, request_id)
         except AwsError as error:
             reply = self._refuse(routing.guess(head, told.service if told else None), error, request_id)
-        await _send(scope, proto, reply)
+        await _send(exchange, reply)
 
-    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def end(self) -> None:
+        """The process is about to end in good order."""
         self._ends()
 
-    async def _pass_to_s3(
-        self, s3: S3, scope: Any, proto: Any, head: Head, told: sigv4.Claim | None, request_id: str
-    ) -> None:
+    async def _pass_to_s3(self, s3: S3, exchange: Exchange, told: sigv4.Claim | None, request_id: str) -> None:
         try:
-            identity = self._s3_identity(head, told)
+            identity = self._s3_identity(exchange.head, told)
         except AwsError as error:
-            await _send(scope, proto, self._refuse(Route(SERVICES["s3"], "rest-xml", ""), error, request_id))
+            await _send(exchange, self._refuse(Route(SERVICES["s3"], "rest-xml", ""), error, request_id))
             return
-        await s3(scope, proto, identity, head)
+        await s3(exchange, identity)
 
     def _s3_identity(self, head: Head, told: sigv4.Claim | None) -> Identity | None:
         if told is not None:
@@ -129,12 +125,13 @@ class Server:
             raise AwsError("Please use AWS4-HMAC-SHA256.", code="InvalidRequest", status=400)
         return None
 
-    async def _answer(self, proto: Any, head: Head, told: sigv4.Claim | None, request_id: str) -> Reply:
+    async def _answer(self, exchange: Exchange, told: sigv4.Claim | None, request_id: str) -> Reply:
         """The border of a request: whatever happens below becomes an answer here."""
         route: Route | None = None
+        head = exchange.head
         started = time.perf_counter()
         try:
-            body = await bodies.read(proto, head, self._settings.max_request_bytes, self._patience)
+            body = await bodies.read(exchange, self._settings.max_request_bytes, self._patience)
             route = self._route(head, body, told)
             if route.service.name in forward.AT_HOME and forward.MARK not in head.named and (url := self._leads()):
                 return cast(Reply, await self._in_thread(forward.forward, url, head, body))
@@ -212,16 +209,6 @@ class Server:
         return self._codecs[route.protocol]
 
 
-def _head(scope: Any) -> Head:
-    headers, authority, path = scope.headers.items(), scope.authority, scope.path
-    if authority and "host" not in scope.headers:
-        headers = [*headers, ("host", authority)]
-    # The HTTP server decodes the path; signatures cover it encoded, and a decoded `%` must not be decoded again.
-    if not canonical.PLAIN_PATH.fullmatch(path):
-        path = quote(path, safe="/~")
-    return Head(scope.method, path, scope.query_string, headers)
-
-
 def _request_id() -> str:
     """In the form of a random UUID. It is no secret, so it need not cost what one does."""
     text = random.randbytes(16).hex()
@@ -240,11 +227,11 @@ def _is_images(head: Head, told: sigv4.Claim | None) -> bool:
     return below and told is None and not sigv2.is_signed(head) and not bucket_of(head.header("host"))
 
 
-async def _send(scope: Any, proto: Any, reply: Reply) -> None:
+async def _send(exchange: Exchange, reply: Reply) -> None:
     if reply.stream is None:
-        proto.response_bytes(reply.status, reply.headers, reply.body)
+        exchange.answer(reply.status, reply.headers, reply.body)
     else:
-        await streaming.send(scope, proto, reply, reply.stream)
+        await streaming.send(exchange, reply, reply.stream)
 
 
 def _trace() -> str:

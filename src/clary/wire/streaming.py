@@ -7,20 +7,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
-from granian._granian import RSGIProtocolClosed
-
-from clary.wire.backlog import Backlog
+from clary.wire.http.exchange import Exchange, Gone
 from clary.wire.messages import Reply
 
 log = logging.getLogger("clary.wire")
 
 
-async def send(scope: Any, proto: Any, reply: Reply, pieces: AsyncIterator[bytes]) -> None:
+async def send(exchange: Exchange, reply: Reply, pieces: AsyncIterator[bytes]) -> None:
     """Returns when all is sent or the client is gone; `pieces` is closed in either case."""
-    relay = asyncio.ensure_future(_relay(proto, reply, pieces, Backlog(scope.client)))
-    gone = asyncio.ensure_future(proto.client_disconnect())
+    relay = asyncio.ensure_future(_relay(exchange, reply, pieces))
+    gone = asyncio.ensure_future(exchange.gone())
     try:
         await asyncio.wait((relay, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -30,21 +27,18 @@ async def send(scope: Any, proto: Any, reply: Reply, pieces: AsyncIterator[bytes
         await _close(pieces)
 
 
-async def _relay(proto: Any, reply: Reply, pieces: AsyncIterator[bytes], backlog: Backlog) -> None:
+async def _relay(exchange: Exchange, reply: Reply, pieces: AsyncIterator[bytes]) -> None:
     try:
-        transport = proto.response_stream(reply.status, reply.headers)
+        exchange.stream(reply.status, reply.headers)
         async for piece in pieces:
-            await backlog.sending(len(piece))
-            await transport.send_bytes(piece)
-    except (RSGIProtocolClosed, ConnectionError):
+            await exchange.send(piece)
+    except ConnectionError:
         return
     except Exception:
         # The border of a streamed answer: its head is sent already.
         log.exception("a streamed answer failed")
-        with suppress(RSGIProtocolClosed):
-            await transport.send_bytes(reply.refusal)
-    finally:
-        backlog.close()
+        with suppress(Gone):
+            await exchange.send(reply.refusal)
 
 
 async def _close(pieces: AsyncIterator[bytes]) -> None:

@@ -23,7 +23,8 @@ from clary.companions.ecr.images import DIGEST, LONGEST_NAME, NAME, TAG_NAME, Im
 from clary.companions.ecr.uploads import Busy, NoUpload, Uploads, WrongDigest, write
 from clary.companions.iam import KeyRing
 from clary.resources.records import Record
-from clary.wire.messages import Head, Reply
+from clary.wire.http.exchange import Exchange
+from clary.wire.messages import Reply
 
 log = logging.getLogger("clary.registry")
 PREFIX = "/v2"
@@ -54,9 +55,9 @@ class Refusal(Exception):
 class Call:
     """One request for something in one repository."""
 
-    def __init__(self, head: Head, proto: Any, repository: Record, images: Images, rest: str) -> None:
-        self.head = head
-        self.proto = proto
+    def __init__(self, exchange: Exchange, repository: Record, images: Images, rest: str) -> None:
+        self.head = exchange.head
+        self.exchange = exchange
         self.repository = repository
         self.images = images
         self.rest = rest
@@ -78,12 +79,15 @@ class Registry:
         self._keys = keys
         self._threads = ThreadPoolExecutor(THREADS, "clary-registry")
 
-    async def __call__(self, proto: Any, head: Head) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         """Answer a request below /v2/."""
+        head = exchange.head
         try:
-            answer = await self._answer(proto, head)
+            answer = await self._answer(exchange)
         except Refusal as refusal:
             answer = refusal.reply()
+        except ConnectionError:
+            raise
         except OSError as error:
             log.error("%s %s failed: %s", head.method, head.path, error)
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -91,14 +95,13 @@ class Registry:
         except Exception:
             log.exception("%s %s failed", head.method, head.path)
             answer = Refusal(500, "UNKNOWN", "internal error").reply()
-        if head.method == "HEAD":
-            proto.response_empty(answer.status, answer.headers)
-        elif isinstance(answer, _File):
-            proto.response_file(answer.status, answer.headers, str(answer.path))
+        if isinstance(answer, _File):
+            await exchange.answer_file(answer.status, answer.headers, answer.path)
         else:
-            proto.response_bytes(answer.status, answer.headers, answer.body)
+            exchange.answer(answer.status, answer.headers, answer.body)
 
-    async def _answer(self, proto: Any, head: Head) -> Reply:
+    async def _answer(self, exchange: Exchange) -> Reply:
+        head = exchange.head
         who = await self._in_thread(access.caller, self._keys, head.header("authorization"))
         if who is None:
             realm = f'Basic realm="http://{head.header("host")}/",service="ecr.amazonaws.com"'
@@ -113,7 +116,7 @@ class Registry:
         if handler is None:
             raise Refusal(405, "UNSUPPORTED", f"{head.method} is not supported here")
         repository = await self._in_thread(self._repository, who, name)
-        call = Call(head, proto, repository, self._images, rest)
+        call = Call(exchange, repository, self._images, rest)
         return await handler(self, call)
 
     def _catalog(self, who: Caller) -> Reply:
@@ -180,7 +183,7 @@ class Registry:
             begin = os.fstat(fd).st_size
             _check_range(call, name, begin)
             pending: list[bytes] = []
-            async for block in _blocks(call.proto):
+            async for block in _blocks(call.exchange):
                 pending.append(block)
                 if sum(map(len, pending)) >= BLOCK_BYTES:
                     await self._in_thread(write, fd, b"".join(pending))
@@ -194,7 +197,7 @@ class Registry:
         return await self._in_thread(_manifest, call)
 
     async def put_manifest(self, call: Call) -> Reply:
-        content = await _whole(call.proto)
+        content = await _whole(call.exchange)
         return await self._in_thread(_put_manifest, call, content)
 
     async def list_tags(self, call: Call) -> Reply:
@@ -366,8 +369,8 @@ def _is_reference(text: str) -> bool:
     return bool(DIGEST.fullmatch(text) or TAG_NAME.fullmatch(text))
 
 
-async def _blocks(proto: Any) -> Any:
-    stream = aiter(proto)
+async def _blocks(exchange: Exchange) -> Any:
+    stream = aiter(exchange)
     while True:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
@@ -379,9 +382,9 @@ async def _blocks(proto: Any) -> Any:
         yield block
 
 
-async def _whole(proto: Any) -> bytes:
+async def _whole(exchange: Exchange) -> bytes:
     found, size = [], 0
-    async for block in _blocks(proto):
+    async for block in _blocks(exchange):
         size += len(block)
         if size > MAX_MANIFEST_BYTES:
             raise Refusal(413, "MANIFEST_INVALID", f"a manifest has at most {MAX_MANIFEST_BYTES} bytes")
