@@ -69,7 +69,7 @@ FORGED: dict[str, tuple[Forge, tuple[int, str]]] = {
     "one digit of the signature": (lambda s: told(s, lambda t: t[:-1] + ("0" if t[-1] != "0" else "1")), MISMATCH),
     "a short signature": (lambda s: told(s, lambda t: t[:-1]), MISMATCH),
     "a signature of other letters": (lambda s: told(s, lambda t: t[:-1] + "g"), MISMATCH),
-    "a header that is no ASCII": (lambda s: told(s, lambda t: t[:-1] + "é"), MISSING),
+    "a header that is no ASCII": (lambda s: told(s, lambda t: t[:-1] + "é"), MISMATCH),
     "no signature": (lambda s: told(s, lambda t: t.rpartition("=")[0] + "="), INCOMPLETE),
     "no credential": (lambda s: told(s, lambda t: t.replace("Credential=", "Nothing=")), INCOMPLETE),
     "no signed headers": (lambda s: told(s, lambda t: t.replace("SignedHeaders=", "Nothing=")), INCOMPLETE),

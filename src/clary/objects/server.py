@@ -36,7 +36,6 @@ from clary.wire.sigv4 import Identity
 
 THREADS = 8
 STREAMING = ("PutObject", "UploadPart")
-MAX_DRAINED_BYTES = 8 * 1024 * 1024
 
 Result = TypeVar("Result")
 
@@ -75,7 +74,7 @@ class S3:
             await self._send(exchange, operation, answer, request_id, origin)
             self._collect_later()
         except AwsError as error:
-            await self._refuse(exchange, error, request_id, origin)
+            self._refuse(exchange, error, request_id, origin)
         except ConnectionError:
             raise
         except OSError as error:
@@ -84,10 +83,10 @@ class S3:
             log.error("request %s (%s) failed: %s", request_id, head.method, error)
             # A full disk may have room again soon, which is what this code tells clients.
             code = "SlowDown" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "InternalError"
-            await self._refuse(exchange, S3Error(code), request_id, origin)
+            self._refuse(exchange, S3Error(code), request_id, origin)
         except Exception:
             log.exception("request %s (%s) failed", request_id, head.method)
-            await self._refuse(exchange, S3Error("InternalError"), request_id, origin)
+            self._refuse(exchange, S3Error("InternalError"), request_id, origin)
 
     async def _answer(
         self, exchange: Exchange, operation: OperationModel, address: Address, identity: Identity
@@ -182,12 +181,10 @@ class S3:
         else:
             await exchange.answer_file(status, headers, answer.file, answer.part)
 
-    async def _refuse(self, exchange: Exchange, error: AwsError, request_id: str, more: dict[str, str]) -> None:
-        head = exchange.head
-        await _drain(exchange)
+    def _refuse(self, exchange: Exchange, error: AwsError, request_id: str, more: dict[str, str]) -> None:
         own = getattr(error, "headers", {})
         headers = [("content-type", "application/xml"), *own.items(), *more.items(), *_ids(request_id)]
-        exchange.answer(error.status, headers, error_document(error, head, request_id))
+        exchange.answer(error.status, headers, error_document(error, exchange.head, request_id))
 
     def _origin_headers(self, head: Head, address: Address) -> dict[str, str]:
         origin = head.header("origin")
@@ -238,19 +235,3 @@ def error_document(error: AwsError, head: Head | None, request_id: str) -> bytes
 def _printable(text: str) -> str:
     """XML has no way to write most control characters."""
     return "".join(char if char >= " " or char in "\t\n\r" else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
-async def _drain(exchange: Exchange) -> None:
-    """Read what a client is already sending, so that it gets to see the answer; one that waits is not asked for it."""
-    head = exchange.head
-    if "expect" in head.named or head.header("content-length") in ("", "0"):
-        return
-    size = 0
-    try:
-        async for chunk in exchange:
-            size += len(chunk)
-            if size > MAX_DRAINED_BYTES:
-                return
-    except Exception:
-        # The connection is gone or the body was read already: either way there is nothing to wait for.
-        return

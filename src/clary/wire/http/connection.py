@@ -28,8 +28,8 @@ IDLE_SECONDS = 120.0
 """How long a connection is kept that asks nothing."""
 SEND_SECONDS = 300.0
 """How long a client may take nothing of what was written to it."""
-LINGER_SECONDS = 2.0
-"""How long a client whose request was not read to its end may still send, so that it gets to read the answer."""
+LINGER_SECONDS, LINGER_MOST = 2.0, 30.0
+"""How long a client whose request was not read to its end may be silent and may go on, so that it reads the answer."""
 
 log = logging.getLogger("clary.wire")
 
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         self._unsent = 0
         self._since = home.loop.time()
         """When it last became idle, or got on with something."""
-        self._head_since = 0.0
+        self._head_since = self._over_since = 0.0
 
     # --- what arrives; called by asyncio
 
@@ -96,6 +96,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
+            self._since = self._home.loop.time()
             return
         self._silent += len(data)
         try:
@@ -166,7 +167,7 @@ class Connection(asyncio.Protocol):
             raise _Refused(431)
         head = Head(self._parser.get_method().decode(), path, query, fields)
         if head.named.get("transfer-encoding", "chunked").lower() != "chunked":
-            raise _Refused(501)
+            raise _Refused(400)
         old = self._parser.get_http_version() == "1.0"
         self._arriving = Exchange(head, self, keeps=self._parser.should_keep_alive(), old=old)
         self._row.append(self._arriving)
@@ -210,10 +211,10 @@ class Connection(asyncio.Protocol):
         self._task = self._home.loop.create_task(self._answer(self._row[0]))
 
     async def _answer(self, exchange: Exchange) -> None:
-        is_whole = False
+        failed = True
         try:
             await self._home.application(exchange)
-            is_whole = exchange.end()
+            failed = False
         except (ConnectionError, TimeoutError):
             # The client is gone, or too slow.
             pass
@@ -221,9 +222,10 @@ class Connection(asyncio.Protocol):
             log.exception("a request (%s) failed", exchange.head.method)
         finally:
             self._task = None
-            self._end(exchange, is_whole)
+            self._end(exchange, failed)
 
-    def _end(self, exchange: Exchange, is_whole: bool) -> None:
+    def _end(self, exchange: Exchange, failed: bool) -> None:
+        is_whole = exchange.end(failed=failed)
         self._row.popleft()
         self._since = self._home.loop.time()
         if self._is_over:
@@ -235,7 +237,7 @@ class Connection(asyncio.Protocol):
             # A client must not take a part for the whole.
             self.transport.abort()
             return
-        if not exchange.keeps or not exchange.is_whole:
+        if not exchange.keeps or not exchange.is_whole or self._home.is_closing:
             self._hang_up()
         elif self._room is None:
             self._go_on()
@@ -268,7 +270,7 @@ class Connection(asyncio.Protocol):
     def _hang_up(self) -> None:
         """Once what was written has been sent. While a client still sends, closing at once would lose the answer."""
         self._is_deaf = self._is_over = True
-        self._since = self._home.loop.time()
+        self._since = self._over_since = self._home.loop.time()
         if self._arriving is None and not self._refusal:
             self.transport.close()
             return
@@ -293,7 +295,7 @@ class Connection(asyncio.Protocol):
             elif waited > SEND_SECONDS:
                 self.transport.abort()
         elif self._is_over:
-            if waited > LINGER_SECONDS:
+            if waited > LINGER_SECONDS or now - self._over_since > LINGER_MOST:
                 self.transport.abort()
         elif not self._row and (now - self._head_since > HEAD_SECONDS if self._head_since else waited > IDLE_SECONDS):
             self.transport.abort()

@@ -41,6 +41,7 @@ class Door:
         for connection in list(self._connections):
             connection.shut()
         if self._connections:
+            self._emptied.clear()
             try:
                 async with asyncio.timeout(seconds):
                     await self._emptied.wait()

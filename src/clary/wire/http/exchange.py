@@ -189,10 +189,12 @@ class Exchange:
         if self._leaving is not None and not self._leaving.done():
             self._leaving.set_result(None)
 
-    def end(self) -> bool:
-        """The application has returned; whether its answer is whole."""
-        if not self._streams:
-            return self.is_answered
+    def end(self, *, failed: bool) -> bool:
+        """The application has returned, and reads no more; whether its answer is whole."""
+        while self._pieces:
+            self._take()
+        if failed or not self._streams:
+            return self.is_answered and not failed
         if self.is_gone or self._left > 0:
             return False
         if self._chunked:
