@@ -81,7 +81,8 @@ def test_options_outrank_the_file(clary_home: Clary) -> None:
     (clary_home.home / "clary.toml").write_text("workers = 2\nport = 1\nregion = 'eu-west-1'\n")
     clary_home.start("--workers", "1")
     wait_until(
-        lambda: len(processes(clary_home, "clary.workers")) == 2, otherwise=lambda: "granian's own and one worker"
+        lambda: len(processes(clary_home, "clary.workers")) == 2,
+        otherwise=lambda: "the one that watches and one worker",
     )
     assert clary_home.client("sts").meta.region_name == "eu-west-1"
 

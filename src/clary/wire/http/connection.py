@@ -5,6 +5,8 @@ llhttp (by httptools) reads them, strictly: what leaves room for two readings is
 
 import asyncio
 import logging
+import socket
+import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
@@ -30,6 +32,7 @@ SEND_SECONDS = 300.0
 """How long a client may take nothing of what was written to it."""
 LINGER_SECONDS, LINGER_MOST = 2.0, 30.0
 """How long a client whose request was not read to its end may be silent and may go on, so that it reads the answer."""
+NO_LINGERING = struct.pack("ii", 1, 0)
 
 log = logging.getLogger("clary.wire")
 
@@ -234,8 +237,7 @@ class Connection(asyncio.Protocol):
             exchange.keeps = False
             exchange.answer(self._refusal or 500, [])
         elif not is_whole:
-            # A client must not take a part for the whole.
-            self.transport.abort()
+            self._break_off()
             return
         if not exchange.keeps or not exchange.is_whole or self._home.is_closing:
             self._hang_up()
@@ -278,6 +280,12 @@ class Connection(asyncio.Protocol):
             self._is_stopped = False
             self.transport.resume_reading()
         self.transport.write_eof()
+
+    def _break_off(self) -> None:
+        """By a reset: a client must not take a part for the whole."""
+        line = self.transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+        self.transport.abort()
 
     # --- by the door
 

@@ -175,7 +175,9 @@ def test_every_request_is_answered_once_through_kills(server: Clary, account: Ac
         done = len(keys(account, "out/kills/"))
         wait_until(lambda done=done: len(keys(account, "out/kills/")) >= min(done + 1, MANY))
         kill(children(server, "clary.controller"))
-    kill(children(server, "granian"))
+    (watching, *workers) = children(server, "clary.workers")
+    assert {each.ppid() for each in workers} == {watching.pid}
+    kill(workers)
     wait_until(lambda: {each["inferenceId"] for each in inbox.of(ids)} == ids)
     assert sorted(keys(account, "out/kills/")) == sorted(
         each["OutputLocation"][len("s3://models/") :] for each in asked
