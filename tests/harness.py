@@ -16,7 +16,8 @@ from clary.settings import Settings
 from clary.wire.context import Parts, Principal
 from clary.wire.errors import AwsError
 from clary.wire.http.connection import Application
-from clary.wire.http.door import Door, listen
+from clary.wire.http.door import Door
+from clary.wire.http.listening import listen
 from clary.wire.models import Models
 from clary.wire.operations import Registry
 from clary.wire.server import S3, Images, Server

@@ -19,6 +19,7 @@ from typing import Any
 
 from clary.parental import end_with_parent
 from clary.settings import Settings, load
+from clary.wire.http.listening import listen
 
 GRACE_SECONDS = 10.0
 """How long requests that are being answered may go on at the end."""
@@ -133,8 +134,6 @@ class Workers:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    from clary.wire.http.door import listen
-
     try:
         return listen(settings.host, settings.port, BACKLOG)
     except OSError as error:

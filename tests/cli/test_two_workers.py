@@ -6,6 +6,7 @@ Every request comes on a connection of its own, so that the kernel chooses its w
 import contextlib
 import os
 import signal
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -239,8 +240,16 @@ def test_one_worker_killed_is_replaced_and_nobody_is_refused(crowd: Crowd) -> No
     """Clients try again, as they do by default, when a connection breaks."""
     client = crowd.client("s3", attempts=5)
     victim, _ = before = crowd.workers()
-    with contextlib.suppress(ProcessLookupError):
+    victim.suspend()
+    with contextlib.ExitStack() as stack:
+        # About half of them wait at the door of the worker that dies.
+        waiting = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", crowd.clary.port), 100)) for _ in range(12)
+        ]
+        for line in waiting:
+            line.sendall(b"GET /clary/health HTTP/1.1\r\nHost: x\r\n\r\n")
         os.kill(victim.pid, signal.SIGKILL)
+        assert [line.recv(12) for line in waiting] == [b"HTTP/1.1 200"] * len(waiting)
 
     def work(thread: int) -> None:
         for number in range(20):

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from tests.ports import free_port
 from tests.servers import PATIENCE, Clary, wait_until
 
 from clary.cli.up import healthy
@@ -85,6 +87,21 @@ def test_options_outrank_the_file(clary_home: Clary) -> None:
         otherwise=lambda: "the one that watches and one worker",
     )
     assert clary_home.client("sts").meta.region_name == "eu-west-1"
+
+
+def test_a_port_that_is_taken(clary_home: Clary, tmp_path: Path) -> None:
+    """By another program, and by a Clary of another home, with which the kernel would share its connections."""
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        port = other.getsockname()[1]
+        refused = clary_home.command("up", "--port", str(port))
+    where = f"127.0.0.1:{port}"
+    words = f"clary: Cannot listen on {where}: Address already in use. Choose another port with --port\n"
+    assert (refused.returncode, refused.stderr, clary_home.home.exists()) == (1, words, False)
+    clary_home.start()
+    with Clary(tmp_path / "another") as another:
+        refused = another.command("up", "--port", str(clary_home.port))
+    words = f"clary: Another Clary answers at {clary_home.url}. Choose another port with --port\n"
+    assert (refused.returncode, refused.stderr) == (1, words)
 
 
 def test_refuses_to_listen_beyond_this_machine_in_plain_text(clary_home: Clary) -> None:

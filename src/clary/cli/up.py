@@ -13,8 +13,11 @@ from clary.cli.failures import CannotStart
 from clary.cli.screen import note
 from clary.cli.supervisor import Child, Supervisor
 from clary.settings import Settings, variables
+from clary.wire.http.listening import listen
 
 READY_SECONDS = 60.0
+LEAVING_SECONDS = 3.0
+"""How long the port may still be another Clary's."""
 
 
 def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
@@ -29,8 +32,10 @@ def up(settings: Settings, *, insecure: bool, stop_jobs: bool) -> None:
 
         fleet.read(settings.fleet)
     begun = time.monotonic()
+    _check_port(settings)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with running.claim(settings):
+        _check_alone(settings)
         environ = _environ(settings)
         first = not clientenv.credentials_file(settings).exists()
         if first:
@@ -103,6 +108,25 @@ def _check_host(host: str, insecure: bool) -> None:
         f"Refusing to listen on {host}: Clary speaks plain HTTP, so anyone on the network could read what passes. "
         "Put a TLS proxy in front of 127.0.0.1, or say --insecure on a network you trust."
     )
+
+
+def _check_port(settings: Settings) -> None:
+    """Whether the port is another program's. Two servers of one user could share it: `_check_alone`."""
+    try:
+        listen(settings.host, settings.port, 1).close()
+    except OSError as error:
+        raise CannotStart(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another port with --port"
+        ) from error
+
+
+def _check_alone(settings: Settings) -> None:
+    """One that was just killed may still be answering its last requests."""
+    end = time.monotonic() + LEAVING_SECONDS
+    while healthy(settings):
+        if time.monotonic() > end:
+            raise CannotStart(f"Another Clary answers at {settings.url}. Choose another port with --port")
+        time.sleep(0.05)
 
 
 def _is_loopback(host: str) -> bool:

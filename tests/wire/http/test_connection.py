@@ -15,8 +15,9 @@ from tests.servers import wait_until
 
 from clary.wire.http import connection
 from clary.wire.http.connection import Connection
-from clary.wire.http.door import Door, listen
+from clary.wire.http.door import Door
 from clary.wire.http.exchange import Exchange, Gone
+from clary.wire.http.listening import listen
 
 MB = 1024 * 1024
 PATIENCE = 60.0
