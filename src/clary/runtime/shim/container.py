@@ -29,8 +29,10 @@ LATER = 1.0
 """Longest time between looks at what the container uses."""
 GONE = 30.0
 """How long an engine may be away, while it is restarted say, before the container counts as lost."""
-BEGIN = 2.0
-"""How long the user's process may take to appear under the container's init."""
+BEGIN = 30.0
+"""How long the user's process may take to appear under the container's init, on a busy machine."""
+ALONE = 2.0
+"""How long the user's process may take to begin where the engine has no init."""
 INIT_FAILED = b"failed to exec pid1"
 """What podman's init says of a command that it cannot execute; it then exits with 1."""
 NOT_EXECUTED = ("executable file not found", "exec: ", "exec format error", "open executable", "unable to find user")
@@ -140,7 +142,7 @@ class _Driver:
         self.engine = Engine(told["engine"])
         self.container = told["name"]
         self.reports = reports
-        self.identity = ""
+        self.identity, self.has_init = "", True
         self.held: dict[str, int] = {}
         self.pid = 0
         self.groups: dict[str, str] = {}
@@ -191,7 +193,7 @@ class _Driver:
             # An engine without an init program: the user's process is the container's first.
             body["HostConfig"] = body["HostConfig"] | {"Init": False}
             made = self.engine.call("POST", "/containers/create", body, name=self.container)
-        self.identity = str(made["Id"])
+        self.identity, self.has_init = str(made["Id"]), bool(body["HostConfig"]["Init"])
 
     def _prepare(self, pid: int) -> None:
         """What an engine leaves to be done before the user's process begins."""
@@ -276,7 +278,7 @@ class _Driver:
 
     def _has_begun(self) -> bool:
         """The user's process is there to be signalled: an init is deaf to signals before it has started it."""
-        late = time.monotonic() > self.began + BEGIN
+        late = time.monotonic() > self.began + (BEGIN if self.has_init else ALONE)
         return late or bool(processes.children(self.pid)) or not os.path.exists(f"/proc/{self.pid}")
 
     def _take(self, line: socket.socket) -> bool:
