@@ -273,7 +273,8 @@ except OSError as error:
         self.podman.pause()
         bench.backend.stop(identity)
         self.podman.restart()
-        assert (bench.ended(identity)[0].exit_code, bench.ended(identity)[0].cause) == (3, "stopped")
+        state = bench.ended(identity)[0]
+        assert (state.exit_code, state.cause) == (3, "stopped"), bench.lines(identity)
 
     def test_a_killed_driver_is_the_platforms_failure_and_leaves_no_container(self, bench: Bench) -> None:
         identity = bench.start("sh", "-c", "echo up; sleep 60")
