@@ -11,8 +11,8 @@ PROGRAM = Path(__file__).parent / "images" / "own" / "program.py"
 DOCKERFILE = f'FROM {BASE}\nCOPY program.py /program.py\nENTRYPOINT ["/bin/python", "/program.py"]\n'
 LOCAL = "localhost/clary-test/own:1"
 ALIAS = "123456789012.dkr.ecr.us-east-1.amazonaws.com/aliased:1"
-SETTINGS = {"endpoint_startup_seconds": "5"}
-"""Variants that are to come up say for themselves how long they may take."""
+SETTINGS = {"endpoint_startup_seconds": "20"}
+"""What is to come up may say for itself how long it takes, or has to be that quick on a busy machine."""
 ENDED = ("Completed", "Failed", "Stopped")
 
 

@@ -3,6 +3,7 @@
 import http.client
 import http.server
 import os
+import re
 import socket
 import stat
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.engine_between import Between
 from tests.podman import BASE, Podman, Promising, TakenForDocker
 from tests.runtime.backend_conformance import PATIENCE, SLOTS, BackendConformance, Bench, until
 from tests.runtime.entering_conformance import EnteringConformance
@@ -271,7 +273,8 @@ except OSError as error:
         self.podman.pause()
         bench.backend.stop(identity)
         self.podman.restart()
-        assert (bench.ended(identity)[0].exit_code, bench.ended(identity)[0].cause) == (3, "stopped")
+        state = bench.ended(identity)[0]
+        assert (state.exit_code, state.cause) == (3, "stopped"), bench.lines(identity)
 
     def test_a_killed_driver_is_the_platforms_failure_and_leaves_no_container(self, bench: Bench) -> None:
         identity = bench.start("sh", "-c", "echo up; sleep 60")
@@ -281,6 +284,77 @@ except OSError as error:
         state = bench.ended(identity)[0]
         assert (state.phase, state.cause) == ("exited", "platform")
         assert self.podman.containers() == []
+
+
+class TestAnEngineThatRefusesForAMoment(Benched):
+    """As podman does when it is just back, or when a container is just ending."""
+
+    @pytest.fixture
+    def refused(self, bench: Bench) -> Iterator[list[tuple[str, int]]]:
+        """Calls yet to be refused, each once: how they begin, and the status; 0: `meanwhile` is done before it."""
+        refused: list[tuple[str, int]] = []
+
+        def refuse(call: str) -> int | None:
+            found = next((one for one in refused if re.match(one[0], call)), None)
+            if found is None:
+                return None
+            refused.remove(found)
+            return found[1] or self.meanwhile()
+
+        with Between(bench.home, self.podman.url, refuse) as between:
+            bench.backend = LocalBackend(bench.home, slots=SLOTS, containers=Containers(between.url, bench.home))
+            self.calls = between.calls
+            yield refused
+
+    @pytest.mark.parametrize(("ask", "name", "code"), [("stop", "TERM", 3), ("kill", "KILL", 137)])
+    def test_is_asked_again_to_send_a_signal(
+        self, bench: Bench, refused: list[tuple[str, int]], ask: str, name: str, code: int
+    ) -> None:
+        script = "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done"
+        identity = bench.start("sh", "-c", script, limits=Limits(grace_seconds=20))
+        bench.says(identity, "up")
+        refused += [("POST .*/kill", 500), ("POST .*/kill", 409)]
+        getattr(bench.backend, ask)(identity)
+        assert (bench.ended(identity)[0].exit_code, bench.ended(identity)[0].cause) == (code, "stopped")
+        assert [call.partition("/kill")[2] for call in self.calls if "/kill" in call] == [f"?signal={name}"] * 3
+
+    def test_is_asked_again_for_the_output(self, bench: Bench, refused: list[tuple[str, int]]) -> None:
+        identity = bench.start("sh", "-c", "echo up; while [ ! -e /opt/ml/go ]; do sleep 0.05; done; exit 4")
+        bench.says(identity, "up")
+        refused += [("POST .*/attach", 500), ("GET .*/json", 500), ("POST .*/attach", 409)]
+        self.podman.restart()
+        until(lambda: not (refused and bench.is_running(identity)))
+        (bench.home / "jobs" / identity / "algo-1" / "ml" / "go").touch()
+        assert bench.ended(identity)[0].exit_code == 4, bench.lines(identity)
+
+    def test_an_end_on_the_way_to_the_output_is_told(self, bench: Bench, refused: list[tuple[str, int]]) -> None:
+        identity = bench.start("sh", "-c", "echo up; while [ ! -e /opt/ml/go ]; do sleep 0.05; done; exit 4")
+        bench.says(identity, "up")
+        (name,) = self.podman.containers()
+        init = psutil.Process(self.podman.engine.call("GET", f"/containers/{name}/json")["State"]["Pid"])
+        (own,) = init.children()
+
+        def meanwhile() -> None:
+            (bench.home / "jobs" / identity / "algo-1" / "ml" / "go").touch()
+            until(lambda: _has_ended(own) and (_has_ended(init) or init.status() == psutil.STATUS_STOPPED))
+
+        self.meanwhile = meanwhile
+        refused.append(("POST .*/attach", 0))
+        self.podman.restart()
+        assert (bench.ended(identity)[0].exit_code, refused) == (4, []), bench.lines(identity)
+
+    def test_is_asked_again_to_remove_what_is_left(self, bench: Bench, refused: list[tuple[str, int]]) -> None:
+        identity = bench.start("sh", "-c", "echo up; while [ ! -e /opt/ml/go ]; do sleep 0.05; done", hosts=2)
+        for host in ("algo-1", "algo-2"):
+            bench.says(identity, "up", host)
+        # By the driver, and by who destroys the workload.
+        refused += [("DELETE /containers/.*-algo-1", 500)] * 2 + [("DELETE /networks/", 500)]
+        for host in ("algo-1", "algo-2"):
+            (bench.home / "jobs" / identity / host / "ml" / "go").touch()
+        bench.ended(identity)
+        bench.backend.destroy(identity)
+        # Others on this machine have networks too.
+        assert (refused, [name for name in self.podman.left_over() if identity in name]) == ([], [])
 
 
 @pytest.fixture
@@ -308,6 +382,13 @@ def _shim(bench: Bench, identity: str) -> int:
     said = shims.status(bench.home / "jobs" / identity / "algo-1")
     assert said
     return int(said["pid"])
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _get(place: Path) -> bytes:

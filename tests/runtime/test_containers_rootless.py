@@ -19,7 +19,7 @@ SELECTED = (
     "not TakenForDocker and ("
     "exit_code_output or too_much_memory or mounts_are_read_only or another_user or taken_back or find_each_other "
     "or reached_by_its_socket or killed_shim_leaves or used_is_counted or rights_are_limited or does_not_hold "
-    "or (container and link))"
+    "or (container and link) or end_on_the_way)"
 )
 PASSABLE = """set -e
 mkdir -p "$STAGE/interpreter"

@@ -6,6 +6,7 @@ Standard library only: a shim uses it too.
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,6 +14,8 @@ from urllib.parse import quote, urlencode
 SCHEME = "unix://"
 PATIENCE = 60.0
 """Seconds for one answer of the engine."""
+INSISTENCE = 3.0
+"""Seconds for which an engine that refuses to remove something is asked again: what is just ending may hold it."""
 
 
 class EngineError(Exception):
@@ -67,6 +70,19 @@ class Engine:
         if answer.status >= 400 and answer.status not in accept:
             raise EngineError(answer.status, _message(content) or answer.reason)
         return _json(content)
+
+    def remove(self, path: str) -> None:
+        """Remove a container or network, there or not. Raises `EngineError`, of one that is away at once."""
+        end = time.monotonic() + INSISTENCE
+        while True:
+            try:
+                # 409: Docker removes it already.
+                self.call("DELETE", path, accept=(404, 409))
+                return
+            except EngineError as error:
+                if not error.status or time.monotonic() > end:
+                    raise
+            time.sleep(0.1)
 
     def stream(
         self,

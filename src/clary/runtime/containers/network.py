@@ -55,7 +55,7 @@ def close_network(workload_id: str, engine: Engine) -> None:
     """Remove it, once no container is in it."""
     for each in (name(workload_id), _trial(workload_id)):
         with contextlib.suppress(EngineError):
-            engine.call("DELETE", f"/networks/{each}", accept=(404,))
+            engine.remove(f"/networks/{each}")
 
 
 def _plain(workload_id: str, called: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _unused(workload_id: str, engine: Engine) -> str:
     try:
         found = _ranges(engine, trial)
     finally:
-        engine.call("DELETE", f"/networks/{trial}", accept=(404,))
+        engine.remove(f"/networks/{trial}")
     if not found:
         raise EngineError(0, "the container engine gives its networks no addresses of version 4")
     return str(found[0])

@@ -29,8 +29,10 @@ LATER = 1.0
 """Longest time between looks at what the container uses."""
 GONE = 30.0
 """How long an engine may be away, while it is restarted say, before the container counts as lost."""
-BEGIN = 2.0
-"""How long the user's process may take to appear under the container's init."""
+BEGIN = 30.0
+"""How long the user's process may take to appear under the container's init, on a busy machine."""
+ALONE = 2.0
+"""How long the user's process may take to begin where the engine has no init."""
 INIT_FAILED = b"failed to exec pid1"
 """What podman's init says of a command that it cannot execute; it then exits with 1."""
 NOT_EXECUTED = ("executable file not found", "exec: ", "exec format error", "open executable", "unable to find user")
@@ -74,7 +76,7 @@ def forget(told: Container) -> None:
     """Remove the container, running or not, and take back the files it left. May be repeated."""
     engine = Engine(told["engine"])
     with contextlib.suppress(EngineError):
-        engine.call("DELETE", f"/containers/{told['name']}", accept=(404, 409), force="1", v="1")
+        engine.remove(f"/containers/{told['name']}?force=1&v=1")
     with contextlib.suppress(EngineError):
         take_back(engine, told)
 
@@ -117,7 +119,7 @@ def take_back(engine: Engine, told: Container) -> None:
         engine.call("POST", f"/containers/{helper}/start")
         engine.call("POST", f"/containers/{helper}/wait", patience=600)
     finally:
-        engine.call("DELETE", f"/containers/{helper}", accept=(404,), force="1")
+        engine.remove(f"/containers/{helper}?force=1")
 
 
 def _is_strange(folder: str) -> bool:
@@ -140,7 +142,7 @@ class _Driver:
         self.engine = Engine(told["engine"])
         self.container = told["name"]
         self.reports = reports
-        self.identity = ""
+        self.identity, self.has_init = "", True
         self.held: dict[str, int] = {}
         self.pid = 0
         self.groups: dict[str, str] = {}
@@ -176,9 +178,7 @@ class _Driver:
             self._create()
             line = self._start()
         if line is not None:
-            self._watch(line)
-        state = self._state()
-        self._report_end(state)
+            self._report_end(self._watch(line))
 
     def _create(self) -> None:
         image = self._image()
@@ -193,7 +193,7 @@ class _Driver:
             # An engine without an init program: the user's process is the container's first.
             body["HostConfig"] = body["HostConfig"] | {"Init": False}
             made = self.engine.call("POST", "/containers/create", body, name=self.container)
-        self.identity = str(made["Id"])
+        self.identity, self.has_init = str(made["Id"]), bool(body["HostConfig"]["Init"])
 
     def _prepare(self, pid: int) -> None:
         """What an engine leaves to be done before the user's process begins."""
@@ -257,8 +257,8 @@ class _Driver:
         if self.told["door"]:
             door.open_in(self.told["door"], _address(found), pid if inside else None)
 
-    def _watch(self, line: socket.socket) -> None:
-        """Hand on output and signals until the container has ended."""
+    def _watch(self, line: socket.socket) -> dict[str, Any]:
+        """Hand on output and signals until the container has ended. Its last state."""
         wait, init = 0.02, False
         line.settimeout(None)
         while True:
@@ -271,14 +271,14 @@ class _Driver:
             self._obey()
             if line.fileno() in ready and not self._take(line):
                 line.close()
-                again = self._go_on()
+                again, state = self._go_on()
                 if again is None:
-                    return
+                    return state
                 line = again
 
     def _has_begun(self) -> bool:
         """The user's process is there to be signalled: an init is deaf to signals before it has started it."""
-        late = time.monotonic() > self.began + BEGIN
+        late = time.monotonic() > self.began + (BEGIN if self.has_init else ALONE)
         return late or bool(processes.children(self.pid)) or not os.path.exists(f"/proc/{self.pid}")
 
     def _take(self, line: socket.socket) -> bool:
@@ -301,36 +301,64 @@ class _Driver:
         with contextlib.suppress(BlockingIOError):
             os.read(self.wakeup, 4096)
         while self.asked:
-            name = "KILL" if self.asked[0] == signal.SIGQUIT else "TERM"
-            try:
-                self.engine.call("POST", f"/containers/{self.container}/kill", accept=(404, 409, 500), signal=name)
-            except EngineError:
-                # It is away: asked again at the next look.
+            hard = signal.SIGQUIT in self.asked
+            if not self._signal("KILL" if hard else "TERM"):
+                # Asked again at the next look.
                 return
-            self.asked.pop(0)
+            if hard:
+                self.asked.clear()
+            else:
+                self.asked.remove(signal.SIGTERM)
 
-    def _go_on(self) -> socket.socket | None:
-        """After the output's end: `None` when the container has ended, which the engine learns a little later.
+    def _signal(self, name: str) -> bool:
+        """Whether the engine sent it, or nothing is left to send it to.
 
-        Else its user closed the output, or the engine was restarted: another line to it.
+        One that is away did not; nor did one that refuses, as it also does where the container has just ended.
+        """
+        try:
+            self.engine.call("POST", f"/containers/{self.container}/kill", accept=(404,), signal=name)
+        except EngineError as error:
+            with contextlib.suppress(EngineError):
+                return bool(error.status) and not self._state()["Running"]
+            return False
+        return True
+
+    def _go_on(self) -> tuple[socket.socket | None, dict[str, Any]]:
+        """After the output's end: another line and the container's state; no line when it has ended.
+
+        The engine learns of the end a little later. Else its user closed the output, or the engine was restarted.
         """
         wait, gone = 0.005, time.monotonic() + GONE
         while True:
             try:
-                if not self._state()["Running"]:
-                    return None
+                state = self._state()
+                if not state["Running"]:
+                    return None, state
+                gone = time.monotonic() + GONE
                 # The line of a container that has just ended would end at once as well.
-                if wait > SETTLED and not _is_zombie(self.pid):
-                    line, self.rest = self.engine.attach(self.container)
-                    line.settimeout(None)
-                    return line
+                if wait > SETTLED and (line := self._attach()):
+                    return line, state
             except EngineError as error:
-                if error.status or (_is_zombie(self.pid) and time.monotonic() > gone):
+                if error.status == 404 or (_is_zombie(self.pid) and time.monotonic() > gone):
                     raise
             select.select([self.wakeup], [], [], wait)
             self._measure()
             self._obey()
             wait = min(LATER, wait * 1.5)
+
+    def _attach(self) -> socket.socket | None:
+        """Another line; `None` to one that is ending.
+
+        What has ended podman sets up anew for who attaches to it, and forgets how it ended. So the container's init is
+        halted meanwhile: without it nothing ends.
+        """
+        halting = self.told["podman"] and self.told["body"]["Labels"]["clary.inside"] == "yes"
+        with processes.halted(self.pid) if halting else contextlib.nullcontext(not _is_zombie(self.pid)) as lives:
+            if not lives:
+                return None
+            line, self.rest = self.engine.attach(self.container)
+        line.settimeout(None)
+        return line
 
     def _state(self) -> dict[str, Any]:
         found: dict[str, Any] = self.engine.call("GET", f"/containers/{self.container}/json")["State"]
@@ -348,7 +376,8 @@ class _Driver:
         self.kills = max(self.kills, memory_kills({folder: {}}) if folder else 0)
 
     def _report_end(self, state: dict[str, Any]) -> None:
-        if state.get("Status") == "created" or not self.began:
+        if state.get("Status") == "created":
+            # Somebody else attached to it after its end.
             return
         code = int(state["ExitCode"])
         if code == 1 and INIT_FAILED in self.said:
@@ -391,11 +420,7 @@ def _address(found: dict[str, Any]) -> str:
 
 
 def _is_zombie(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+    return processes.phase(pid) in ("Z", "")
 
 
 def usage(groups: dict[str, str]) -> dict[str, float]:

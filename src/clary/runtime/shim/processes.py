@@ -3,9 +3,13 @@
 import contextlib
 import os
 import signal
+import time
+from collections.abc import Iterator
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
+HALT = 1.0
+"""Longest wait until a process that was told to stop stands still."""
 
 
 def children(pid: int) -> list[int]:
@@ -56,6 +60,32 @@ def signal_all(pids: list[int], number: int = signal.SIGKILL) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
+
+
+def phase(pid: int) -> str:
+    """The kernel's letter for what the process does; empty for none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def halted(pid: int) -> Iterator[bool]:
+    """Stop a process during the block. Whether it stands still, and so cannot end but by SIGKILL."""
+    signal_all([pid], signal.SIGSTOP)
+    try:
+        yield _stands_still(pid)
+    finally:
+        signal_all([pid], signal.SIGCONT)
+
+
+def _stands_still(pid: int) -> bool:
+    end = time.monotonic() + HALT
+    while (now := phase(pid)) not in ("T", "Z", "") and time.monotonic() < end:
+        time.sleep(0.001)
+    return now == "T"
 
 
 def _resident(pid: int) -> int:
