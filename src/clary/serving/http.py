@@ -19,13 +19,14 @@ from clary.serving.reply import Broken, Crowded, HttpError, Reply, ReplyReader, 
 SOCKET_PATH_BYTES = 100
 """Linux holds 108 bytes of a socket's path; past this the folder is opened and named through `/proc`."""
 SMALL_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
 ROOM_BYTES = 512 * 1024 * 1024
 IDLE_SECONDS = 10.0
 """A connection unused for longer is closed rather than raced against the server's own keep-alive timeout."""
 
 
 Headers = Iterable[tuple[str, str]]
-Line = TypeVar("Line", bound=asyncio.Protocol)
+Line = TypeVar("Line", bound=asyncio.BaseProtocol)
 
 
 def request_bytes(method: str, path: str, headers: Headers, body: bytes) -> bytes:
@@ -38,7 +39,7 @@ def request_bytes(method: str, path: str, headers: Headers, body: bytes) -> byte
     return b"%b\r\n%b" % (head.encode("latin-1"), body)
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection. `exchange` sends a request and awaits the whole answer; afterwards `reusable` says."""
 
     def __init__(self, max_body: int, room: "Room") -> None:
@@ -47,6 +48,8 @@ class Connection(asyncio.Protocol):
         self._held = 0
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Reply] | None = None
+        # A new buffer for each read would cost more than reading a small answer.
+        self._arrived = memoryview(bytearray(READ_BYTES))
         self._reader = ReplyReader(max_body)
         self._loop = asyncio.get_running_loop()
         self._timeout = self._until = 0.0
@@ -102,12 +105,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _hint: int) -> memoryview:
+        return self._arrived
+
+    def buffer_updated(self, size: int) -> None:
         if self._answer is None or self._answer.done():
             self.close()  # it talks without being asked
             return
         try:
-            reply = self._reader.feed(data)
+            reply = self._reader.feed(bytes(self._arrived[:size]))
             if self._reader.size > SMALL_BYTES:
                 self._hold(self._reader.size)
         except HttpError as error:

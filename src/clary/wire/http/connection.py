@@ -43,6 +43,8 @@ class Home(Protocol):
     application: Application
     loop: asyncio.AbstractEventLoop
     is_closing: bool
+    buffer: memoryview
+    """What has just arrived, on whichever connection."""
 
     def hold(self, connection: "Connection") -> None:
         """It is open."""
@@ -59,7 +61,7 @@ class _Refused(Exception):
         self.status = status
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """The first exchange in the row is being answered; the last may still be arriving."""
 
     transport: asyncio.Transport
@@ -97,13 +99,16 @@ class Connection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(0)
         self._home.hold(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _hint: int) -> memoryview:
+        return self._home.buffer
+
+    def buffer_updated(self, size: int) -> None:
         if self._is_deaf:
             self._since = self._home.loop.time()
             return
-        self._silent += len(data)
+        self._silent += size
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._home.buffer[:size])
         except HttpParserUpgrade:
             self._go_deaf()
         except HttpParserError as error:
@@ -121,8 +126,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client that has only ended its own side still gets its answers."""
         self._go_deaf()
-        if self._arriving is not None:
-            self._arriving = None
+        self._arriving = None
         for exchange in self._row:
             exchange.lose()
         return bool(self._row)
@@ -148,7 +152,7 @@ class Connection(asyncio.Protocol):
         if self._task is None and not self._is_over:
             self._go_on()
 
-    # --- called by llhttp, within `data_received`
+    # --- called by llhttp, within `buffer_updated`
 
     def on_message_begin(self) -> None:
         self._url, self._fields = b"", []

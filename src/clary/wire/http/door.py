@@ -7,6 +7,8 @@ from clary.wire.http.connection import Application, Connection
 
 LET_IN = 64
 """Most connections accepted at once."""
+BUFFER = 256 * 1024
+"""Most bytes read at once."""
 LOOK_SECONDS = 1.0
 """Between looks at who takes too long."""
 FULL_SECONDS = 0.1
@@ -20,6 +22,8 @@ class Door:
         self.application = application
         self.loop = asyncio.get_running_loop()
         self.is_closing = False
+        # One for all: what arrives is taken out of it at once, and asyncio need not make a new one for each read.
+        self.buffer = memoryview(bytearray(BUFFER))
         self._door = door
         self._most = most
         self._connections: set[Connection] = set()
