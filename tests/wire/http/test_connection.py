@@ -463,6 +463,16 @@ def test_the_end_waits_for_what_is_being_answered(app: Application) -> None:
         closing.result(PATIENCE)
 
 
+def test_the_end_leaves_nobody_who_was_just_coming_in(app: Application) -> None:
+    with site(app) as here:
+        lines = [here.connect() for _ in range(100)]
+        here.run(here.door.close(2 * PATIENCE))
+        assert here.door._connections == set() == here.door._coming
+        assert {rest(line) for line in lines} == {b""}
+        for line in lines:
+            line.close()
+
+
 @pytest.mark.parametrize(
     ("raw", "seconds"),
     [

@@ -42,6 +42,8 @@ class Door:
         self.is_closing = True
         self._ignore()
         self._door.close()
+        # Who is just coming in is let in, to be shut out in order.
+        await asyncio.gather(*self._coming, return_exceptions=True)
         for connection in list(self._connections):
             connection.shut()
         if self._connections:
