@@ -1,7 +1,8 @@
 """The S3 protocol: one call per request, from the wire's server with the identity already verified.
 
 A request is: address (bucket and key), operation by the model, the right to the bucket, the body, the operation, the
-answer by the model. Files leave by the server's own file responses, so a body never passes through Python.
+answer by the model. Large files leave from the page cache (`wire/http/files.py`): their bytes never pass through
+Python.
 """
 
 import asyncio
