@@ -104,6 +104,8 @@ class Workers:
             code = _work(self._doors[number])
         except SystemExit:
             code = 0
+        except Exception:
+            sys.excepthook(*sys.exc_info())
         finally:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()
